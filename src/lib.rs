@@ -1,0 +1,3 @@
+//! casehard hardens an operating system image at build time.
+
+pub mod error;
