@@ -1,0 +1,518 @@
+//! Edits: what rules change, with the rule that asked for each, and what they leave open.
+//!
+//! A rule works on a [`Draft`], a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bstr::{BStr, BString, ByteSlice};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+use crate::image::{EntryKind, Image};
+use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
+
+/// The largest file whose text a rule edits, in bytes. Real configuration files are a thousand times smaller.
+pub const TEXT_LIMIT: u64 = 16 << 20;
+
+/// One change to one path, and the rule that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The rule, as its place in the plan.
+    pub rule: usize,
+    /// The absolute path, without symbolic links on the way.
+    pub path: BString,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What an [`Edit`] changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Permission, set-id and sticky bits.
+    Mode {
+        /// The bits before.
+        before: u32,
+        /// The bits after.
+        after: u32,
+    },
+    /// The owning user's and group's ids.
+    Owner {
+        /// User and group before.
+        before: (u64, u64),
+        /// User and group after.
+        after: (u64, u64),
+    },
+    /// An extended attribute is gone.
+    XattrRemoved {
+        /// The attribute's name.
+        name: BString,
+        /// Its value before.
+        before: BString,
+    },
+    /// A regular file's content.
+    Content,
+    /// A name is gone.
+    Removed,
+    /// A name is new.
+    Created,
+}
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It made edits.
+    Changed,
+    /// The image fulfilled it already, and shows so.
+    Already,
+    /// Nothing that it names is in the image.
+    Absent,
+    /// A waiver kept it from changing anything.
+    Waived,
+    /// It could not be fulfilled, and why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// One word for it, as reports write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Already => "already",
+            Self::Absent => "absent",
+            Self::Waived => "waived",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What a rule could not close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Residual {
+    /// The rule, as its place in the plan.
+    pub rule: usize,
+    /// The file that it is about, if there is one, with a line number where that helps.
+    pub path: Option<BString>,
+    /// The line in that file, counted from 1.
+    pub line: Option<usize>,
+    /// What stays open, in one sentence.
+    pub message: String,
+}
+
+/// What a rule finds once it has done its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The image now has the state that the rule asks for.
+    Holds,
+    /// The image has nothing of what the rule names; says what was looked for.
+    Absent(String),
+}
+
+/// Why a rule stops short.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The rule fails, the plan goes on and reports it.
+    Failed(String),
+    /// The image cannot be read.
+    Fatal(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+/// What a rule's work gives.
+pub(crate) type Applied = Result<Verdict, Stop>;
+
+/// A rule fails.
+pub(crate) fn fail<T>(why: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Failed(why.into()))
+}
+
+/// Which parts of a rule a recipe waives: rule kind and subject, and whether something used it.
+pub(crate) type Waivers = BTreeMap<(String, String), bool>;
+
+/// A rootfs under work: rules read it and change it, and every change is written down.
+pub(crate) struct Draft<'i> {
+    image: &'i Image,
+    rootfs: Rootfs,
+    /// The time of new files, and of changed ones; none for the nearest directory's.
+    mtime: Option<u64>,
+    rule: (usize, &'static str),
+    waived_now: usize,
+    pub(crate) waivers: Waivers,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) residuals: Vec<Residual>,
+    pub(crate) notes: Vec<(usize, String)>,
+}
+
+impl<'i> Draft<'i> {
+    pub(crate) fn new(
+        image: &'i Image,
+        rootfs: Rootfs,
+        waivers: Waivers,
+        mtime: Option<u64>,
+    ) -> Self {
+        let (edits, residuals, notes) = Default::default();
+        Self {
+            image,
+            rootfs,
+            mtime,
+            rule: (0, ""),
+            waived_now: 0,
+            waivers,
+            edits,
+            residuals,
+            notes,
+        }
+    }
+
+    /// Says whose edits follow.
+    pub(crate) fn begin(&mut self, rule: usize, kind: &'static str) {
+        (self.rule, self.waived_now) = ((rule, kind), 0);
+    }
+
+    /// What a verdict comes to, given what the rule did since [`begin`](Self::begin).
+    pub(crate) fn outcome(&self, verdict: &Verdict) -> Outcome {
+        match verdict {
+            Verdict::Absent(_) => Outcome::Absent,
+            Verdict::Holds if self.edits.last().is_some_and(|e| e.rule == self.rule.0) => {
+                Outcome::Changed
+            }
+            Verdict::Holds if self.waived_now > 0 => Outcome::Waived,
+            Verdict::Holds => Outcome::Already,
+        }
+    }
+
+    pub(crate) fn into_rootfs(self) -> Rootfs {
+        self.rootfs
+    }
+
+    /// The tree as it stands.
+    pub(crate) fn rootfs(&self) -> &Rootfs {
+        &self.rootfs
+    }
+
+    /// Whether a waiver of the rule at work names this subject. Ask only about what would otherwise change.
+    pub(crate) fn waived(&mut self, subject: &BStr) -> bool {
+        let key = (self.rule.1.to_owned(), subject.to_string());
+        let Some(used) = self.waivers.get_mut(&key) else {
+            return false;
+        };
+        *used = true;
+        self.waived_now += 1;
+        true
+    }
+
+    /// Writes down what the rule could not close.
+    pub(crate) fn residual(
+        &mut self,
+        path: Option<&BStr>,
+        line: Option<usize>,
+        message: impl Into<String>,
+    ) {
+        let residual = Residual {
+            rule: self.rule.0,
+            path: path.map(Into::into),
+            line,
+            message: message.into(),
+        };
+        if !self.residuals.contains(&residual) {
+            self.residuals.push(residual);
+        }
+    }
+
+    /// Writes down what the reader of the report should know, without anything being open.
+    pub(crate) fn note(&mut self, message: impl Into<String>) {
+        self.notes.push((self.rule.0, message.into()));
+    }
+
+    fn record(&mut self, path: BString, change: Change) {
+        self.edits.push(Edit {
+            rule: self.rule.0,
+            path,
+            change,
+        });
+    }
+
+    /// The content of a regular file that is small enough to edit.
+    pub(crate) fn read(&self, id: InodeId) -> Result<Vec<u8>, Stop> {
+        let path = self.rootfs.path(id);
+        let Node::File(content) = &self.rootfs.inode(id).node else {
+            return fail(format!("{path} is not a regular file"));
+        };
+        match content {
+            Content::New(bytes) => Ok(bytes.to_vec()),
+            Content::Entry(number) => {
+                let entry = &self.image.archive().entries[*number as usize];
+                if entry.kind == EntryKind::SparseFile {
+                    return fail(format!(
+                        "{path} is stored as a sparse file, whose text cannot be edited; store it plainly"
+                    ));
+                }
+                if entry.stored > TEXT_LIMIT {
+                    return fail(format!(
+                        "{path} has {} bytes; files over {TEXT_LIMIT} bytes are not edited as text",
+                        entry.stored
+                    ));
+                }
+                let read = self.image.bytes(entry.data_range(), TEXT_LIMIT);
+                Ok(read.map_err(|source| Error::Io {
+                    action: "read",
+                    path: self.image.name().into(),
+                    source,
+                })?)
+            }
+        }
+    }
+
+    /// The content of the file that a path leads to, if there is such a file.
+    pub(crate) fn read_path(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
+        match self.rootfs.open(path) {
+            Some(id) if self.rootfs.inode(id).is_file() => self.read(id).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a file's content has a byte string in it, however large the file is.
+    pub(crate) fn contains(&self, id: InodeId, needle: &[u8]) -> Result<bool, Stop> {
+        content_contains(self.image, &self.rootfs, id, needle).map_err(|source| {
+            Error::Io {
+                action: "read",
+                path: self.image.name().into(),
+                source,
+            }
+            .into()
+        })
+    }
+
+    /// Sets the mode of an inode, for every name and header that it has.
+    pub(crate) fn set_mode(&mut self, id: InodeId, mode: u32) {
+        self.set_meta(
+            id,
+            |meta| meta.mode = mode,
+            |before, after| Change::Mode {
+                before: before.mode,
+                after: after.mode,
+            },
+        );
+    }
+
+    /// Takes mode bits away from every header of an inode, and leaves what else they say.
+    pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
+        self.set_meta(
+            id,
+            |meta| meta.mode &= !bits,
+            |before, after| Change::Mode {
+                before: before.mode,
+                after: after.mode,
+            },
+        );
+    }
+
+    /// Sets the owner of an inode.
+    pub(crate) fn set_owner(&mut self, id: InodeId, uid: u64, gid: u64) {
+        self.set_meta(
+            id,
+            |meta| (meta.uid, meta.gid) = (uid, gid),
+            |before, after| Change::Owner {
+                before: (before.uid, before.gid),
+                after: (after.uid, after.gid),
+            },
+        );
+    }
+
+    /// Removes an extended attribute from every header of an inode.
+    pub(crate) fn remove_xattr(&mut self, id: InodeId, name: &str) {
+        self.set_meta(
+            id,
+            |meta| meta.xattrs.retain(|(n, _)| n != name),
+            |before, _| Change::XattrRemoved {
+                name: name.into(),
+                before: before.xattr(name).unwrap_or_default().into(),
+            },
+        );
+    }
+
+    /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.
+    fn set_meta(
+        &mut self,
+        id: InodeId,
+        set: impl Fn(&mut Meta),
+        change: impl Fn(&Meta, &Meta) -> Change,
+    ) {
+        let mut seen = None;
+        for meta in self.rootfs.inode_mut(id).metas_mut() {
+            let before = meta.clone();
+            set(meta);
+            if *meta != before && seen.is_none() {
+                seen = Some(change(&before, meta));
+            }
+        }
+        let Some(change) = seen else { return };
+        self.touch(id);
+        let paths = if id == Rootfs::ROOT {
+            vec!["/".into()]
+        } else {
+            self.rootfs.paths(id)
+        };
+        for path in paths {
+            self.record(path, change.clone());
+        }
+    }
+
+    fn touch(&mut self, id: InodeId) {
+        if let Some(mtime) = self.mtime {
+            self.rootfs.inode_mut(id).mtime = mtime;
+        }
+    }
+
+    /// Replaces the content of a regular file, for every name that it has.
+    pub(crate) fn set_content(&mut self, id: InodeId, content: Vec<u8>) {
+        self.rootfs.inode_mut(id).node = Node::File(Content::New(content.into()));
+        self.touch(id);
+        for path in self.rootfs.paths(id) {
+            self.record(path, Change::Content);
+        }
+    }
+
+    /// Removes a name, and everything below it if it is a directory. Nothing happens where nothing is.
+    pub(crate) fn remove(&mut self, location: &Location) {
+        let (Some(id), [name]) = (location.inode, &location.rest[..]) else {
+            return;
+        };
+        let below: Vec<BString> = self
+            .rootfs
+            .children(id)
+            .map(|(name, _)| name.into())
+            .collect();
+        for child in below {
+            let inode = self.rootfs.child(id, &child).map(|c| c.inode);
+            self.remove(&Location {
+                directory: id,
+                rest: vec![child],
+                inode,
+            });
+        }
+        let path = self.rootfs.location_path(location);
+        self.rootfs.unlink(location.directory, name.as_bstr());
+        self.record(path, Change::Removed);
+    }
+
+    /// Puts a regular file that belongs to root where nothing is, or in place of something that is no file.
+    pub(crate) fn create_file(&mut self, location: &Location, content: Vec<u8>, mode: u32) {
+        self.create(location, Node::File(Content::New(content.into())), mode);
+    }
+
+    /// Puts a symbolic link in place of whatever is there.
+    pub(crate) fn create_symlink(&mut self, location: &Location, target: &str) {
+        self.create(location, Node::Symlink(target.into()), 0o777);
+    }
+
+    fn create(&mut self, location: &Location, node: Node, mode: u32) {
+        self.remove(location);
+        let Some((name, missing)) = location.rest.split_last() else {
+            return;
+        };
+        let mtime = self
+            .mtime
+            .unwrap_or_else(|| self.rootfs.inode(location.directory).mtime);
+        let mut directory = location.directory;
+        for name in missing {
+            directory = self.rootfs.add_directory(directory, name.as_bstr(), mtime);
+            self.record(self.rootfs.path(directory), Change::Created);
+        }
+        let meta = Meta {
+            mode,
+            ..Meta::default()
+        };
+        let id = self.rootfs.add(Inode::new(node, meta, mtime));
+        self.rootfs.link(directory, name.as_bstr(), id);
+        self.record(self.rootfs.path(id), Change::Created);
+    }
+}
+
+/// Whether a file holds a byte string; read in pieces.
+fn content_contains(
+    image: &Image,
+    rootfs: &Rootfs,
+    id: InodeId,
+    needle: &[u8],
+) -> std::io::Result<bool> {
+    let mut tail = Vec::new();
+    let mut found = false;
+    each_piece(image, rootfs, id, |piece| {
+        tail.extend_from_slice(piece);
+        found |= tail.find(needle).is_some();
+        tail.drain(..tail.len().saturating_sub(needle.len() - 1));
+    })?;
+    Ok(found)
+}
+
+/// The length and SHA-256 of a regular file's content as the archive stores it.
+pub(crate) fn digest(
+    image: &Image,
+    rootfs: &Rootfs,
+    id: InodeId,
+) -> std::io::Result<(u64, [u8; 32])> {
+    let (mut length, mut hash) = (0, Sha256::new());
+    each_piece(image, rootfs, id, |piece| {
+        length += piece.len() as u64;
+        hash.update(piece);
+    })?;
+    Ok((length, hash.finalize().into()))
+}
+
+/// The content of a regular file if it has at most `limit` bytes.
+pub(crate) fn small_content(
+    image: &Image,
+    rootfs: &Rootfs,
+    id: InodeId,
+    limit: u64,
+) -> std::io::Result<Option<Arc<[u8]>>> {
+    match &rootfs.inode(id).node {
+        Node::File(Content::New(bytes)) => {
+            Ok(Some(Arc::clone(bytes)).filter(|b| b.len() as u64 <= limit))
+        }
+        Node::File(Content::Entry(number)) => {
+            let entry = &image.archive().entries[*number as usize];
+            if entry.stored > limit || entry.kind == EntryKind::SparseFile {
+                return Ok(None);
+            }
+            image
+                .bytes(entry.data_range(), limit)
+                .map(|bytes| Some(bytes.into()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn each_piece(
+    image: &Image,
+    rootfs: &Rootfs,
+    id: InodeId,
+    mut take: impl FnMut(&[u8]),
+) -> std::io::Result<()> {
+    use std::io::Read as _;
+    match &rootfs.inode(id).node {
+        Node::File(Content::New(bytes)) => take(bytes),
+        Node::File(Content::Entry(number)) => {
+            let mut reader = image
+                .stream()
+                .reader(image.archive().entries[*number as usize].data_range());
+            let mut buffer = vec![0; 64 << 10];
+            loop {
+                match reader.read(&mut buffer)? {
+                    0 => break,
+                    n => take(&buffer[..n]),
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

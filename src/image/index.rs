@@ -1,0 +1,562 @@
+//! The entries of a tar stream: where each lies and what its headers say.
+//!
+//! Own code rather than `tar::Archive`, because the index needs each entry's exact extent with its extension headers, PAX
+//! values that hold newlines, and a bound on every size that the archive claims. Field formats are left to `tar::Header`.
+
+use std::io;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bstr::{BString, ByteSlice};
+use tar::Header;
+
+use super::pax::{self, Record};
+use super::stream::TarStream;
+
+pub(crate) const BLOCK: u64 = 512;
+
+/// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
+/// 64 KiB for each extended attribute.
+const EXTENSION_LIMIT: u64 = 1 << 20;
+
+/// The members of a tar stream in order, and where they end.
+#[derive(Debug)]
+pub struct Archive {
+    /// Every entry, global headers included, in the archive's order.
+    pub entries: Vec<Entry>,
+    /// Where the end-of-archive marker begins (or the stream ends), in bytes.
+    pub end: u64,
+}
+
+/// What an entry makes when it is extracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A regular file whose data follows as it is.
+    File,
+    /// A regular file stored as a map of holes and data (old GNU, or PAX `GNU.sparse.*`).
+    SparseFile,
+    /// Another name for a file that came earlier.
+    HardLink,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// Nothing: a global PAX header or a volume label.
+    Metadata,
+}
+
+/// One member of a tar stream.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// First byte of the entry, its extension headers (PAX, GNU long name) included.
+    pub start: u64,
+    /// First byte of the header block itself.
+    pub header: u64,
+    /// First byte of the data.
+    pub data: u64,
+    /// Bytes of data in the archive, without padding. For a sparse file this is less than what it expands to.
+    pub stored: u64,
+    /// What extraction makes of it.
+    pub kind: EntryKind,
+    /// The name, as the archive writes it.
+    pub path: BString,
+    /// The target of a symbolic link, or the archive path that a hard link names.
+    pub link: BString,
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// The owner's id.
+    pub uid: u64,
+    /// The group's id.
+    pub gid: u64,
+    /// The modification time in whole seconds since 1970.
+    pub mtime: u64,
+    /// Extended attributes by their name in the system, such as `security.capability`.
+    pub xattrs: Vec<(BString, BString)>,
+}
+
+impl Entry {
+    /// One past the entry's last byte, its padding included.
+    pub fn end(&self) -> u64 {
+        padded(self.data + self.stored)
+    }
+
+    /// Where the data lies in the tar stream.
+    pub fn data_range(&self) -> Range<u64> {
+        self.data..self.data + self.stored
+    }
+}
+
+/// What is wrong with a tar stream, and at which byte.
+#[derive(Debug)]
+pub(crate) enum Damage {
+    Tar { offset: u64, message: String },
+    Io(io::Error),
+}
+
+impl From<io::Error> for Damage {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn damage<T>(offset: u64, message: impl Into<String>) -> Result<T, Damage> {
+    Err(Damage::Tar {
+        offset,
+        message: message.into(),
+    })
+}
+
+pub(crate) fn padded(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK)
+}
+
+impl Archive {
+    pub(crate) fn index(stream: &TarStream) -> Result<Self, Damage> {
+        let mut walker = Walker {
+            stream,
+            at: 0,
+            pending: Pending::default(),
+        };
+        let mut entries = Vec::new();
+        while let Some(header) = walker.next_header()? {
+            if let Some(entry) = walker.entry(&header)? {
+                walker.at = entry.end();
+                entries.push(entry);
+            }
+        }
+        if let Some(start) = walker.pending.start {
+            return damage(
+                start,
+                "an extension header has no entry after it: the archive is cut short",
+            );
+        }
+        only_zeros_from(stream, walker.at)?;
+        Ok(Self {
+            entries,
+            end: walker.at,
+        })
+    }
+}
+
+/// After the end marker only zeros may come: some extractors go on reading there, so anything else is ambiguous.
+fn only_zeros_from(stream: &TarStream, start: u64) -> Result<(), Damage> {
+    let (mut at, mut buffer) = (start, vec![0; 64 << 10]);
+    loop {
+        let n = stream.read_at(&mut buffer, at)?;
+        if n == 0 {
+            return Ok(());
+        }
+        if let Some(found) = buffer[..n].iter().position(|b| *b != 0) {
+            return damage(
+                at + found as u64,
+                "data follows the end of the archive; some extractors would read it, so it is refused",
+            );
+        }
+        at += n as u64;
+    }
+}
+
+struct Walker<'a> {
+    stream: &'a TarStream,
+    at: u64,
+    pending: Pending,
+}
+
+/// Extension headers that wait for the entry they speak of.
+#[derive(Default)]
+struct Pending {
+    start: Option<u64>,
+    records: Option<Vec<Record>>,
+    long_name: Option<BString>,
+    long_link: Option<BString>,
+}
+
+impl Walker<'_> {
+    /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
+    fn next_header(&self) -> Result<Option<Header>, Damage> {
+        let left = self.stream.len() - self.at;
+        if left == 0 {
+            return Ok(None);
+        }
+        if left < BLOCK {
+            return damage(
+                self.at,
+                if self.at == 0 {
+                    NOT_TAR
+                } else {
+                    "the archive is cut short inside a header"
+                },
+            );
+        }
+        let mut header = Header::new_old();
+        self.stream.read_exact_at(header.as_mut_bytes(), self.at)?;
+        if header.as_bytes().iter().all(|b| *b == 0) {
+            return Ok(None);
+        }
+        let stored = header.cksum().ok().map(u64::from);
+        let (unsigned, signed) = checksums(&header);
+        if stored != Some(unsigned) && stored.map(u64::cast_signed) != Some(signed) {
+            return damage(
+                self.at,
+                if self.at == 0 {
+                    NOT_TAR
+                } else {
+                    "a header's checksum fails: the archive is damaged"
+                },
+            );
+        }
+        Ok(Some(header))
+    }
+
+    /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
+    fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
+        let at = self.at;
+        let typeflag = header.as_bytes()[156];
+        match typeflag {
+            b'x' | b'X' => {
+                let records = self.records(header)?;
+                if self.pending.records.replace(records).is_some() {
+                    return damage(
+                        at,
+                        "two PAX headers precede one entry; extractors disagree on such an archive",
+                    );
+                }
+                self.pending.start.get_or_insert(at);
+                Ok(None)
+            }
+            b'L' | b'K' => {
+                let mut name = self.extension(header)?;
+                name.truncate(name.find_byte(0).unwrap_or(name.len()));
+                let slot = if typeflag == b'L' {
+                    &mut self.pending.long_name
+                } else {
+                    &mut self.pending.long_link
+                };
+                if slot.replace(name.into()).is_some() {
+                    return damage(
+                        at,
+                        "two long names precede one entry; extractors disagree on such an archive",
+                    );
+                }
+                self.pending.start.get_or_insert(at);
+                Ok(None)
+            }
+            b'g' => self.global(header).map(Some),
+            _ => self.member(header).map(Some),
+        }
+    }
+
+    fn global(&mut self, header: &Header) -> Result<Entry, Damage> {
+        let at = self.at;
+        if self.pending.start.is_some() {
+            return damage(
+                at,
+                "a global PAX header stands between an entry and its extension header",
+            );
+        }
+        if let Some(record) = self
+            .records(header)?
+            .iter()
+            .find(|r| speaks_of_an_entry(&r.key))
+        {
+            return damage(
+                at,
+                format!(
+                    "a global PAX header sets `{}` for all entries; extractors disagree on that",
+                    record.key
+                ),
+            );
+        }
+        let size = self.at - (at + BLOCK);
+        self.at = at;
+        Ok(Entry::metadata(at, size))
+    }
+
+    fn member(&mut self, header: &Header) -> Result<Entry, Damage> {
+        let at = self.at;
+        let pending = std::mem::take(&mut self.pending);
+        let records = pending.records.as_deref().unwrap_or_default();
+        let typeflag = header.as_bytes()[156];
+        let number = |what: &str, value: io::Result<u64>, key: &str| match pax::value(records, key)
+        {
+            Some(text) => parse_number(text).map_or_else(
+                || damage(at, format!("the PAX record `{key}` is not a number")),
+                Ok,
+            ),
+            None => value.or_else(|_| damage(at, format!("the {what} field is not a number"))),
+        };
+        let path = agreed(
+            at,
+            "name",
+            sparse_name(records).or_else(|| pax::value(records, "path")),
+            pending.long_name,
+            &header.path_bytes(),
+        )?;
+        let link = agreed(
+            at,
+            "link name",
+            pax::value(records, "linkpath"),
+            pending.long_link,
+            &header.link_name_bytes().unwrap_or_default(),
+        )?;
+        let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
+        let kind = match typeflag {
+            b'0' | 0 if path.ends_with(b"/") => EntryKind::Directory,
+            b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
+            b'0' | 0 | b'7' => EntryKind::File,
+            b'1' => EntryKind::HardLink,
+            b'2' => EntryKind::Symlink,
+            b'3' => EntryKind::CharDevice,
+            b'4' => EntryKind::BlockDevice,
+            b'5' => EntryKind::Directory,
+            b'6' => EntryKind::Fifo,
+            b'V' => EntryKind::Metadata,
+            other => {
+                return damage(
+                    at,
+                    format!(
+                        "unknown entry type `{}` for {path}",
+                        char::from(other).escape_default()
+                    ),
+                );
+            }
+        };
+        let size = number("size", header.entry_size(), "size")?;
+        let stored = match kind {
+            EntryKind::File | EntryKind::SparseFile => size,
+            // A hard link may repeat its file's size, but no data follows.
+            EntryKind::HardLink => 0,
+            _ if size == 0 => 0,
+            _ => {
+                return damage(
+                    at,
+                    format!(
+                        "{path} is no regular file but has a size; extractors disagree on where it ends"
+                    ),
+                );
+            }
+        };
+        let data = self.data_start(header, typeflag)?;
+        if data
+            .checked_add(stored)
+            .and_then(|end| end.checked_next_multiple_of(BLOCK))
+            .is_none_or(|end| end > self.stream.len())
+        {
+            return damage(
+                at,
+                format!("the archive is cut short: it ends inside {path}"),
+            );
+        }
+        Ok(Entry {
+            start: pending.start.unwrap_or(at),
+            header: at,
+            data,
+            stored,
+            kind,
+            link,
+            mode: u32::try_from(number("mode", header.mode().map(u64::from), "")? & 0o7777)
+                .expect("twelve bits"),
+            uid: number("uid", header.uid(), "uid")?,
+            gid: number("gid", header.gid(), "gid")?,
+            mtime: match pax::value(records, "mtime") {
+                Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
+                    .unwrap_or_default(),
+                None => header.mtime().unwrap_or_default(),
+            },
+            xattrs: records
+                .iter()
+                .filter(|r| !r.value.is_empty())
+                .filter_map(xattr)
+                .collect(),
+            path,
+        })
+    }
+
+    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map.
+    fn data_start(&self, header: &Header, typeflag: u8) -> Result<u64, Damage> {
+        let mut data = self.at + BLOCK;
+        let mut more = typeflag == b'S' && header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
+        while more {
+            let mut block = tar::GnuExtSparseHeader::new();
+            if self.stream.len() - data < BLOCK {
+                return damage(
+                    self.at,
+                    "the archive is cut short inside a sparse file's map",
+                );
+            }
+            self.stream.read_exact_at(block.as_mut_bytes(), data)?;
+            more = block.is_extended();
+            data += BLOCK;
+        }
+        Ok(data)
+    }
+
+    fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {
+        let at = self.at;
+        let data = self.extension(header)?;
+        pax::parse(&data).or_else(|message| damage(at, message))
+    }
+
+    /// The data of an extension header; moves past it.
+    fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
+        let size = header
+            .entry_size()
+            .or_else(|_| damage(self.at, "the size field is not a number"))?;
+        if size > EXTENSION_LIMIT {
+            return damage(
+                self.at,
+                format!("an extension header claims {size} bytes; {EXTENSION_LIMIT} are allowed"),
+            );
+        }
+        let data = self.at + BLOCK;
+        if padded(data + size) > self.stream.len() {
+            return damage(
+                self.at,
+                "the archive is cut short inside an extension header",
+            );
+        }
+        let mut bytes = vec![0; usize::try_from(size).expect("at most EXTENSION_LIMIT")];
+        self.stream.read_exact_at(&mut bytes, data)?;
+        self.at = padded(data + size);
+        Ok(bytes)
+    }
+}
+
+const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
+
+impl Entry {
+    fn metadata(start: u64, stored: u64) -> Self {
+        let empty = BString::default;
+        Self {
+            start,
+            header: start,
+            data: start + BLOCK,
+            stored,
+            kind: EntryKind::Metadata,
+            path: empty(),
+            link: empty(),
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            xattrs: Vec::new(),
+        }
+    }
+}
+
+/// The sum of a header's bytes with its checksum field as blanks; historic tars added the bytes as signed ones.
+fn checksums(header: &Header) -> (u64, i64) {
+    header
+        .as_bytes()
+        .iter()
+        .enumerate()
+        .fold((0, 0), |(unsigned, signed), (at, byte)| {
+            let byte = if (148..156).contains(&at) {
+                b' '
+            } else {
+                *byte
+            };
+            (
+                unsigned + u64::from(byte),
+                signed + i64::from(byte.cast_signed()),
+            )
+        })
+}
+
+/// One name from the up to three places that may give it. GNU tar and Go rank PAX and GNU names differently, so the two
+/// must agree where both are there.
+fn agreed(
+    at: u64,
+    what: &str,
+    pax: Option<&[u8]>,
+    gnu: Option<BString>,
+    header: &[u8],
+) -> Result<BString, Damage> {
+    let name: BString = match (pax, gnu) {
+        (Some(pax), Some(gnu)) if pax != gnu => {
+            return damage(
+                at,
+                format!(
+                    "a PAX and a GNU {what} differ ({} and {gnu}); extractors disagree on which counts",
+                    pax.as_bstr()
+                ),
+            );
+        }
+        (Some(pax), _) => pax.into(),
+        (None, Some(gnu)) => gnu,
+        (None, None) => header.into(),
+    };
+    if name.contains(&0) {
+        return damage(at, format!("a {what} holds a NUL byte"));
+    }
+    Ok(name)
+}
+
+fn sparse_name(records: &[Record]) -> Option<&[u8]> {
+    pax::value(records, "GNU.sparse.name")
+}
+
+fn parse_number(text: &[u8]) -> Option<u64> {
+    text.to_str()
+        .ok()
+        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?
+        .parse()
+        .ok()
+}
+
+fn speaks_of_an_entry(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname"
+    ) || [&b"GNU.sparse."[..], SCHILY_XATTR, LIBARCHIVE_XATTR]
+        .iter()
+        .any(|p| key.starts_with(p))
+}
+
+const SCHILY_XATTR: &[u8] = b"SCHILY.xattr.";
+const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
+
+/// The extended attribute that a PAX record carries, in either spelling: raw (star, GNU tar) or base64 (libarchive).
+pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
+    if let Some(name) = record.key.strip_prefix(SCHILY_XATTR) {
+        return Some((name.into(), record.value.clone()));
+    }
+    let name = percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?);
+    let text: Vec<u8> = record
+        .value
+        .iter()
+        .copied()
+        .filter(|b| *b != b'=')
+        .collect();
+    Some((
+        name,
+        STANDARD_NO_PAD
+            .decode(text)
+            .map_or_else(|_| record.value.clone(), Into::into),
+    ))
+}
+
+/// libarchive writes attribute names with `%XX` for what is not plain ASCII.
+fn percent_decoded(name: &[u8]) -> BString {
+    let mut out = BString::default();
+    let mut rest = name;
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail
+            .get(..2)
+            .and_then(|h| h.to_str().ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        (rest, _) = match (first, hex) {
+            (b'%', Some(byte)) => (&tail[2..], out.push(byte)),
+            _ => (tail, out.push(*first)),
+        };
+    }
+    out
+}

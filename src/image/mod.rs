@@ -1,0 +1,238 @@
+//! Images: a tar stream with its compression, opened for reading at any place.
+//!
+//! This layer knows bytes, blocks and headers. What a path means, and that entries make a file tree, is `rootfs`'s to know.
+
+mod codec;
+mod directory;
+mod head;
+mod index;
+mod pax;
+mod progress;
+mod spool;
+mod stream;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+pub use codec::Compression;
+pub use index::{Archive, Entry, EntryKind};
+pub use progress::{Phase, Progress};
+pub use stream::{Piece, Splice, TarStream};
+
+pub(crate) use codec::{Encoder, gzip_header};
+pub(crate) use head::{Format, Head, styled};
+pub(crate) use index::Damage;
+pub(crate) use progress::{Meter, is_stop};
+pub(crate) use stream::Origin;
+
+/// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
+/// new one.
+#[derive(Debug)]
+pub struct Image {
+    name: String,
+    compression: Compression,
+    /// The bytes as they came; none for a directory.
+    original: Option<File>,
+    stream: TarStream,
+    archive: Archive,
+}
+
+/// How to open an image.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # std::fs::write(dir.path().join("motd"), "hello").unwrap();
+/// // A directory becomes a tar whose files all belong to root.
+/// let image = casehard::OpenOptions::new().root_owned(true).open(dir.path())?;
+/// assert_eq!(image.archive().entries.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct OpenOptions<'a> {
+    root_owned: bool,
+    progress: Progress<'a>,
+}
+
+impl<'a> OpenOptions<'a> {
+    /// The defaults: owners as they are, no progress.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For a directory: write every file as owned by root, whoever owns it on disk.
+    #[must_use]
+    pub fn root_owned(mut self, yes: bool) -> Self {
+        self.root_owned = yes;
+        self
+    }
+
+    /// Calls back while reading, and lets the callback stop it.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress<'a>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Opens a tarball of any known compression, or a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where reading fails, [`Error::Image`] where the bytes are no tar that can be read in one way only,
+    /// and [`Error::Interrupted`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Image> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let kind = file.metadata().map_err(Error::io("read", path))?;
+        if kind.is_dir() {
+            let spooled = directory::spool(path, self.root_owned, self.progress)?;
+            return Image::indexed(name, Compression::None, None, spooled);
+        }
+        if !kind.is_file() {
+            return self.read(name, file);
+        }
+        self.open_file(name, file)
+    }
+
+    /// Reads an image from a stream, such as standard input; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn read(&self, name: impl Into<String>, input: impl Read) -> Result<Image> {
+        let name = name.into();
+        let spooled = spool::spool(
+            &name,
+            input,
+            &mut Meter::new(self.progress, Phase::Read, None),
+        )?;
+        self.open_file(name, spooled)
+    }
+
+    fn open_file(&self, name: String, file: File) -> Result<Image> {
+        let path = Path::new(&name).to_owned();
+        let failed = || Error::io("read", path.as_path());
+        let mut magic = [0; Compression::MAGIC];
+        let n = read_up_to(&file, &mut magic).map_err(failed())?;
+        if n == 0 {
+            return Err(Error::Image {
+                image: name,
+                offset: None,
+                message: "the file is empty".into(),
+            });
+        }
+        let compression = Compression::detect(&magic[..n]);
+        if compression == Compression::None {
+            let tar = file.try_clone().map_err(failed())?;
+            return Image::indexed(name, compression, Some(file), tar);
+        }
+        let total = file.metadata().map_err(failed())?.len();
+        let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
+        let spooled = {
+            let counted = meter.reader(&file);
+            let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
+                .map_err(failed())?;
+            spool::spool_decoded(&name, compression, decoder)?
+        };
+        Image::indexed(name, compression, Some(file), spooled)
+    }
+}
+
+/// Reads from the start without moving what others see of the file's cursor.
+fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut file = file;
+    file.rewind()?;
+    let mut n = 0;
+    while n < buffer.len() {
+        match file.read(&mut buffer[n..])? {
+            0 => break,
+            more => n += more,
+        }
+    }
+    file.rewind()?;
+    Ok(n)
+}
+
+impl Image {
+    /// Opens a tarball of any known compression, or a directory, with the default [`OpenOptions`].
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open(path)
+    }
+
+    fn indexed(
+        name: String,
+        compression: Compression,
+        original: Option<File>,
+        tar: File,
+    ) -> Result<Self> {
+        let stream = TarStream::new(tar).map_err(Error::io("read", Path::new(&name)))?;
+        let archive = Archive::index(&stream).map_err(|damage| damage.of(&name))?;
+        Ok(Self {
+            name,
+            compression,
+            original,
+            stream,
+            archive,
+        })
+    }
+
+    /// What messages call the image: its path, or what [`OpenOptions::read`] was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the image is compressed.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The entries of its tar stream.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// The tar stream itself, without compression.
+    pub fn stream(&self) -> &TarStream {
+        &self.stream
+    }
+
+    /// The file as it came, compression and all; none for an image that was a directory.
+    pub(crate) fn original(&self) -> Option<&File> {
+        self.original.as_ref()
+    }
+
+    /// Some bytes of the tar stream, at most `limit` of them.
+    pub(crate) fn bytes(&self, range: Range<u64>, limit: u64) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.stream
+            .reader(range)
+            .take(limit)
+            .read_to_end(&mut out)?;
+        Ok(out)
+    }
+}
+
+impl Damage {
+    pub(crate) fn of(self, image: &str) -> Error {
+        match self {
+            Self::Tar { offset, message } => Error::Image {
+                image: image.to_owned(),
+                offset: Some(offset),
+                message,
+            },
+            Self::Io(source) => Error::Io {
+                action: "read",
+                path: image.into(),
+                source,
+            },
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Looking up a path as the kernel would with the rootfs as `/`: symbolic links resolve inside it and `..` stops at its top.
+
+use std::collections::VecDeque;
+
+use bstr::{BString, ByteSlice};
+
+use super::{InodeId, Node, Rootfs};
+
+/// As many symbolic links as Linux follows in one look-up.
+const LINK_LIMIT: usize = 40;
+
+/// Where a path leads, whether or not something is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The deepest directory on the way that exists.
+    pub directory: InodeId,
+    /// What follows it: one name if only the last is in question, more if directories are missing, none for the root.
+    pub rest: Vec<BString>,
+    /// What is there.
+    pub inode: Option<InodeId>,
+}
+
+/// Why a path leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// More links than Linux follows, or a circle of them.
+    #[error("{0} leads through more than 40 symbolic links")]
+    Loop(BString),
+    /// Something on the way is a file.
+    #[error("{0} leads through {1}, which is not a directory")]
+    NotADirectory(BString, BString),
+}
+
+/// The components of a path, without empty ones and dots.
+pub(crate) fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|b| *b == b'/')
+        .filter(|c| !c.is_empty() && *c != b".")
+}
+
+impl Rootfs {
+    /// Finds where a path leads, through symbolic links on the way but not through one at its end.
+    ///
+    /// # Errors
+    /// A [`LookupError`] where extraction would fail too.
+    pub fn locate(&self, path: &[u8]) -> Result<Location, LookupError> {
+        self.resolve(path, false)
+    }
+
+    /// Finds where a path leads, through a symbolic link at its end too.
+    ///
+    /// # Errors
+    /// A [`LookupError`] where opening the path would fail with anything but "no such file".
+    pub fn follow(&self, path: &[u8]) -> Result<Location, LookupError> {
+        self.resolve(path, true)
+    }
+
+    /// The inode that opening a path would give, if any.
+    pub fn open(&self, path: impl AsRef<[u8]>) -> Option<InodeId> {
+        self.follow(path.as_ref()).ok()?.inode
+    }
+
+    /// The absolute path of a location, without symbolic links on the way.
+    pub fn location_path(&self, location: &Location) -> BString {
+        let mut path = self.path(location.directory);
+        for name in &location.rest {
+            if !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+        path
+    }
+
+    fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Location, LookupError> {
+        let mut left: VecDeque<BString> = components(path).map(BString::from).collect();
+        let (mut directory, mut missing, mut links) = (Self::ROOT, Vec::<BString>::new(), 0);
+        while let Some(name) = left.pop_front() {
+            if name == ".." {
+                if missing.pop().is_none() {
+                    directory = self.parent(directory);
+                }
+                continue;
+            }
+            let child = if missing.is_empty() {
+                self.child(directory, &name)
+            } else {
+                None
+            };
+            let Some(inode) = child.map(|c| c.inode) else {
+                missing.push(name);
+                continue;
+            };
+            match &self.inode(inode).node {
+                Node::Directory(_) => directory = inode,
+                Node::Symlink(target) if follow_last || !left.is_empty() => {
+                    links += 1;
+                    if links > LINK_LIMIT {
+                        return Err(LookupError::Loop(path.into()));
+                    }
+                    if target.starts_with(b"/") {
+                        directory = Self::ROOT;
+                    }
+                    for component in components(target).rev() {
+                        left.push_front(component.into());
+                    }
+                }
+                _ if left.is_empty() => {
+                    return Ok(Location {
+                        directory,
+                        rest: vec![name],
+                        inode: Some(inode),
+                    });
+                }
+                _ => {
+                    return Err(LookupError::NotADirectory(
+                        path.into(),
+                        self.path_in(directory, &name),
+                    ));
+                }
+            }
+        }
+        if !missing.is_empty() {
+            return Ok(Location {
+                directory,
+                rest: missing,
+                inode: None,
+            });
+        }
+        let found = Some(directory);
+        Ok(match self.inode(directory).names.first() {
+            Some((parent, name)) => Location {
+                directory: *parent,
+                rest: vec![name.clone()],
+                inode: found,
+            },
+            None => Location {
+                directory,
+                rest: Vec::new(),
+                inode: found,
+            },
+        })
+    }
+
+    fn parent(&self, directory: InodeId) -> InodeId {
+        self.inode(directory)
+            .names
+            .first()
+            .map_or(Self::ROOT, |(parent, _)| *parent)
+    }
+
+    /// Whether a link's target, or a path, ends at a given absolute path, be something there or not; `/dev/null` is not in
+    /// every image.
+    pub fn leads_to(&self, path: &[u8], target: &str) -> bool {
+        self.follow(path)
+            .is_ok_and(|found| self.location_path(&found).as_bstr() == target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::tests::rootfs;
+
+    const TREE: &str = "
+dir usr
+dir usr/bin
+file usr/bin/su
+dir etc
+dir etc/systemd
+symlink bin -> usr/bin
+symlink abs -> /usr/bin
+symlink up -> ../../../usr
+symlink etc/rel -> ../usr/./bin//su
+symlink etc/out -> ../../../../etc/passwd
+symlink dangling -> /run/later/file
+symlink chain1 -> chain2
+symlink chain2 -> bin/su
+symlink loop1 -> loop2
+symlink loop2 -> loop1
+symlink self -> self/self
+symlink null -> ../dev/null
+symlink etc/mask -> /dev/null
+file etc/passwd
+";
+
+    /// `path`, then what `locate` and `follow` give: the path found, `?` after what is not there, `!` for an error.
+    const TABLE: &[(&str, &str, &str)] = &[
+        ("/", "/", "/"),
+        ("", "/", "/"),
+        ("/..", "/", "/"),
+        ("usr/bin/su", "/usr/bin/su", "/usr/bin/su"),
+        ("/usr//bin/./su", "/usr/bin/su", "/usr/bin/su"),
+        ("/bin/su", "/usr/bin/su", "/usr/bin/su"),
+        ("/bin", "/bin", "/usr/bin"),
+        ("/bin/", "/bin", "/usr/bin"),
+        ("/bin/.", "/bin", "/usr/bin"),
+        ("/bin/..", "/usr", "/usr"),
+        ("/bin/../bin/su", "/usr/bin/su", "/usr/bin/su"),
+        ("/abs/su", "/usr/bin/su", "/usr/bin/su"),
+        ("/up/bin/su", "/usr/bin/su", "/usr/bin/su"),
+        ("/etc/rel", "/etc/rel", "/usr/bin/su"),
+        ("/etc/out", "/etc/out", "/etc/passwd"),
+        ("/dangling", "/dangling", "/run/later/file?"),
+        (
+            "/dangling/more",
+            "/run/later/file/more?",
+            "/run/later/file/more?",
+        ),
+        ("/dangling/../x", "/run/later/x?", "/run/later/x?"),
+        ("/chain1", "/chain1", "/usr/bin/su"),
+        ("/loop1", "/loop1", "!"),
+        ("/loop1/x", "!", "!"),
+        ("/self", "/self", "!"),
+        ("/nothing/here", "/nothing/here?", "/nothing/here?"),
+        ("/nothing/../etc/passwd", "/etc/passwd", "/etc/passwd"),
+        ("/etc/passwd/x", "!", "!"),
+        ("/etc/mask", "/etc/mask", "/dev/null?"),
+    ];
+
+    #[test]
+    fn paths_resolve_inside_the_root() {
+        let rootfs = rootfs(TREE);
+        for (path, locate, follow) in TABLE {
+            let show = |found: Result<super::Location, _>| {
+                found.map_or("!".into(), |l| {
+                    format!(
+                        "{}{}",
+                        rootfs.location_path(&l),
+                        if l.inode.is_some() { "" } else { "?" }
+                    )
+                })
+            };
+            assert_eq!(
+                show(rootfs.locate(path.as_bytes())),
+                *locate,
+                "locate {path}"
+            );
+            assert_eq!(
+                show(rootfs.follow(path.as_bytes())),
+                *follow,
+                "follow {path}"
+            );
+        }
+        assert!(
+            rootfs.leads_to(b"/etc/mask", "/dev/null") && rootfs.leads_to(b"/null", "/dev/null")
+        );
+        assert!(!rootfs.leads_to(b"/dangling", "/dev/null"));
+    }
+}

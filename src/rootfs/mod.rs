@@ -1,0 +1,256 @@
+//! The file tree that extracting an archive would give: inodes and their names.
+//!
+//! This layer knows nothing of recipes. A [`Rootfs`] is made by replaying an archive's entries; a draft of changes works on
+//! a copy of it.
+
+mod lookup;
+mod replay;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use crate::image::EntryKind;
+
+pub use lookup::{Location, LookupError};
+
+/// The number of an inode in its [`Rootfs`]; the same inode keeps its number in a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InodeId(u32);
+
+impl InodeId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A file tree: what the entries of an archive add up to.
+#[derive(Clone, Debug)]
+pub struct Rootfs {
+    inodes: Vec<Inode>,
+    notes: Vec<String>,
+}
+
+/// A file, directory, link or device, apart from its names.
+#[derive(Clone, Debug)]
+pub struct Inode {
+    /// What it is, with what it holds.
+    pub node: Node,
+    /// Mode, owner and attributes, as the entry with the data gives them.
+    pub meta: Meta,
+    /// What later hard-link entries say where they say something else: some extractors apply the last one.
+    pub link_metas: Vec<Meta>,
+    /// The modification time in whole seconds since 1970.
+    pub mtime: u64,
+    /// Its names: the directory and the name in it. None once every name is removed; none for the root.
+    names: Vec<(InodeId, BString)>,
+}
+
+/// Mode, owner and extended attributes of an inode.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// The owner's id.
+    pub uid: u64,
+    /// The group's id.
+    pub gid: u64,
+    /// Extended attributes, name and value.
+    pub xattrs: Vec<(BString, BString)>,
+}
+
+/// What an inode is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Node {
+    /// A directory with its children, sorted by name.
+    Directory(BTreeMap<BString, Child>),
+    /// A regular file.
+    File(Content),
+    /// A symbolic link and its target.
+    Symlink(BString),
+    /// A device or pipe.
+    Special(EntryKind),
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// What the name stands for.
+    pub inode: InodeId,
+    /// The archive's entries that extraction would put at this name, the last of which counts. None for what is new.
+    pub(crate) entries: Vec<u32>,
+}
+
+/// Where the bytes of a regular file are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// In the archive, as the data of this entry.
+    Entry(u32),
+    /// In memory: content that an edit made.
+    New(Arc<[u8]>),
+}
+
+impl Inode {
+    /// An inode that has no name yet.
+    pub(crate) fn new(node: Node, meta: Meta, mtime: u64) -> Self {
+        Self {
+            node,
+            meta,
+            link_metas: Vec::new(),
+            mtime,
+            names: Vec::new(),
+        }
+    }
+
+    /// Whether this is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.node, Node::Directory(_))
+    }
+
+    /// Whether this is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.node, Node::File(_))
+    }
+
+    /// The target, if this is a symbolic link.
+    pub fn symlink(&self) -> Option<&BStr> {
+        match &self.node {
+            Node::Symlink(target) => Some(target.as_bstr()),
+            _ => None,
+        }
+    }
+
+    /// What each header of this inode says of it; extractors differ in which one they apply to a hard link.
+    pub fn metas(&self) -> impl Iterator<Item = &Meta> {
+        std::iter::once(&self.meta).chain(&self.link_metas)
+    }
+
+    pub(crate) fn metas_mut(&mut self) -> impl Iterator<Item = &mut Meta> {
+        std::iter::once(&mut self.meta).chain(&mut self.link_metas)
+    }
+
+    /// Its names: the directory that holds each, and the name there.
+    pub fn names(&self) -> &[(InodeId, BString)] {
+        &self.names
+    }
+
+    /// The file type bits as `stat` and git show them, such as 0o100000 for a regular file.
+    pub fn type_bits(&self) -> u32 {
+        match &self.node {
+            Node::Directory(_) => 0o040_000,
+            Node::File(_) => 0o100_000,
+            Node::Symlink(_) => 0o120_000,
+            Node::Special(EntryKind::CharDevice) => 0o020_000,
+            Node::Special(EntryKind::BlockDevice) => 0o060_000,
+            Node::Special(_) => 0o010_000,
+        }
+    }
+}
+
+impl Meta {
+    /// The value of an extended attribute.
+    pub fn xattr(&self, name: &str) -> Option<&BStr> {
+        self.xattrs
+            .iter()
+            .rfind(|(n, _)| n == name)
+            .map(|(_, value)| value.as_bstr())
+    }
+}
+
+impl Rootfs {
+    /// The root directory.
+    pub const ROOT: InodeId = InodeId(0);
+
+    /// An inode by its number.
+    pub fn inode(&self, id: InodeId) -> &Inode {
+        &self.inodes[id.0 as usize]
+    }
+
+    /// Every inode with its number, also those that lost all their names.
+    pub fn inodes(&self) -> impl ExactSizeIterator<Item = (InodeId, &Inode)> {
+        self.inodes
+            .iter()
+            .enumerate()
+            .map(|(n, inode)| (InodeId(u32::try_from(n).expect("as add gave it")), inode))
+    }
+
+    /// The children of a directory; none for anything else.
+    pub fn children(&self, directory: InodeId) -> impl Iterator<Item = (&BStr, &Child)> {
+        let children = match &self.inode(directory).node {
+            Node::Directory(children) => Some(children),
+            _ => None,
+        };
+        children
+            .into_iter()
+            .flatten()
+            .map(|(name, child)| (name.as_bstr(), child))
+    }
+
+    /// One name in a directory.
+    pub fn child(&self, directory: InodeId, name: &[u8]) -> Option<&Child> {
+        match &self.inode(directory).node {
+            Node::Directory(children) => children.get(name.as_bstr()),
+            _ => None,
+        }
+    }
+
+    /// What the reader should know of the archive itself.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The absolute path of a name in a directory.
+    pub fn path_in(&self, directory: InodeId, name: &[u8]) -> BString {
+        let mut path = self.path(directory);
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        path
+    }
+
+    /// The absolute path of an inode by its first name, without symbolic links on the way.
+    pub fn path(&self, id: InodeId) -> BString {
+        match self.inode(id).names.first() {
+            Some((directory, name)) => self.path_in(*directory, name),
+            None => "/".into(),
+        }
+    }
+
+    /// Every name of an inode as an absolute path, sorted.
+    pub fn paths(&self, id: InodeId) -> Vec<BString> {
+        let mut paths: Vec<_> = self
+            .inode(id)
+            .names
+            .iter()
+            .map(|(dir, name)| self.path_in(*dir, name))
+            .collect();
+        paths.sort();
+        paths
+    }
+
+    /// Every name below a directory, depth first and sorted, with its absolute path.
+    pub fn walk(&self, from: InodeId) -> Vec<(BString, InodeId)> {
+        let mut found = Vec::new();
+        let mut left = vec![(self.path(from), from)];
+        while let Some((path, id)) = left.pop() {
+            let at = left.len();
+            for (name, child) in self.children(id) {
+                let mut path = path.clone();
+                if !path.ends_with(b"/") {
+                    path.push(b'/');
+                }
+                path.extend_from_slice(name);
+                left.push((path, child.inode));
+            }
+            left[at..].reverse();
+            if id != from {
+                found.push((path, id));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,201 @@
+//! From an archive's entries to the tree that extracting them in order would give.
+
+use std::collections::BTreeMap;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use super::lookup::components;
+use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
+use crate::image::{Archive, Damage, Entry, EntryKind};
+
+impl Rootfs {
+    /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
+    pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
+        let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
+        let mut rootfs = Self {
+            inodes: vec![root],
+            notes: Vec::new(),
+        };
+        for (number, entry) in (0u32..).zip(&archive.entries) {
+            rootfs
+                .extract(number, entry)
+                .map_err(|message| Damage::Tar {
+                    offset: entry.start,
+                    message,
+                })?;
+        }
+        Ok(rootfs)
+    }
+
+    fn extract(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
+        if entry.kind == EntryKind::Metadata {
+            return Ok(());
+        }
+        let path = within(&entry.path)?;
+        let Some((name, parents)) = path.split_last() else {
+            return self.extract_root(entry);
+        };
+        let directory = self
+            .parents(parents)
+            .map_err(|e| format!("{}: {e}", entry.path))?;
+        let existing = self.child(directory, name).map(|c| c.inode);
+        let node = match entry.kind {
+            EntryKind::HardLink => return self.extract_link(number, entry, directory, name),
+            EntryKind::Directory => {
+                if let Some(id) = existing.filter(|id| self.inode(*id).is_directory()) {
+                    let inode = self.inode_mut(id);
+                    (inode.meta, inode.mtime) = (entry.into(), entry.mtime);
+                    self.add_entry(directory, name, number);
+                    return Ok(());
+                }
+                Node::Directory(BTreeMap::new())
+            }
+            EntryKind::Symlink => Node::Symlink(entry.link.clone()),
+            EntryKind::File | EntryKind::SparseFile => Node::File(Content::Entry(number)),
+            special => Node::Special(special),
+        };
+        let earlier = self.displace(directory, name, entry.path.as_bstr())?;
+        let id = self.add(Inode::new(node, entry.into(), entry.mtime));
+        self.link(directory, name, id);
+        self.set_entries(directory, name, earlier, number);
+        Ok(())
+    }
+
+    fn extract_root(&mut self, entry: &Entry) -> Result<(), String> {
+        if entry.kind != EntryKind::Directory {
+            return Err(format!(
+                "`{}` names the root but is not a directory",
+                entry.path
+            ));
+        }
+        let root = self.inode_mut(Self::ROOT);
+        (root.meta, root.mtime) = (entry.into(), entry.mtime);
+        Ok(())
+    }
+
+    fn extract_link(
+        &mut self,
+        number: u32,
+        entry: &Entry,
+        directory: InodeId,
+        name: &BStr,
+    ) -> Result<(), String> {
+        let target = bstr::join(b"/", within(&entry.link)?);
+        let target = self.locate(&target).map_err(|e| e.to_string())?.inode;
+        let Some(target) = target.filter(|id| !self.inode(*id).is_directory()) else {
+            self.notes.push(format!(
+                "the hard link {} names {}, which the archive does not have; extraction skips it",
+                entry.path, entry.link
+            ));
+            return Ok(());
+        };
+        let meta = Meta::from(entry);
+        let inode = self.inode_mut(target);
+        if inode.meta != meta && !inode.link_metas.contains(&meta) {
+            inode.link_metas.push(meta);
+        }
+        if self
+            .child(directory, name)
+            .is_some_and(|c| c.inode == target)
+        {
+            self.add_entry(directory, name, number);
+            return Ok(());
+        }
+        let earlier = self.displace(directory, name, entry.path.as_bstr())?;
+        self.link(directory, name, target);
+        self.set_entries(directory, name, earlier, number);
+        Ok(())
+    }
+
+    /// The directory that a chain of names leads to, made where it is missing.
+    fn parents(&mut self, names: &[&BStr]) -> Result<InodeId, String> {
+        let path = bstr::join(b"/", names);
+        let location = self.follow(&path).map_err(|e| e.to_string())?;
+        self.make_directories(&location)
+    }
+
+    fn make_directories(&mut self, location: &Location) -> Result<InodeId, String> {
+        match location.inode {
+            Some(id) if self.inode(id).is_directory() => Ok(id),
+            Some(_) => Err(format!(
+                "{} is not a directory",
+                self.location_path(location)
+            )),
+            None => Ok(location
+                .rest
+                .iter()
+                .fold(location.directory, |parent, name| {
+                    self.add_directory(parent, name.as_bstr(), 0)
+                })),
+        }
+    }
+
+    /// Adds an empty directory with mode 0755 that belongs to root.
+    pub(crate) fn add_directory(&mut self, parent: InodeId, name: &BStr, mtime: u64) -> InodeId {
+        let node = Node::Directory(BTreeMap::new());
+        let id = self.add(Inode::new(node, implied_directory(), mtime));
+        self.link(parent, name, id);
+        id
+    }
+
+    /// Takes away what has a name, for a later entry of that name; gives the entries that were put there.
+    fn displace(
+        &mut self,
+        directory: InodeId,
+        name: &BStr,
+        path: &BStr,
+    ) -> Result<Vec<u32>, String> {
+        let Some(child) = self.child(directory, name) else {
+            return Ok(Vec::new());
+        };
+        if self.children(child.inode).next().is_some() {
+            return Err(format!(
+                "{path} stands in for a directory that has files; extractors disagree on what becomes of them"
+            ));
+        }
+        Ok(self
+            .unlink(directory, name)
+            .map(|c| c.entries)
+            .unwrap_or_default())
+    }
+
+    fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
+        self.set_entries(directory, name, Vec::new(), number);
+    }
+
+    fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Vec<u32>, number: u32) {
+        if let Some(child) = self.child_mut(directory, name) {
+            child.entries.extend(earlier);
+            child.entries.push(number);
+        }
+    }
+}
+
+fn implied_directory() -> Meta {
+    Meta {
+        mode: 0o755,
+        ..Meta::default()
+    }
+}
+
+/// The components of an archive path, which may not climb.
+fn within(path: &BString) -> Result<Vec<&BStr>, String> {
+    let names: Vec<&BStr> = components(path).map(ByteSlice::as_bstr).collect();
+    if names.iter().any(|n| *n == "..") {
+        return Err(format!(
+            "the path {path} has `..` in it and could leave the root; it is refused"
+        ));
+    }
+    Ok(names)
+}
+
+impl From<&Entry> for Meta {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            xattrs: entry.xattrs.clone(),
+        }
+    }
+}
