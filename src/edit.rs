@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
+use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
@@ -133,8 +134,26 @@ pub(crate) fn fail<T>(why: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Failed(why.into()))
 }
 
-/// Which parts of a rule a recipe waives: rule kind and subject, and whether something used it.
-pub(crate) type Waivers = BTreeMap<(String, String), bool>;
+/// Which parts of a rule a recipe waives, by rule kind and subject.
+pub(crate) type Waivers = BTreeMap<(String, String), Waived>;
+
+/// What is known of a waiver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waived {
+    expired: Option<Date>,
+    /// Whether a rule would have changed something but for it.
+    pub(crate) used: bool,
+}
+
+impl Waived {
+    /// A waiver that holds up to and including a day, judged by another day.
+    pub(crate) fn new(expires: Date, day: Date) -> Self {
+        Self {
+            expired: Some(expires).filter(|e| *e < day),
+            used: false,
+        }
+    }
+}
 
 /// A rootfs under work: rules read it and change it, and every change is written down.
 pub(crate) struct Draft<'i> {
@@ -144,6 +163,7 @@ pub(crate) struct Draft<'i> {
     mtime: Option<u64>,
     rule: (usize, &'static str),
     waived_now: usize,
+    expired_now: Option<String>,
     pub(crate) waivers: Waivers,
     pub(crate) edits: Vec<Edit>,
     pub(crate) residuals: Vec<Residual>,
@@ -158,12 +178,14 @@ impl<'i> Draft<'i> {
         mtime: Option<u64>,
     ) -> Self {
         let (edits, residuals, notes) = Default::default();
+        let (rule, waived_now, expired_now) = ((0, ""), 0, None);
         Self {
             image,
             rootfs,
             mtime,
-            rule: (0, ""),
-            waived_now: 0,
+            rule,
+            waived_now,
+            expired_now,
             waivers,
             edits,
             residuals,
@@ -173,12 +195,15 @@ impl<'i> Draft<'i> {
 
     /// Says whose edits follow.
     pub(crate) fn begin(&mut self, rule: usize, kind: &'static str) {
-        (self.rule, self.waived_now) = ((rule, kind), 0);
+        (self.rule, self.waived_now, self.expired_now) = ((rule, kind), 0, None);
     }
 
     /// What a verdict comes to, given what the rule did since [`begin`](Self::begin).
     pub(crate) fn outcome(&self, verdict: &Verdict) -> Outcome {
         match verdict {
+            Verdict::Holds if self.expired_now.is_some() => {
+                Outcome::Failed(self.expired_now.clone().unwrap_or_default())
+            }
             Verdict::Absent(_) => Outcome::Absent,
             Verdict::Holds if self.edits.last().is_some_and(|e| e.rule == self.rule.0) => {
                 Outcome::Changed
@@ -200,10 +225,16 @@ impl<'i> Draft<'i> {
     /// Whether a waiver of the rule at work names this subject. Ask only about what would otherwise change.
     pub(crate) fn waived(&mut self, subject: &BStr) -> bool {
         let key = (self.rule.1.to_owned(), subject.to_string());
-        let Some(used) = self.waivers.get_mut(&key) else {
+        let Some(waived) = self.waivers.get_mut(&key) else {
             return false;
         };
-        *used = true;
+        waived.used = true;
+        if let Some(day) = waived.expired {
+            self.expired_now.get_or_insert_with(|| {
+                format!("its waiver for {subject} expired on {day}; renew or delete it")
+            });
+            return false;
+        }
         self.waived_now += 1;
         true
     }

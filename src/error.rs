@@ -33,9 +33,9 @@ pub enum Error {
         message: String,
     },
 
-    /// The edited image, read again, does not fulfil its own rules; nothing is written.
+    /// A rule failed, or the edited image, read again, does not fulfil the recipe; nothing is written.
     #[error("{0}")]
-    PostCondition(String),
+    Unfulfilled(String),
 
     /// Reading or writing a file failed.
     #[error("cannot {action} {}: {source}", path.display())]

@@ -4,7 +4,15 @@ pub mod edit;
 pub mod error;
 pub mod image;
 mod lower;
+mod os_release;
+mod plan;
+pub mod recipe;
 pub mod rootfs;
+mod rules;
+mod write;
 
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
+pub use plan::{Plan, PlanOptions, RuleResult};
+pub use recipe::Recipe;
+pub use write::WriteOptions;

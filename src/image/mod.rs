@@ -209,6 +209,19 @@ impl Image {
         self.original.as_ref()
     }
 
+    /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
+    pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
+        let stream = self.stream.spliced(splices);
+        let archive = Archive::index(&stream).map_err(|damage| damage.of(&self.name))?;
+        Ok(Self {
+            name: self.name.clone(),
+            compression: self.compression,
+            original: None,
+            stream,
+            archive,
+        })
+    }
+
     /// Some bytes of the tar stream, at most `limit` of them.
     pub(crate) fn bytes(&self, range: Range<u64>, limit: u64) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();

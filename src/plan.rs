@@ -1,0 +1,393 @@
+//! From an image and a recipe to a plan: what each rule came to, the edits with their reasons, and the result, verified.
+//!
+//! **Invariant: a plan is a fixpoint.** Rules work one after another on a draft. The edited tar stream is then indexed and
+//! resolved afresh, and every rule looks at it once more: one that still wants an edit conflicts with a rule that undid it,
+//! or lowering went wrong. So "apply twice is apply once" and "the output fulfils every rule" are checked on each run.
+
+use bstr::{BStr, ByteSlice};
+use jiff::civil::Date;
+
+use crate::edit::{Draft, Edit, Outcome, Residual, Stop, Verdict, Waivers};
+use crate::error::{Diagnostic, Error, Result};
+use crate::image::{Image, TarStream};
+use crate::lower::lower;
+use crate::os_release::OsRelease;
+use crate::recipe::{OnMissing, Recipe, Section};
+use crate::rootfs::Rootfs;
+use crate::rules;
+
+/// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// let options = casehard::PlanOptions::new().mtime(1_700_000_000);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    as_of: Option<Date>,
+    mtime: Option<u64>,
+}
+
+impl PlanOptions {
+    /// The defaults: no date, times from the archive.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The day by which waivers are judged; needed where the recipe has any.
+    #[must_use]
+    pub fn as_of(mut self, day: Date) -> Self {
+        self.as_of = Some(day);
+        self
+    }
+
+    /// The modification time of new and changed entries, in seconds since 1970. Without it a new entry takes that of its
+    /// directory, and a changed one keeps its own.
+    #[must_use]
+    pub fn mtime(mut self, seconds: u64) -> Self {
+        self.mtime = Some(seconds);
+        self
+    }
+}
+
+/// What hardening an image would do. Nothing is written yet.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) before: Rootfs,
+    pub(crate) after: Rootfs,
+    pub(crate) rules: Vec<RuleResult>,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) residuals: Vec<Residual>,
+    pub(crate) notes: Vec<String>,
+    /// The edited tar stream.
+    pub(crate) output: TarStream,
+}
+
+/// What became of one rule.
+#[derive(Clone, Debug)]
+pub struct RuleResult {
+    /// The rule as the recipe says it.
+    pub section: Section,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the reader should know of it.
+    pub notes: Vec<String>,
+}
+
+impl Image {
+    /// Works out what a recipe would change, and verifies the result. Writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree, [`Error::Recipe`] where two rules want
+    /// different things, [`Error::Usage`] where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with)),
+    /// and [`Error::Unfulfilled`] where the result does not hold what the rules ask.
+    pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
+        self.plan_with(recipe, &PlanOptions::new())
+    }
+
+    /// As [`plan`](Self::plan), with options.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_with<'a>(&'a self, recipe: &'a Recipe, options: &PlanOptions) -> Result<Plan<'a>> {
+        let before = self.rootfs()?;
+        let mut draft = Draft::new(
+            self,
+            before.clone(),
+            waivers(recipe, options)?,
+            options.mtime,
+        );
+        let outcomes = run(&mut draft, recipe)?;
+        let notes = notes(&draft, recipe)?;
+        let residuals = std::mem::take(&mut draft.residuals);
+        let edits = std::mem::take(&mut draft.edits);
+        let rule_notes = std::mem::take(&mut draft.notes);
+        let unused = draft.waivers.clone();
+        let after = draft.into_rootfs();
+
+        let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
+        let edited = self.spliced(&splices)?;
+        let rules: Vec<RuleResult> = recipe
+            .rules()
+            .iter()
+            .zip(outcomes)
+            .enumerate()
+            .map(|(at, (section, outcome))| {
+                let notes = rule_notes
+                    .iter()
+                    .filter(|(rule, _)| *rule == at)
+                    .map(|(_, note)| note.clone())
+                    .collect();
+                RuleResult {
+                    section: section.clone(),
+                    outcome,
+                    notes,
+                }
+            })
+            .collect();
+        let mut plan = Plan {
+            image: self,
+            recipe,
+            before,
+            after,
+            rules,
+            edits,
+            residuals,
+            notes,
+            output: edited.stream().clone(),
+        };
+        plan.report_unused(&unused);
+        if !plan.failed() {
+            plan.verify(&edited, options)?;
+        }
+        Ok(plan)
+    }
+
+    pub(crate) fn rootfs(&self) -> Result<Rootfs> {
+        Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))
+    }
+}
+
+/// Applies the rules in order and says what each came to.
+fn run(draft: &mut Draft<'_>, recipe: &Recipe) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for (at, section) in recipe.rules().iter().enumerate() {
+        draft.begin(at, section.kind);
+        outcomes.push(match rules::apply(section, draft) {
+            Ok(verdict) => judge(draft, section, &verdict),
+            Err(Stop::Failed(why)) => Outcome::Failed(why),
+            Err(Stop::Fatal(error)) => return Err(error),
+        });
+    }
+    Ok(outcomes)
+}
+
+fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict) -> Outcome {
+    match verdict {
+        Verdict::Absent(what) if section.on_missing == OnMissing::Fail => {
+            Outcome::Failed(format!("{what}; `OnMissing=skip` or `warn` allows that"))
+        }
+        Verdict::Absent(what) => {
+            if section.on_missing == OnMissing::Warn {
+                draft.note(what.clone());
+            }
+            draft.outcome(verdict)
+        }
+        Verdict::Holds => draft.outcome(verdict),
+    }
+}
+
+fn waivers(recipe: &Recipe, options: &PlanOptions) -> Result<Waivers> {
+    let Some(first) = recipe.waivers().first() else {
+        return Ok(Waivers::default());
+    };
+    let Some(day) = options.as_of else {
+        return Err(Error::Recipe(vec![
+            Diagnostic::new(first.at.clone(), "a waiver needs a day by which it is judged")
+                .help("give --as-of YYYY-MM-DD or set SOURCE_DATE_EPOCH; the clock is never asked, so that a build can be repeated"),
+        ]));
+    };
+    Ok(recipe
+        .waivers()
+        .iter()
+        .map(|w| {
+            (
+                (w.kind.clone(), w.subject.clone()),
+                crate::edit::Waived::new(w.expires, day),
+            )
+        })
+        .collect())
+}
+
+/// What concerns the plan as a whole.
+fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
+    let mut notes = draft.rootfs().notes().to_vec();
+    let os = os_release(draft)?;
+    for part in recipe.parts() {
+        if !part.os_ids.is_empty() && rank(&part.os_ids, &os).is_none() {
+            let is = if os.id.is_empty() {
+                "the image has no os-release".into()
+            } else {
+                format!("the image's os-release has ID={}", os.id)
+            };
+            notes.push(format!(
+                "{} is meant for {}, and {is}; it applies because it was named",
+                part.name,
+                part.os_ids.join(", ")
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {
+    match OsRelease::read(draft) {
+        Err(Stop::Fatal(error)) => Err(error),
+        found => Ok(found.unwrap_or_default()),
+    }
+}
+
+/// How well a recipe's `OsId=` fits: by ID before ID_LIKE.
+fn rank(os_ids: &[String], os: &OsRelease) -> Option<u8> {
+    let has = |id: &String| os_ids.contains(id);
+    if has(&os.id) {
+        Some(0)
+    } else {
+        os.id_like.iter().any(has).then_some(1)
+    }
+}
+
+impl Recipe {
+    /// The shipped recipe whose `[Match]` fits the image's os-release. `sets` fills in parameters.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the list of recipes where none fits, or more than one.
+    pub fn matching(image: &Image, sets: &[(String, String)]) -> Result<Self> {
+        let draft = Draft::new(image, image.rootfs()?, Waivers::default(), None);
+        let os = os_release(&draft)?;
+        let mut fitting = Vec::new();
+        for shipped in Self::SHIPPED {
+            let recipe = Self::load(shipped.name)?;
+            fitting.extend(rank(recipe.os_ids(), &os).map(|rank| (rank, shipped.name)));
+        }
+        let best = fitting.iter().map(|(rank, _)| *rank).min();
+        fitting.retain(|(rank, _)| Some(*rank) == best);
+        match fitting[..] {
+            [(_, name)] => Self::load_all(&[name], sets),
+            _ => {
+                let system = if os.id.is_empty() {
+                    "without os-release".into()
+                } else {
+                    format!("with ID={}", os.id)
+                };
+                let names: Vec<&str> = Self::SHIPPED.iter().map(|s| s.name).collect();
+                Err(Error::Usage(format!(
+                    "no shipped recipe is meant for an image {system}; name one with -r: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// What became of each rule, in the recipe's order.
+    pub fn rules(&self) -> &[RuleResult] {
+        &self.rules
+    }
+
+    /// Every edit, in the order in which they were made.
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
+    /// What stays open although every rule did its work.
+    pub fn residuals(&self) -> &[Residual] {
+        &self.residuals
+    }
+
+    /// What the reader should know of image and recipe as a whole.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether a rule failed; such a plan is not written.
+    pub fn failed(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|r| matches!(r.outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether the image is as the recipe wants it: no edits, no failures.
+    pub fn compliant(&self) -> bool {
+        self.edits.is_empty() && !self.failed()
+    }
+
+    fn report_unused(&mut self, waivers: &Waivers) {
+        let unused = waivers.iter().filter(|(_, waived)| !waived.used);
+        self.notes.extend(unused.map(|((kind, subject), _)| {
+            format!("nothing used the waiver {kind}:{subject}; delete it")
+        }));
+    }
+
+    /// Lets every rule look at the edited image, read anew.
+    fn verify(&mut self, edited: &Image, options: &PlanOptions) -> Result<()> {
+        let mut draft = Draft::new(
+            edited,
+            edited.rootfs()?,
+            waivers(self.recipe, options)?,
+            options.mtime,
+        );
+        let outcomes = run(&mut draft, self.recipe)?;
+        if let Some(wanted) = draft.edits.first() {
+            return Err(self.conflict(wanted));
+        }
+        let failed = self
+            .recipe
+            .rules()
+            .iter()
+            .zip(&outcomes)
+            .zip(&self.rules)
+            .find_map(|((section, again), first)| match again {
+                // What was removed is absent the second time.
+                Outcome::Failed(why) if first.outcome != Outcome::Changed => Some((section, why)),
+                _ => None,
+            });
+        if let Some((section, why)) = failed {
+            return Err(Error::Unfulfilled(format!(
+                "the result, read again, does not fulfil `{}`: {why}",
+                section.label()
+            )));
+        }
+        // The second look sees every edit in place, so what it finds open is open in the result.
+        for residual in draft.residuals {
+            if !self.residuals.contains(&residual) {
+                self.residuals.push(residual);
+            }
+        }
+        self.residuals
+            .sort_by(|a, b| (a.rule, &a.path, a.line).cmp(&(b.rule, &b.path, b.line)));
+        Ok(())
+    }
+
+    /// A rule wants an edit that another rule undid: shows both.
+    fn conflict(&self, wanted: &Edit) -> Error {
+        let section = &self.rules[wanted.rule].section;
+        let touches = |path: &BStr| {
+            path == wanted.path
+                || is_below(path, wanted.path.as_bstr())
+                || is_below(wanted.path.as_bstr(), path)
+        };
+        let other = self
+            .edits
+            .iter()
+            .rfind(|e| e.rule != wanted.rule && touches(e.path.as_bstr()))
+            .map(|e| &self.rules[e.rule].section);
+        match other {
+            Some(other) => Error::Recipe(vec![
+                Diagnostic::new(
+                    section.at.clone(),
+                    format!("two rules want different things of {}", wanted.path),
+                )
+                .label(format!("`{}` wants one thing", section.label()))
+                .related(other.at.clone(), format!("`{}` undoes it", other.label()))
+                .help("delete one of them, or make them agree"),
+            ]),
+            None => Error::Unfulfilled(format!(
+                "the result, read again, does not fulfil `{}` at {}; please report this with the image's name",
+                section.label(),
+                wanted.path
+            )),
+        }
+    }
+}
+
+fn is_below(path: &BStr, directory: &BStr) -> bool {
+    path.strip_prefix(directory.as_bytes())
+        .is_some_and(|rest| rest.starts_with(b"/"))
+}
