@@ -278,7 +278,7 @@ impl<'i> Draft<'i> {
         };
         match content {
             Content::New(bytes) => Ok(bytes.to_vec()),
-            Content::Entry(number) => {
+            Content::Entry(number, _) => {
                 let entry = &self.image.archive().entries[*number as usize];
                 if entry.kind == EntryKind::SparseFile {
                     return fail(format!(
@@ -509,7 +509,7 @@ pub(crate) fn small_content(
         Node::File(Content::New(bytes)) => {
             Ok(Some(Arc::clone(bytes)).filter(|b| b.len() as u64 <= limit))
         }
-        Node::File(Content::Entry(number)) => {
+        Node::File(Content::Entry(number, _)) => {
             let entry = &image.archive().entries[*number as usize];
             if entry.stored > limit || entry.kind == EntryKind::SparseFile {
                 return Ok(None);
@@ -531,7 +531,7 @@ fn each_piece(
     use std::io::Read as _;
     match &rootfs.inode(id).node {
         Node::File(Content::New(bytes)) => take(bytes),
-        Node::File(Content::Entry(number)) => {
+        Node::File(Content::Entry(number, _)) => {
             let mut reader = image
                 .stream()
                 .reader(image.archive().entries[*number as usize].data_range());

@@ -1,14 +1,19 @@
 //! casehard hardens an operating system image at build time.
 
+mod accounts;
+mod busybox;
 pub mod edit;
 pub mod error;
 pub mod image;
 mod lower;
+mod lowerdir;
 mod os_release;
 mod plan;
 pub mod recipe;
 pub mod rootfs;
 mod rules;
+mod selinux;
+mod systemd;
 mod write;
 
 pub use error::{Error, Result};

@@ -99,10 +99,10 @@ impl<'a> Lowering<'a> {
             return Ok(());
         }
         let data = match old.node {
-            Node::File(Content::Entry(number)) if self.removed.contains(&number) => {
+            Node::File(Content::Entry(number, _)) if self.removed.contains(&number) => {
                 Some(self.promote(number, survivors[0])?)
             }
-            Node::File(Content::Entry(number)) => Some(number),
+            Node::File(Content::Entry(number, _)) => Some(number),
             _ => None,
         };
         if old.names() != new.names() {
@@ -133,7 +133,7 @@ impl<'a> Lowering<'a> {
             .iter()
             .filter_map(|(dir, name)| self.before.child(*dir, name)?.entries.last().copied());
         let data = match inode.node {
-            Node::File(Content::Entry(number)) => Some(number),
+            Node::File(Content::Entry(number, _)) => Some(number),
             _ => None,
         };
         let root = || {

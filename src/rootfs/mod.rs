@@ -3,6 +3,7 @@
 //! This layer knows nothing of recipes. A [`Rootfs`] is made by replaying an archive's entries; a draft of changes works on
 //! a copy of it.
 
+pub(crate) mod glob;
 mod lookup;
 mod replay;
 mod tree;
@@ -87,8 +88,8 @@ pub struct Child {
 /// Where the bytes of a regular file are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
-    /// In the archive, as the data of this entry.
-    Entry(u32),
+    /// In the archive, as the data of this entry, which stores this many bytes.
+    Entry(u32, u64),
     /// In memory: content that an edit made.
     New(Arc<[u8]>),
 }
@@ -193,6 +194,15 @@ impl Rootfs {
     pub fn child(&self, directory: InodeId, name: &[u8]) -> Option<&Child> {
         match &self.inode(directory).node {
             Node::Directory(children) => children.get(name.as_bstr()),
+            _ => None,
+        }
+    }
+
+    /// How many bytes a regular file has, as the archive stores it; a sparse file expands to more.
+    pub fn size(&self, id: InodeId) -> Option<u64> {
+        match &self.inode(id).node {
+            Node::File(Content::Entry(_, stored)) => Some(*stored),
+            Node::File(Content::New(bytes)) => Some(bytes.len() as u64),
             _ => None,
         }
     }

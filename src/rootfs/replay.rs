@@ -51,7 +51,9 @@ impl Rootfs {
                 Node::Directory(BTreeMap::new())
             }
             EntryKind::Symlink => Node::Symlink(entry.link.clone()),
-            EntryKind::File | EntryKind::SparseFile => Node::File(Content::Entry(number)),
+            EntryKind::File | EntryKind::SparseFile => {
+                Node::File(Content::Entry(number, entry.stored))
+            }
             special => Node::Special(special),
         };
         let earlier = self.displace(directory, name, entry.path.as_bstr())?;

@@ -1,0 +1,100 @@
+//! Users and groups as the rootfs gives them: not in one place, but in every source that the booted system merges.
+//!
+//! Without an `initgroups:` line in nsswitch.conf glibc takes the union of all sources, so a member that is removed from
+//! `/etc/group` alone is a member still.
+
+pub(crate) mod group;
+pub(crate) mod sudoers;
+pub(crate) mod sysusers;
+pub(crate) mod userdb;
+
+use std::collections::BTreeSet;
+
+use bstr::ByteSlice;
+
+use crate::edit::{Draft, Stop};
+use crate::lowerdir;
+use crate::rootfs::{InodeId, Rootfs};
+
+/// The directories that hold passwd, group, shadow and gshadow: `/etc`, nss-altfiles' (Container Linux:
+/// `/usr/share/baselayout`, ostree: `/usr/lib`), and copies of `/etc` from which the booted system fills it.
+fn database_directories(rootfs: &Rootfs) -> Vec<String> {
+    let fixed = ["/etc", "/usr/lib", "/usr/share/baselayout"].map(String::from);
+    fixed
+        .into_iter()
+        .chain(lowerdir::directories(rootfs))
+        .collect()
+}
+
+/// Every file of one account database, such as `group`, each inode once.
+pub(crate) fn databases(rootfs: &Rootfs, name: &str) -> Vec<(String, InodeId)> {
+    let mut seen = BTreeSet::new();
+    let paths = database_directories(rootfs)
+        .into_iter()
+        .map(|directory| format!("{directory}/{name}"));
+    paths
+        .filter_map(|path| rootfs.open(&path).map(|id| (path, id)))
+        .filter(|(_, id)| rootfs.inode(*id).is_file() && seen.insert(*id))
+        .collect()
+}
+
+/// The fields of the lines of a colon-separated database, with their line numbers.
+pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
+    let lines = (1..).zip(text.lines());
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
+        .map(|(n, line)| (n, line.split_str(":").collect()))
+}
+
+/// The number of a user or group: a number itself, or what the first database that has the name says.
+pub(crate) fn id(draft: &Draft<'_>, database: &str, name: &str) -> Result<Option<u64>, Stop> {
+    if let Ok(number) = name.parse() {
+        return Ok(Some(number));
+    }
+    if name == "root" {
+        return Ok(Some(0));
+    }
+    for (_, file) in databases(draft.rootfs(), database) {
+        let text = draft.read(file)?;
+        let found = records(&text).find(|(_, fields)| fields[0] == name.as_bytes());
+        if let Some(number) =
+            found.and_then(|(_, fields)| fields.get(2)?.to_str().ok()?.parse().ok())
+        {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether any source knows the user.
+pub(crate) fn user_exists(draft: &Draft<'_>, user: &str) -> Result<bool, Stop> {
+    Ok(id(draft, "passwd", user)?.is_some() || sysusers::names(draft, b'u', user)?)
+}
+
+/// Whether any source knows the group.
+pub(crate) fn group_exists(draft: &Draft<'_>, group: &str) -> Result<bool, Stop> {
+    Ok(id(draft, "group", group)?.is_some()
+        || sysusers::names(draft, b'g', group)?
+        || sysusers::names(draft, b'u', group)?)
+}
+
+/// Where the user has one of the groups as primary group: file, line and group.
+pub(crate) fn primary_group(
+    draft: &Draft<'_>,
+    user: &str,
+    groups: &[&str],
+) -> Result<Vec<(String, usize, String)>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in databases(draft.rootfs(), "passwd") {
+        let text = draft.read(file)?;
+        for (line, fields) in records(&text).filter(|(_, fields)| fields[0] == user.as_bytes()) {
+            for group in groups {
+                let gid = id(draft, "group", group)?.map(|gid| gid.to_string().into_bytes());
+                if gid.is_some() && fields.get(3).map(|f| f.to_vec()) == gid {
+                    found.push((path.clone(), line, (*group).to_owned()));
+                }
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,92 @@
+//! sysusers.d: lines that create users and groups, and `m` lines that put a user into a group at each boot or update.
+
+use bstr::ByteSlice;
+
+use crate::edit::{Draft, Stop};
+use crate::rootfs::InodeId;
+
+const DIRECTORIES: [&str; 4] = [
+    "/etc/sysusers.d",
+    "/run/sysusers.d",
+    "/usr/local/lib/sysusers.d",
+    "/usr/lib/sysusers.d",
+];
+
+/// Every sysusers.d file, also one that a file of the same name in an earlier directory hides: what hides it may go.
+pub(crate) fn files(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
+    let rootfs = draft.rootfs();
+    let mut found = Vec::new();
+    for directory in DIRECTORIES {
+        let Some(id) = rootfs.open(directory) else {
+            continue;
+        };
+        let names = rootfs
+            .children(id)
+            .filter(|(name, _)| name.ends_with(b".conf"));
+        found.extend(names.filter_map(|(name, _)| {
+            let path = format!("{directory}/{name}");
+            rootfs
+                .open(&path)
+                .filter(|id| rootfs.inode(*id).is_file())
+                .map(|id| (path, id))
+        }));
+    }
+    found
+}
+
+/// The words of a line, quotes taken off; none for a comment.
+fn words(line: &[u8]) -> Vec<&[u8]> {
+    if line.trim_start().starts_with(b"#") {
+        return Vec::new();
+    }
+    line.fields()
+        .map(|word| word.trim_with(|c| c == '"' || c == '\''))
+        .collect()
+}
+
+/// Whether a line of the given type names the account.
+pub(crate) fn names(draft: &Draft<'_>, kind: u8, name: &str) -> Result<bool, Stop> {
+    for (_, file) in files(draft) {
+        let text = draft.read(file)?;
+        if text.lines().any(|line| matches!(words(line)[..], [k, n, ..] if k.first() == Some(&kind) && n == name.as_bytes())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The text without the `m` lines that put a user into a group that `wanted` picks, and those groups. The groups' own
+/// lines stay, as their files may belong to them.
+pub(crate) fn without_member(
+    text: &[u8],
+    user: &str,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> (Vec<u8>, Vec<String>) {
+    let (mut out, mut left) = (Vec::with_capacity(text.len()), Vec::new());
+    for line in text.lines_with_terminator() {
+        match words(line)[..] {
+            [b"m", member, group, ..]
+                if member == user.as_bytes() && wanted(&group.to_str_lossy()) =>
+            {
+                left.push(group.to_str_lossy().into_owned());
+            }
+            _ => out.extend_from_slice(line),
+        }
+    }
+    (out, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_lines_of_the_member_go() {
+        let text = b"# m core rkt\ng rkt-admin   -   - -\ng rkt       251 - -\nm core      rkt - -\nm \"core\" docker\nm corey rkt\nm core fleet";
+        let (out, left) = without_member(text, "core", |group| group != "fleet");
+        assert_eq!(left, ["rkt", "docker"]);
+        let want =
+            "# m core rkt\ng rkt-admin   -   - -\ng rkt       251 - -\nm corey rkt\nm core fleet";
+        assert_eq!(out.to_str_lossy(), want);
+    }
+}
