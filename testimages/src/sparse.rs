@@ -13,12 +13,7 @@ const IN_BLOCK: usize = 21;
 
 /// Puts the map into an `S` header and returns the blocks that continue it.
 pub(crate) fn old_gnu(sparse: &Sparse, header: &mut [u8; BLOCK]) -> Vec<u8> {
-    let mut ranges = sparse.map.clone();
-    let end = ranges.last().map_or(0, |&(offset, length)| offset + length);
-    if end < sparse.size {
-        // A hole at the end is said by an empty range behind it.
-        ranges.push((sparse.size, 0));
-    }
+    let ranges = ranges(sparse);
     let size = format!("{:011o}\0", sparse.size);
     header[REAL_SIZE..REAL_SIZE + 12].copy_from_slice(size.as_bytes());
     let (first, rest) = ranges.split_at(ranges.len().min(IN_HEADER));
@@ -49,8 +44,9 @@ pub(crate) fn pax_records(sparse: &Sparse, name: &[u8]) -> Vec<Record> {
 
 /// The map that PAX version 1.0 puts before the data, padded to a block.
 pub(crate) fn pax_map(sparse: &Sparse) -> Vec<u8> {
-    let mut map = format!("{}\n", sparse.map.len());
-    for (offset, length) in &sparse.map {
+    let ranges = ranges(sparse);
+    let mut map = format!("{}\n", ranges.len());
+    for (offset, length) in ranges {
         map += &format!("{offset}\n{length}\n");
     }
     let mut map = map.into_bytes();
@@ -63,6 +59,16 @@ pub(crate) fn pax_header_name(name: &[u8]) -> Vec<u8> {
     let slash = name.iter().rposition(|&byte| byte == b'/');
     let (folder, base) = name.split_at(slash.map_or(0, |at| at + 1));
     [folder, b"GNUSparseFile.0/", base].concat()
+}
+
+/// The stored ranges; a hole at the end is said by an empty range behind it.
+fn ranges(sparse: &Sparse) -> Vec<(u64, u64)> {
+    let mut ranges = sparse.map.clone();
+    let end = ranges.last().map_or(0, |&(offset, length)| offset + length);
+    if end < sparse.size {
+        ranges.push((sparse.size, 0));
+    }
+    ranges
 }
 
 fn put_ranges(field: &mut [u8], ranges: &[(u64, u64)]) {

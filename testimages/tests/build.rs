@@ -207,7 +207,11 @@ fn sparse_files() {
     assert_eq!(all[1].content.len(), 65536);
     assert_eq!(all[2].pax["GNU.sparse.realsize"], b"8192");
     assert_eq!(all[2].name, b"GNUSparseFile.0/pax");
-    assert!(all[2].content.starts_with(b"2\n1024\n3\n4096\n2\n\0"));
+    assert!(
+        all[2]
+            .content
+            .starts_with(b"3\n1024\n3\n4096\n2\n8192\n0\n\0")
+    );
     assert!(all[2].content.ends_with(b"\0abcd\n"));
     assert_eq!(all[3].name, b"next");
 
