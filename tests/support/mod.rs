@@ -1,0 +1,5 @@
+//! What several test targets share.
+
+#![allow(dead_code, reason = "each target uses a part of it")]
+
+pub(crate) mod tools;

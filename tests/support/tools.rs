@@ -1,0 +1,149 @@
+//! Tests against real programs, skipped with a reason where a program is missing.
+//!
+//! A target that uses this has `harness = false` and this `main`:
+//!
+//! ```ignore
+//! fn main() -> ExitCode {
+//!     support::tools::main(&[RealTest {
+//!         name: "gpasswd_agrees",
+//!         needs: &[tools::GPASSWD],
+//!         run: gpasswd_agrees,
+//!     }])
+//! }
+//! ```
+//!
+//! With `CASEHARD_REQUIRE_TOOLS=1` in the environment, as `cargo xtask test --require-tools` sets it, a missing program fails
+//! the test.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// A program that tests call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tool {
+    /// Its name in `PATH`.
+    pub(crate) program: &'static str,
+    /// The Debian package that has it.
+    pub(crate) package: &'static str,
+}
+
+/// A test that needs programs.
+#[derive(Clone, Copy)]
+pub(crate) struct RealTest {
+    /// What it is listed as.
+    pub(crate) name: &'static str,
+    /// The programs without which it cannot run.
+    pub(crate) needs: &'static [Tool],
+    /// The test; it fails by panicking.
+    pub(crate) run: fn(),
+}
+
+/// Runs the tests as the arguments say, as the built-in harness would.
+pub(crate) fn main(tests: &[RealTest]) -> ExitCode {
+    let trials = tests.iter().map(|&test| {
+        Trial::ignorable_test(test.name, move || {
+            let missing = missing(test.needs);
+            if missing.is_empty() {
+                (test.run)();
+                return Ok(Completion::Completed);
+            }
+            let reason = format!("needs {}", missing.join(", "));
+            if std::env::var_os("CASEHARD_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
+                Err(Failed::from(reason))
+            } else {
+                Ok(Completion::ignored_with(reason))
+            }
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+impl Tool {
+    /// The program as it would be run, if the machine has it.
+    pub(crate) fn find(self) -> Option<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            // Where an ordinary user's PATH does not reach.
+            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+            .map(|folder| folder.join(self.program))
+            .find(|file| file.is_file())
+    }
+
+    /// A command that runs it in the C locale with UTF-8.
+    pub(crate) fn command(self) -> Command {
+        let mut command = Command::new(self.find().unwrap_or_else(|| self.program.into()));
+        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+        command
+    }
+
+    /// What it writes to stdout; panics with what it wrote to stderr if it fails.
+    pub(crate) fn output<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Vec<u8> {
+        let mut command = self.command();
+        command.args(arguments);
+        let output = match command.output() {
+            Ok(output) => output,
+            Err(error) => panic!("cannot run {command:?}: {error}"),
+        };
+        assert!(
+            output.status.success(),
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    }
+}
+
+fn missing(needs: &[Tool]) -> Vec<String> {
+    needs
+        .iter()
+        .filter(|tool| tool.find().is_none())
+        .map(|tool| format!("{} (Debian package {})", tool.program, tool.package))
+        .collect()
+}
+
+macro_rules! tools {
+    ($($name:ident $program:literal $package:literal)*) => {
+        $(
+            #[doc = concat!("`", $program, "`")]
+            pub(crate) const $name: Tool = Tool {
+                program: $program,
+                package: $package,
+            };
+        )*
+    };
+}
+
+// The packages are also those of .ci/run.
+tools! {
+    SYSTEMCTL "systemctl" "systemd"
+    SYSTEMD_ANALYZE "systemd-analyze" "systemd"
+    SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
+    GPASSWD "gpasswd" "passwd"
+    GRPCK "grpck" "passwd"
+    VISUDO "visudo" "sudo"
+    SSHD "sshd" "openssh-server"
+    TAR "tar" "tar"
+    BSDTAR "bsdtar" "libarchive-tools"
+    GETCAP "getcap" "libcap2-bin"
+    SETCAP "setcap" "libcap2-bin"
+    GIT "git" "git"
+    PATCH "patch" "patch"
+    MAKE "make" "make"
+    ZSTD "zstd" "zstd"
+    XZ "xz" "xz-utils"
+    BZIP2 "bzip2" "bzip2"
+    GZIP "gzip" "gzip"
+    PIGZ "pigz" "pigz"
+    BUSYBOX_STATIC "busybox" "busybox-static"
+    // The packages busybox and busybox-static exclude each other; .ci/run unpacks the dynamic one under this name.
+    BUSYBOX_DYNAMIC "busybox-dynamic" "busybox"
+    PYTHON3 "python3" "python3"
+    MMDEBSTRAP "mmdebstrap" "mmdebstrap"
+    QEMU_AARCH64 "qemu-aarch64" "qemu-user"
+    QEMU_ARM "qemu-arm" "qemu-user"
+    GCC "gcc" "gcc"
+}
