@@ -92,8 +92,8 @@ impl Outcome {
 /// What a rule could not close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Residual {
-    /// The rule, as its place in the plan.
-    pub rule: usize,
+    /// The rule, as its place in the plan; none for what concerns the image as a whole.
+    pub rule: Option<usize>,
     /// The file that it is about, if there is one, with a line number where that helps.
     pub path: Option<BString>,
     /// The line in that file, counted from 1.
@@ -247,7 +247,7 @@ impl<'i> Draft<'i> {
         message: impl Into<String>,
     ) {
         let residual = Residual {
-            rule: self.rule.0,
+            rule: Some(self.rule.0),
             path: path.map(Into::into),
             line,
             message: message.into(),
@@ -345,15 +345,12 @@ impl<'i> Draft<'i> {
         );
     }
 
-    /// Sets the owner of an inode.
-    pub(crate) fn set_owner(&mut self, id: InodeId, uid: u64, gid: u64) {
+    /// Sets the owner or the group of an inode, or both.
+    pub(crate) fn set_owner(&mut self, id: InodeId, uid: Option<u64>, gid: Option<u64>) {
         self.set_meta(
             id,
-            |meta| (meta.uid, meta.gid) = (uid, gid),
-            |before, after| Change::Owner {
-                before: (before.uid, before.gid),
-                after: (after.uid, after.gid),
-            },
+            |meta| (meta.uid, meta.gid) = (uid.unwrap_or(meta.uid), gid.unwrap_or(meta.gid)),
+            |before, after| Change::Owner { before: (before.uid, before.gid), after: (after.uid, after.gid) },
         );
     }
 

@@ -1,8 +1,22 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help and the reference.
 
+mod drop_in;
+mod mask;
+mod permissions;
+mod remove;
+mod remove_applets;
+mod remove_from_groups;
+mod set_key;
 mod shipped;
+mod strip_setid;
+mod write_file;
 
-use crate::edit::{Applied, Draft};
+#[cfg(test)]
+mod harness;
+
+use bstr::BStr;
+
+use crate::edit::{Applied, Draft, Stop, fail};
 use crate::recipe::{RuleSchema, Section};
 
 /// A rule kind: how recipes write it, and what it does.
@@ -13,13 +27,56 @@ pub(crate) struct RuleKind {
 }
 
 /// Every rule kind, in the order of the reference.
-pub(crate) static KINDS: &[&RuleKind] = &[];
+pub(crate) static KINDS: &[&RuleKind] = &[
+    &mask::KIND,
+    &drop_in::KIND,
+    &remove_from_groups::KIND,
+    &strip_setid::KIND,
+    &remove_applets::KIND,
+    &remove::KIND,
+    &permissions::KIND,
+    &write_file::KIND,
+    &set_key::KIND,
+];
 
 /// Applies a rule by its kind.
 pub(crate) fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let kind = KINDS
-        .iter()
-        .find(|k| k.schema.kind == section.kind)
-        .expect("the parser knows only these kinds");
+    let kind = KINDS.iter().find(|k| k.schema.kind == section.kind).expect("the parser knows only these kinds");
     (kind.apply)(section, draft)
+}
+
+/// Sees to it that the file which a path leads to has this content, and this mode where one is given. What leads nowhere,
+/// or to something that is no file, gives way to a new file.
+fn put_file(draft: &mut Draft<'_>, path: &str, subject: &BStr, content: &[u8], mode: Option<u32>) -> Result<(), Stop> {
+    let location = match draft.rootfs().follow(path.as_bytes()) {
+        Ok(location) => location,
+        Err(error) => return fail(error.to_string()),
+    };
+    if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") {
+        // A mask; writing through it would make a file of the device.
+        let Ok(link) = draft.rootfs().locate(path.as_bytes()) else { return fail(format!("{path} cannot be replaced")) };
+        if !draft.waived(subject) {
+            draft.create_file(&link, content.to_vec(), mode.unwrap_or(0o644));
+        }
+        return Ok(());
+    }
+    match location.inode {
+        Some(id) if draft.rootfs().inode(id).is_directory() => return fail(format!("{path} is a directory")),
+        Some(id) if draft.rootfs().inode(id).is_file() => {
+            let same_mode = mode.is_none_or(|mode| draft.rootfs().inode(id).metas().all(|meta| meta.mode == mode));
+            let same_content = draft.read(id)? == content;
+            if (same_mode && same_content) || draft.waived(subject) {
+                return Ok(());
+            }
+            if !same_content {
+                draft.set_content(id, content.to_vec());
+            }
+            if let Some(mode) = mode {
+                draft.set_mode(id, mode);
+            }
+        }
+        _ if draft.waived(subject) => {}
+        _ => draft.create_file(&location, content.to_vec(), mode.unwrap_or(0o644)),
+    }
+    Ok(())
 }

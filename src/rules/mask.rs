@@ -1,0 +1,157 @@
+//! `Mask`: a unit that cannot be started.
+
+use bstr::ByteSlice;
+
+use super::RuleKind;
+use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::systemd;
+
+pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "Mask",
+    argument: Some(ArgumentSchema {
+        name: "UNIT",
+        check: Check::Unit,
+        about: "A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.",
+    }),
+    summary: "a unit cannot be started, by hand, at boot or by a socket",
+    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does. A unit file or alias \
+        link that stands there is replaced, where systemctl refuses; the diff shows what was displaced. Enablement links stay, \
+        as systemd ignores them for a masked unit.\n\n\
+        Masking a socket leaves its service startable, and the other way round: to close SSH mask both. A unit that \
+        `Requires=` a masked one will fail to start.",
+    keys: &[],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[OnMissing::Mask],
+    example: "[Mask sshd.socket]\nReason=nobody logs in to an immutable image over the network\n",
+};
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let units = systemd::named(draft.rootfs(), &section.argument);
+    let (mut found, mut masked) = (0, 0);
+    for unit in units {
+        let waits = section.on_missing == OnMissing::Mask;
+        if !waits && !systemd::exists(draft.rootfs(), &unit) {
+            continue;
+        }
+        found += 1;
+        if systemd::is_masked(draft.rootfs(), &unit) {
+            masked += 1;
+            continue;
+        }
+        if draft.waived(unit.as_bytes().as_bstr()) {
+            continue;
+        }
+        let path = format!("{}/{unit}", systemd::ETC);
+        match draft.rootfs().locate(path.as_bytes()) {
+            Ok(location) => draft.create_symlink(&location, "/dev/null"),
+            Err(error) => return fail(error.to_string()),
+        }
+        if !systemd::is_masked(draft.rootfs(), &unit) {
+            return fail(format!("{unit} is also in /etc/systemd/system.control, which comes first"));
+        }
+    }
+    if found == 0 {
+        return Ok(Verdict::Absent(format!("the image has no unit {}", section.argument)));
+    }
+    if masked > 0 && masked < found {
+        draft.note(format!("{masked} of {found} units were masked already"));
+    }
+    Ok(Verdict::Holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::check;
+
+    const UNITS: &str = "
+dir ./
+symlink lib -> usr/lib
+file usr/lib/systemd/system/sshd.socket
+| [Socket]
+| ListenStream=22
+file usr/lib/systemd/system/sshd@.service
+| [Service]
+file usr/lib/systemd/system/rpcbind.service
+| [Service]
+symlink usr/lib/systemd/system/vendor.service -> /dev/null
+file usr/lib/systemd/system/empty.service
+file etc/systemd/system/local.service
+| [Service]
+hardlink etc/systemd/system/second.service -> etc/systemd/system/local.service
+symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.service
+";
+
+    #[test]
+    fn units_are_masked_wherever_they_come_from() {
+        check(UNITS, "[Mask sshd.socket]", "changed\n  created /etc/systemd/system/sshd.socket -> /dev/null\n");
+        check(UNITS, "[Mask sshd@.service]", "changed\n  created /etc/systemd/system/sshd@.service -> /dev/null\n");
+        check(UNITS, "[Mask sshd@host.service]", "changed\n  created /etc/systemd/system/sshd@host.service -> /dev/null\n");
+        check(
+            UNITS,
+            "[Mask *.socket]\n[Mask {rpc,v}*.service]",
+            "changed\n  created /etc/systemd/system/sshd.socket -> /dev/null\n\
+             changed\n  created /etc/systemd/system/rpcbind.service -> /dev/null\n  note 1 of 2 units were masked already\n",
+        );
+    }
+
+    #[test]
+    fn what_is_masked_stays_as_it_is() {
+        check(UNITS, "[Mask vendor.service]", "already\n");
+        check(UNITS, "[Mask empty.service]", "already\n");
+        let relative = format!("{UNITS}symlink etc/systemd/system/sshd.socket -> ../../../dev/null\n");
+        check(&relative, "[Mask sshd.socket]", "already\n");
+        let dangling = format!("{UNITS}symlink etc/systemd/system/sshd.socket -> /nowhere\n");
+        check(
+            &dangling,
+            "[Mask sshd.socket]",
+            "changed\n  removed /etc/systemd/system/sshd.socket\n  created /etc/systemd/system/sshd.socket -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn a_unit_or_alias_in_the_way_is_displaced() {
+        for unit in ["local", "second", "alias"] {
+            let want = format!(
+                "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n"
+            );
+            check(UNITS, &format!("[Mask {unit}.service]"), &want);
+        }
+        let twice = format!("{UNITS}file etc/systemd/system/local.service\n| [Unit]\n");
+        check(
+            &twice,
+            "[Mask local.service]",
+            "changed\n  removed /etc/systemd/system/local.service\n  created /etc/systemd/system/local.service -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn an_absent_unit_is_what_on_missing_says() {
+        check(UNITS, "[Mask ssh.socket]", "failed: the image has no unit ssh.socket; `OnMissing=skip` or `warn` allows that\n");
+        check(UNITS, "[Mask x*.socket]\nOnMissing=skip", "absent\n");
+        check(UNITS, "[Mask docker.socket]\nOnMissing=mask", "changed\n  created /etc/systemd/system/docker.socket -> /dev/null\n");
+    }
+
+    #[test]
+    fn links_on_the_way_are_followed_inside_the_root() {
+        let linked = "dir ./\nfile usr/lib/systemd/system/a.service\n| [Unit]\nsymlink etc/systemd -> /usr/share/systemd\n";
+        check(
+            linked,
+            "[Mask a.service]",
+            "changed\n  created /usr/share/systemd\n  created /usr/share/systemd/system\n  created /usr/share/systemd/system/a.service -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn a_waived_unit_is_left() {
+        check(UNITS, "[Mask sshd.socket]\n[Waive Mask:sshd.socket]\nReason=x\nExpires=2030-01-01", "waived\n");
+        check(
+            UNITS,
+            "[Mask sshd.socket]\n[Waive Mask:sshd.socket]\nReason=x\nExpires=2020-01-01",
+            "failed: its waiver for sshd.socket expired on 2020-01-01; renew or delete it\n  created /etc/systemd/system/sshd.socket -> /dev/null\n",
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! `RemoveFromGroups`: a user who is in none of these groups, whatever the source.
+
+use std::collections::BTreeSet;
+
+use bstr::ByteSlice;
+
+use super::RuleKind;
+use crate::accounts::group::Database;
+use crate::accounts::{self, group, sudoers, sysusers, userdb};
+use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+
+pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "RemoveFromGroups",
+    argument: Some(ArgumentSchema { name: "USER", check: Check::AccountName, about: "The user who leaves the groups." }),
+    summary: "a user is a member of none of these groups",
+    about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
+        `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
+        sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
+        A primary group, and sudoers lines that name the user, are reported as residuals.",
+    keys: &[KeySchema {
+        name: "Group",
+        value: "GROUP",
+        check: Check::AccountName,
+        list: true,
+        required: true,
+        about: "A group to leave.",
+    }],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[],
+    example: "[RemoveFromGroups core]\nGroup=wheel\nGroup=docker\nReason=the login user must not become root\n",
+};
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let user = section.argument.as_str();
+    let groups: Vec<&str> = section.all("Group").collect();
+    let mut absent: BTreeSet<&str> = BTreeSet::new();
+    for group in &groups {
+        if !accounts::group_exists(draft, group)? {
+            absent.insert(group);
+        }
+    }
+    databases(draft, user, &groups)?;
+    sysusers_lines(draft, user, &groups)?;
+    userdb_records(draft, user, &groups)?;
+    if absent.len() == groups.len() && !accounts::user_exists(draft, user)? {
+        return Ok(Verdict::Absent(format!("the image knows neither the user {user} nor any of the groups")));
+    }
+    if !absent.is_empty() {
+        let names: Vec<&str> = absent.into_iter().collect();
+        draft.note(format!("the image has no group {}", names.join(", ")));
+    }
+    residuals(draft, user, &groups)?;
+    Ok(Verdict::Holds)
+}
+
+fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
+    for database in [Database::Group, Database::Gshadow] {
+        for (_, file) in accounts::databases(draft.rootfs(), database.name()) {
+            let text = draft.read(file)?;
+            let (text, left) = group::without_member(&text, database, user, |group| wanted(draft, user, groups, group));
+            if !left.is_empty() {
+                draft.set_content(file, text);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sysusers_lines(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
+    for (_, file) in sysusers::files(draft) {
+        let text = draft.read(file)?;
+        let (text, left) = sysusers::without_member(&text, user, |group| wanted(draft, user, groups, group));
+        if !left.is_empty() {
+            draft.set_content(file, text);
+        }
+    }
+    Ok(())
+}
+
+fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
+    for (_, file) in userdb::groups(draft) {
+        let text = draft.read(file)?;
+        if let Some((text, group)) = userdb::without_member(&text, user)
+            && wanted(draft, user, groups, &group)
+        {
+            draft.set_content(file, text);
+        }
+    }
+    for (group, location) in userdb::memberships(draft, user) {
+        if wanted(draft, user, groups, &group) {
+            draft.remove(&location);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the user is to leave the group; a waiver names both, as `USER:GROUP`, or the user alone.
+fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bool {
+    groups.contains(&group) && !draft.waived(user.as_bytes().as_bstr()) && !draft.waived(format!("{user}:{group}").as_bytes().as_bstr())
+}
+
+fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
+    for (path, line, group) in accounts::primary_group(draft, user, groups)? {
+        draft.residual(Some(path.as_bytes().as_bstr()), Some(line), format!("{group} is the primary group of {user}, who stays in it"));
+    }
+    for (path, line) in sudoers::grants(draft, user)? {
+        draft.residual(Some(path.as_bytes().as_bstr()), Some(line), format!("grants sudo to {user} by name, whatever the groups"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::{check, content_after};
+
+    const RULE: &str = "[RemoveFromGroups core]\nGroup=wheel\nGroup=rkt";
+
+    #[test]
+    fn every_source_is_emptied() {
+        let image = r#"
+dir ./
+file etc/group
+| wheel:x:10:root,core
+file etc/gshadow
+| wheel:*:core:root,core
+file etc/group-
+| wheel:x:10:root,core
+file usr/share/baselayout/group
+| wheel:x:10:root,core
+| core:x:500:
+file usr/share/flatcar/etc/group
+| wheel:x:10:core
+file usr/lib/group
+| rkt:x:251:core
+file usr/lib/sysusers.d/rkt.conf
+| g rkt 251 - -
+| m core rkt - -
+file etc/userdb/wheel.group
+| {"groupName":"wheel","members":["core"]}
+file usr/lib/userdb/core:rkt.membership
+| {}
+file usr/lib/userdb/core:docker.membership
+| {}
+"#;
+        check(
+            image,
+            RULE,
+            "changed\n  content /etc/group\n  content /usr/lib/group\n  content /usr/share/baselayout/group\n  \
+             content /usr/share/flatcar/etc/group\n  content /etc/gshadow\n  content /usr/lib/sysusers.d/rkt.conf\n  \
+             content /etc/userdb/wheel.group\n  removed /usr/lib/userdb/core:rkt.membership\n",
+        );
+        assert_eq!(content_after(image, RULE, "/etc/gshadow"), "wheel:*::root\n");
+        assert_eq!(content_after(image, RULE, "/usr/lib/sysusers.d/rkt.conf"), "g rkt 251 - -\n");
+    }
+
+    #[test]
+    fn a_user_who_is_no_member_fulfils_it() {
+        check("file etc/group\n| wheel:x:10:root\n", RULE, "already\n  note the image has no group rkt\n");
+        check("file etc/passwd\n| core:x:500:500::/:/bin/sh\n", RULE, "already\n  note the image has no group rkt, wheel\n");
+        check(
+            "file etc/group\n| docker:x:1:root\n",
+            RULE,
+            "failed: the image knows neither the user core nor any of the groups; `OnMissing=skip` or `warn` allows that\n",
+        );
+    }
+
+    #[test]
+    fn links_and_duplicates_are_one_file() {
+        let want = "changed\n  content /etc/group\n  content /etc/group.link\n  note the image has no group rkt\n";
+        let duplicate = "file etc/group\n| wheel:x:10:core,old\nfile etc/group\n| wheel:x:10:core\nhardlink etc/group.link -> etc/group\n";
+        check(duplicate, RULE, want);
+        let symlink = "file usr/share/baselayout/group\n| wheel:x:10:core\nsymlink etc/group -> ../usr/share/baselayout/group\n";
+        check(symlink, RULE, "changed\n  content /usr/share/baselayout/group\n  note the image has no group rkt\n");
+    }
+
+    #[test]
+    fn what_membership_does_not_end_is_a_residual() {
+        let image = "
+file etc/group
+| wheel:x:10:core
+file etc/passwd
+| root:x:0:0::/:/bin/sh
+| core:x:500:10::/:/bin/sh
+file etc/sudo.conf
+| Plugin sudoers_policy sudoers.so sudoers_file=/opt/sudoers
+file opt/sudoers
+| core ALL=(ALL) NOPASSWD: ALL
+file etc/sudoers.d/ops
+| # core
+| root, core ALL = ALL
+";
+        check(
+            image,
+            RULE,
+            "changed\n  content /etc/group\n  note the image has no group rkt\n  \
+             residual /etc/passwd:2: wheel is the primary group of core, who stays in it\n  \
+             residual /etc/sudoers.d/ops:2: grants sudo to core by name, whatever the groups\n  \
+             residual /opt/sudoers:1: grants sudo to core by name, whatever the groups\n",
+        );
+    }
+
+    #[test]
+    fn one_group_can_be_waived() {
+        let image = "file etc/group\n| wheel:x:10:core\n| rkt:x:251:core\n";
+        let waive = |subject: &str| format!("{RULE}\n[Waive RemoveFromGroups:{subject}]\nReason=x\nExpires=2030-01-01");
+        assert_eq!(content_after(image, &waive("core:rkt"), "/etc/group"), "wheel:x:10:\nrkt:x:251:core\n");
+        check(image, &waive("core"), "waived\n");
+    }
+}

@@ -1,0 +1,174 @@
+//! `SetKey`: one key of a `KEY=VALUE` file.
+
+use std::collections::BTreeSet;
+
+use bstr::{BString, ByteSlice};
+
+use super::RuleKind;
+use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::rootfs::InodeId;
+use crate::{lowerdir, selinux, systemd};
+
+pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "SetKey",
+    argument: Some(ArgumentSchema { name: "PATH", check: Check::AbsolutePath, about: "A file of KEY=VALUE lines; a symbolic link is followed." }),
+    summary: "keys of a KEY=VALUE file have these values",
+    about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
+        bytes stay. Edited are the file that the path leads to, the copies of it from which the booted system fills /etc, and, \
+        where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+        `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
+    keys: &[KeySchema { name: "Set", value: "KEY=VALUE", check: Check::Custom(key_value), list: true, required: true, about: "A key and its value." }],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[],
+    example: "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing\nReason=a policy that only logs stops nobody\n",
+};
+
+fn key_value(text: &str) -> Result<(), String> {
+    let key = text.split_once('=').map(|(key, _)| key);
+    let plain = key.is_some_and(|k| !k.is_empty() && k.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)));
+    plain.then_some(()).ok_or_else(|| "write it as KEY=VALUE".to_owned())
+}
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let path = section.argument.as_str();
+    let files = files(draft, path)?;
+    if files.is_empty() {
+        return Ok(Verdict::Absent(format!("the image has no {path}, nor a file that becomes it at boot")));
+    }
+    let enforcing = selinux::is_config(path) && section.all("Set").any(|set| set == "SELINUX=enforcing");
+    for file in files {
+        let old = draft.read(file)?;
+        let new = section.all("Set").filter_map(|set| set.split_once('=')).fold(old.clone(), |text, (key, value)| with_key(&text, key, value));
+        let at = draft.rootfs().path(file);
+        if new == old || draft.waived(at.as_bstr()) {
+            continue;
+        }
+        if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
+            return fail(why);
+        }
+        draft.set_content(file, new);
+    }
+    if enforcing {
+        draft.residual(None, None, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
+    }
+    Ok(Verdict::Holds)
+}
+
+/// The files that the booted system may read at a path, each inode once.
+fn files(draft: &Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
+    let mut paths = vec![path.to_owned()];
+    paths.extend(lowerdir::copies(draft.rootfs(), path));
+    if draft.rootfs().open(path).is_none() {
+        paths.extend(systemd::booted_from(draft, path)?);
+    }
+    let rootfs = draft.rootfs();
+    Ok(paths.iter().filter_map(|p| rootfs.open(p)).filter(|id| rootfs.inode(*id).is_file()).collect())
+}
+
+/// The text with a key set on every line that sets it, or on one more at the end.
+fn with_key(text: &[u8], key: &str, value: &str) -> Vec<u8> {
+    let mut out = BString::default();
+    let mut found = false;
+    for line in text.lines_with_terminator() {
+        let (body, end) = line.split_at(line.trim_end_with(|c| c == '\n' || c == '\r').len());
+        match body.split_once_str("=") {
+            Some((left, right)) if names(left, key) => {
+                found = true;
+                out.extend_from_slice(left);
+                out.push(b'=');
+                if unquoted(right) == value.as_bytes() {
+                    out.extend_from_slice(right);
+                } else {
+                    let blanks = right.len() - right.trim_start().len();
+                    out.extend_from_slice(&right[..blanks]);
+                    out.extend_from_slice(value.as_bytes());
+                }
+                out.extend_from_slice(end);
+            }
+            _ => out.extend_from_slice(line),
+        }
+    }
+    if !found {
+        if !out.is_empty() && !out.ends_with(b"\n") {
+            out.push(b'\n');
+        }
+        out.extend_from_slice(format!("{key}={value}\n").as_bytes());
+    }
+    out.into()
+}
+
+/// Whether what stands before a `=` sets the key: it alone, or after `export`.
+fn names(left: &[u8], key: &str) -> bool {
+    let left = left.trim();
+    let left = left.strip_prefix(b"export ").map_or(left, ByteSlice::trim);
+    left == key.as_bytes()
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    let value = value.trim();
+    let quoted = |q: &[u8]| value.strip_prefix(q).and_then(|v| v.strip_suffix(q));
+    quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_key;
+    use crate::rules::harness::{check, content_after};
+
+    const RULE: &str = "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing";
+    const POLICY: &str = "file usr/lib/selinux/mcs/policy/policy.31\nfile usr/lib/selinux/config\n| # c\n| SELINUX=permissive\n| SELINUXTYPE=mcs\n";
+    const BOOT: &str = "  residual `selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image\n";
+
+    #[test]
+    fn a_key_changes_and_nothing_else() {
+        let check = |text: &str, want: &str| assert_eq!(String::from_utf8(with_key(text.as_bytes(), "A", "new")).unwrap(), want, "{text:?}");
+        check("A=old\nB=1\n", "A=new\nB=1\n");
+        check("# A=old\n\nB=1", "# A=old\n\nB=1\nA=new\n");
+        check("", "A=new\n");
+        check(" A = old # x\r\nA=2\r\n", " A = new\r\nA=new\r\n");
+        check("export A=old\nAA=1\nA\n", "export A=new\nAA=1\nA\n");
+        check("A=\"new\"\nA='new'\n", "A=\"new\"\nA='new'\n");
+        check("A=new=er\n", "A=new\n");
+    }
+
+    #[test]
+    fn selinux_is_set_through_its_link_and_in_copies() {
+        let linked = format!("{POLICY}symlink etc/selinux/config -> ../../usr/lib/selinux/config\n");
+        check(&linked, RULE, &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"));
+        assert_eq!(content_after(&linked, RULE, "/etc/selinux/config"), "# c\nSELINUX=enforcing\nSELINUXTYPE=mcs\n");
+        let copies = format!("{linked}file usr/share/flatcar/etc/selinux/config\n| SELINUX=permissive\n| SELINUXTYPE=mcs\n");
+        check(&copies, RULE, &format!("changed\n  content /usr/lib/selinux/config\n  content /usr/share/flatcar/etc/selinux/config\n{BOOT}"));
+    }
+
+    #[test]
+    fn without_etc_what_becomes_it_is_edited() {
+        let image = format!("{POLICY}file usr/lib/tmpfiles.d/selinux.conf\n| L /etc/selinux/config - - - - ../../usr/lib/selinux/config\n");
+        check(&image, RULE, &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"));
+    }
+
+    #[test]
+    fn enforcing_without_a_policy_fails() {
+        check(
+            "file etc/selinux/config\n| SELINUX=disabled\n| SELINUXTYPE=default\n",
+            RULE,
+            "failed: the image has no SELinux policy `default`; with SELINUX=enforcing it would not boot\n",
+        );
+        check(
+            "dir ./\n",
+            RULE,
+            "failed: the image has no /etc/selinux/config, nor a file that becomes it at boot; `OnMissing=skip` or `warn` allows that\n",
+        );
+    }
+
+    #[test]
+    fn links_and_duplicates_are_one_file() {
+        let rule = "[SetKey /etc/a]\nSet=X=1";
+        check("file etc/a\n| X=0\nhardlink etc/b -> etc/a\n", rule, "changed\n  content /etc/a\n  content /etc/b\n");
+        check("file etc/a\n| X=0\nfile etc/a\n| X=1\n", rule, "already\n");
+        check("file etc/a\n| X=0\n", "[SetKey /etc/a]\nSet=X=1\n[Waive SetKey:/etc/a]\nReason=x\nExpires=2030-01-01", "waived\n");
+    }
+}

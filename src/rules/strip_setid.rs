@@ -1,0 +1,159 @@
+//! `StripSetid`: no file that gives privileges to whoever runs it, but for those kept.
+
+use std::collections::BTreeSet;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use super::RuleKind;
+use crate::edit::{Applied, Draft, Verdict};
+use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::rootfs::InodeId;
+
+pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "StripSetid",
+    argument: None,
+    summary: "no program gains privileges from its file, but for those kept",
+    about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both of the spellings that PAX \
+        archives have. SGID directories are left: there the bit only hands down a group. All names and headers of a hard-linked \
+        file change together, since extractors differ in which one they apply.\n\n\
+        A waiver names a path: `[Waive StripSetid:/usr/bin/su]`.",
+    keys: &[
+        KeySchema {
+            name: "Keep",
+            value: "PATH|GLOB",
+            check: Check::PathOrGlob,
+            list: true,
+            required: false,
+            about: "A file to leave as it is, also through symbolic links; one that keeps nothing is noted in the report.",
+        },
+        KeySchema {
+            name: "Capabilities",
+            value: "strip|keep",
+            check: Check::OneOf(&["strip", "keep"]),
+            list: false,
+            required: false,
+            about: "Whether file capabilities go too; they do by default.",
+        },
+    ],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[],
+    example: "[StripSetid]\nKeep=/usr/bin/sudo\nReason=nothing but sudo may change the user\n",
+};
+
+const SETID: u32 = 0o6000;
+const CAPABILITY: &str = "security.capability";
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let strip_capabilities = section.one("Capabilities") != Some("keep");
+    let privileged = privileged(draft, strip_capabilities);
+    let mut kept = BTreeSet::new();
+    for keep in section.all("Keep") {
+        let matching = kept_by(draft, keep);
+        if privileged.is_disjoint(&matching) {
+            draft.note(format!("Keep={keep} keeps nothing: no set-id file or capability is there"));
+        }
+        kept.extend(matching);
+    }
+    for id in privileged.difference(&kept) {
+        let paths: Vec<BString> = draft.rootfs().paths(*id);
+        if paths.iter().any(|path| draft.waived(path.as_bstr())) {
+            continue;
+        }
+        draft.clear_mode(*id, SETID);
+        if strip_capabilities {
+            draft.remove_xattr(*id, CAPABILITY);
+        }
+    }
+    Ok(Verdict::Holds)
+}
+
+/// The regular files that any of their headers gives privileges.
+fn privileged(draft: &Draft<'_>, capabilities: bool) -> BTreeSet<InodeId> {
+    let rootfs = draft.rootfs();
+    let files = rootfs.inodes().filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
+    files
+        .filter(|(_, inode)| inode.metas().any(|meta| meta.mode & SETID != 0 || (capabilities && meta.xattr(CAPABILITY).is_some())))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// The inodes that a Keep stands for: what its paths are, and what they lead to.
+fn kept_by(draft: &Draft<'_>, keep: &str) -> BTreeSet<InodeId> {
+    let rootfs = draft.rootfs();
+    let found = rootfs.glob(keep);
+    found.into_iter().filter_map(|(path, _)| rootfs.open(BStr::new(&path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::check;
+
+    const IMAGE: &str = "
+dir ./
+dir usr/bin mode=0755
+dir var/log/journal mode=2755
+file usr/bin/su mode=4755
+file usr/bin/sudo mode=4111
+file usr/bin/wall mode=2755
+file usr/bin/ping mode=0755 cap=cap_net_raw+ep
+file usr/bin/both mode=6755 cap=cap_net_raw+ep xattr-style=both
+file usr/bin/ls mode=0755
+symlink bin -> usr/bin
+symlink usr/bin/sudoedit -> sudo
+";
+
+    #[test]
+    fn files_lose_bits_and_capabilities_and_directories_do_not() {
+        check(
+            IMAGE,
+            "[StripSetid]",
+            "changed\n  mode /usr/bin/su 4755 0755\n  mode /usr/bin/sudo 4111 0111\n  mode /usr/bin/wall 2755 0755\n  \
+             xattr /usr/bin/ping security.capability\n  mode /usr/bin/both 6755 0755\n  xattr /usr/bin/both security.capability\n",
+        );
+        check(
+            IMAGE,
+            "[StripSetid]\nCapabilities=keep\nKeep=/usr/bin/su*",
+            "changed\n  mode /usr/bin/wall 2755 0755\n  mode /usr/bin/both 6755 0755\n",
+        );
+    }
+
+    #[test]
+    fn keep_resolves_links_and_globs_and_says_when_it_is_unused() {
+        check(
+            IMAGE,
+            "[StripSetid]\nKeep=/bin/su\nKeep=/bin/sudoedit\nKeep=/bin/{wall,both}\nKeep=/bin/p?ng\nKeep=/usr/bin/ls\nKeep=/nope",
+            "already\n  note Keep=/usr/bin/ls keeps nothing: no set-id file or capability is there\n  \
+             note Keep=/nope keeps nothing: no set-id file or capability is there\n",
+        );
+        check(IMAGE, "[StripSetid]\nKeep=/**", "already\n");
+    }
+
+    #[test]
+    fn hard_links_change_together_whichever_header_has_the_bit() {
+        let data = "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a mode=0755\n";
+        check(data, "[StripSetid]", "changed\n  mode /usr/bin/a 4755 0755\n  mode /usr/bin/b 4755 0755\n");
+        let link = "file usr/bin/a mode=0755\nhardlink usr/bin/b -> usr/bin/a mode=4711\n";
+        check(link, "[StripSetid]", "changed\n  mode /usr/bin/a 4711 0711\n  mode /usr/bin/b 4711 0711\n");
+        check(data, "[StripSetid]\nKeep=/usr/bin/b", "already\n");
+    }
+
+    #[test]
+    fn of_duplicates_the_last_counts() {
+        check("file usr/bin/a mode=4755\nfile usr/bin/a mode=0755\n", "[StripSetid]", "already\n");
+        check("file usr/bin/a mode=0755\nfile usr/bin/a mode=4755\n", "[StripSetid]", "changed\n  mode /usr/bin/a 4755 0755\n");
+    }
+
+    #[test]
+    fn an_image_without_any_fulfils_it() {
+        check("file usr/bin/a mode=0755\n", "[StripSetid]", "already\n");
+    }
+
+    #[test]
+    fn a_waiver_leaves_one_file() {
+        let waive = "[StripSetid]\n[Waive StripSetid:/usr/bin/a]\nReason=x\nExpires=2030-01-01";
+        check("file usr/bin/a mode=4755\n", waive, "waived\n");
+    }
+}
