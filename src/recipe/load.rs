@@ -1,0 +1,322 @@
+//! From names to texts: files, shipped recipes, and what they extend.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Diagnostic, Error, Result, Source, Span};
+
+use super::document::{self, Document};
+use super::lines::Placed;
+use super::merge::merge;
+use super::nearest::{list, nearest, quoted};
+use super::origin::{Identity, Origin, Text};
+use super::params::{Params, check_names, check_values};
+use super::schema::RuleSchema;
+use super::{Part, Recipe};
+
+/// A recipe that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its name, without `.ini`.
+    pub name: &'static str,
+    /// Its whole text.
+    pub text: &'static str,
+}
+
+/// Reads recipes: it knows the rule kinds, the shipped recipes, and what the caller sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Loader<'a> {
+    /// The rule kinds that a recipe can use.
+    pub kinds: &'a [&'static RuleSchema],
+    /// The recipes that can be named without a path.
+    pub library: &'a [Shipped],
+    /// Parameters and the values that they get in place of their defaults.
+    pub sets: &'a [(String, String)],
+}
+
+/// How many recipes may extend one another in a row.
+const DEEPEST: usize = 16;
+
+/// How many mistakes are shown: a file that is no recipe has one in every line.
+const MOST: usize = 100;
+
+impl Loader<'_> {
+    /// Reads one recipe, given by the path of a file or the name of a shipped one.
+    pub fn load(&self, spec: impl AsRef<Path>) -> Result<Recipe> {
+        self.load_all(&[spec])
+    }
+
+    /// Reads several recipes that stand side by side, and combines them by [`Recipe::and`].
+    ///
+    /// A parameter that is set needs to be one of any of them.
+    pub fn load_all(&self, specs: &[impl AsRef<Path>]) -> Result<Recipe> {
+        let origins = specs.iter().map(|spec| self.find(spec.as_ref()));
+        let origins = origins.collect::<Result<Vec<_>>>()?;
+        let reads = origins.into_iter().map(|origin| {
+            let text = origin.read()?;
+            Ok((origin, text))
+        });
+        self.combine(reads.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Reads a recipe from a text; `name` is what mistakes in it are shown with.
+    ///
+    /// It can extend shipped recipes only, as it stands beside no other.
+    pub fn parse(&self, name: &str, text: &str) -> Result<Recipe> {
+        self.combine(vec![(Origin::text(name), Ok(text.to_owned()))])
+    }
+
+    /// A shipped recipe by its name, with or without `.ini`.
+    pub fn shipped(&self, name: &str) -> Result<Shipped> {
+        let found = self.in_library(name).copied();
+        found.ok_or_else(|| Error::Usage(self.not_shipped(name)))
+    }
+
+    /// A rule kind by its name.
+    pub fn kind(&self, name: &str) -> Result<&'static RuleSchema> {
+        let found = self.kinds.iter().find(|schema| schema.kind == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<_> = self.kinds.iter().map(|schema| schema.kind).collect();
+            let help = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the rules are {}", list(&names)),
+            };
+            Error::Usage(format!("no rule is called {}; {help}", quoted(name)))
+        })
+    }
+
+    fn combine(&self, reads: Vec<(Origin, Text)>) -> Result<Recipe> {
+        let mut mistakes = Vec::new();
+        let mut names = Vec::new();
+        let mut recipe: Option<Recipe> = None;
+        check_values(self.sets)?;
+        for (origin, text) in reads {
+            let mut graph = Graph {
+                loader: self,
+                sources: Vec::new(),
+                documents: Vec::new(),
+                visited: BTreeSet::new(),
+                chain: Vec::new(),
+                incomplete: false,
+                mistakes: Vec::new(),
+            };
+            graph.visit(origin, text);
+            let read = graph.finish(&mut names, &mut mistakes);
+            recipe = Some(match recipe {
+                None => read,
+                Some(earlier) => earlier.and(read),
+            });
+        }
+        let recipe = recipe.ok_or_else(|| Error::Usage("no recipe is given".to_owned()))?;
+        if !mistakes.is_empty() {
+            if let Some(next) = mistakes.get(MOST).map(|mistake| mistake.at.clone()) {
+                let message = format!("{} more mistakes follow", mistakes.len() - MOST);
+                mistakes.truncate(MOST);
+                mistakes.push(Diagnostic::new(next, message));
+            }
+            return Err(Error::Recipe(mistakes));
+        }
+        check_names(
+            self.sets,
+            &names.iter().map(String::as_str).collect::<Vec<_>>(),
+        )?;
+        Ok(recipe)
+    }
+
+    /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any other is a shipped recipe's.
+    fn find(&self, spec: &Path) -> Result<Origin> {
+        let text = spec.to_str();
+        let is_path = text.is_none_or(|text| text.contains('/'));
+        if is_path || (spec.extension().is_some_and(|e| e == "ini") && spec.exists()) {
+            return Ok(Origin::file(spec.to_owned()));
+        }
+        let name = text.unwrap_or_default();
+        match self.in_library(name) {
+            Some(shipped) => Ok(Origin::shipped(shipped)),
+            None if spec.exists() => Err(Error::Usage(format!(
+                "{}; to read the file, write `./{name}`",
+                self.not_shipped(name)
+            ))),
+            None if name.ends_with(".ini") => Err(Error::Usage(format!(
+                "no file {} is here, and {}",
+                quoted(name),
+                self.not_shipped(name)
+            ))),
+            None => Err(Error::Usage(self.not_shipped(name))),
+        }
+    }
+
+    fn in_library(&self, name: &str) -> Option<&Shipped> {
+        self.library
+            .iter()
+            .find(|shipped| shipped.name == stem(name))
+    }
+
+    fn not_shipped(&self, name: &str) -> String {
+        let names: Vec<_> = self.library.iter().map(|shipped| shipped.name).collect();
+        let mut message = format!("no recipe {} is shipped", quoted(name));
+        if let Some(near) = nearest(stem(name), names.iter().copied()) {
+            message += &format!("; did you mean `{near}`?");
+        } else if !names.is_empty() {
+            message += &format!("; shipped are {}", list(&names));
+        }
+        message
+    }
+}
+
+fn stem(name: &str) -> &str {
+    name.strip_suffix(".ini").unwrap_or(name)
+}
+
+/// A recipe and those that it extends, as they are being read.
+struct Graph<'a> {
+    loader: &'a Loader<'a>,
+    sources: Vec<Arc<Source>>,
+    /// Each after those that it extends.
+    documents: Vec<Document>,
+    visited: BTreeSet<Identity>,
+    chain: Vec<(Identity, String)>,
+    incomplete: bool,
+    mistakes: Vec<Diagnostic>,
+}
+
+impl Graph<'_> {
+    fn visit(&mut self, origin: Origin, text: Text) {
+        let (text, refused) = match text {
+            Ok(text) => (text, None),
+            Err(no_text) => (no_text.readable, Some((no_text.message, no_text.help))),
+        };
+        let source = Arc::new(Source {
+            name: origin.name.clone(),
+            text,
+        });
+        self.sources.push(Arc::clone(&source));
+        self.visited.insert(origin.identity.clone());
+        if let Some((message, help)) = refused {
+            let end = source.text.len();
+            let at = Span {
+                source,
+                start: end,
+                end,
+            };
+            self.mistakes.push(Diagnostic::new(at, message).help(help));
+            self.incomplete = true;
+            self.documents.push(Document::unread());
+            return;
+        }
+        let document = document::read(&source, self.loader.kinds, &mut self.mistakes);
+        self.incomplete |= document.unread;
+        self.chain.push((origin.identity, origin.name));
+        for extended in &document.extends {
+            if let Err(mistake) = self.extend(extended, origin.directory.as_deref()) {
+                self.mistakes.push(mistake);
+                self.incomplete = true;
+            }
+        }
+        self.chain.pop();
+        self.documents.push(document);
+    }
+
+    fn extend(&mut self, name: &Placed, directory: Option<&Path>) -> Result<(), Diagnostic> {
+        let mistake = |message: String| Diagnostic::new(name.at.clone(), message);
+        if name.text.contains("${") {
+            return Err(mistake("`Extends=` cannot use parameters".to_owned())
+                .help("write the recipe's name: parameters are known only when all are read"));
+        }
+        let beside = directory.map(|directory| directory.join(&name.text));
+        let origin = match beside.filter(|path| path.is_file()) {
+            Some(path) => Origin::file(path),
+            None => match self.loader.in_library(&name.text) {
+                Some(shipped) => Origin::shipped(shipped),
+                None => return Err(self.not_found(name, directory)),
+            },
+        };
+        if let Some(at) = self
+            .chain
+            .iter()
+            .position(|(identity, _)| *identity == origin.identity)
+        {
+            let names = self.chain[at..].iter().map(|(_, name)| name.as_str());
+            let chain: Vec<_> = names.chain([origin.name.as_str()]).collect();
+            return Err(mistake("this recipe extends itself".to_owned())
+                .label("leads back here")
+                .help(format!("take one out of {}", chain.join(" → "))));
+        }
+        if self.visited.contains(&origin.identity) {
+            return Ok(());
+        }
+        if self.chain.len() >= DEEPEST {
+            return Err(
+                mistake(format!("more than {DEEPEST} recipes extend one another"))
+                    .help("join some of them"),
+            );
+        }
+        let text = origin.read().map_err(|error| mistake(error.to_string()))?;
+        self.visit(origin, text);
+        Ok(())
+    }
+
+    fn not_found(&self, name: &Placed, directory: Option<&Path>) -> Diagnostic {
+        let names = self.loader.library.iter().map(|shipped| shipped.name);
+        let message = match directory {
+            Some(_) => format!(
+                "no recipe {} is beside this one or shipped",
+                quoted(&name.text)
+            ),
+            None => format!("no recipe {} is shipped", quoted(&name.text)),
+        };
+        let mut mistake = Diagnostic::new(name.at.clone(), message).label("not found");
+        mistake.help = match nearest(stem(&name.text), names.clone()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None if self.loader.library.is_empty() => None,
+            None => Some(format!("shipped are {}", list(&names.collect::<Vec<_>>()))),
+        };
+        mistake
+    }
+
+    /// Fills in and merges what was read.
+    fn finish(mut self, names: &mut Vec<String>, mistakes: &mut Vec<Diagnostic>) -> Recipe {
+        let found = &mut self.mistakes;
+        let documents = || self.documents.iter();
+        let hidden = self.incomplete || documents().any(|document| document.hides_params);
+        let params = Params::new(documents(), self.loader.sets, hidden, found);
+        let (rules, waivers) = merge(
+            documents(),
+            self.loader.kinds,
+            &params,
+            self.incomplete,
+            found,
+        );
+        let mut part = Part {
+            name: self
+                .sources
+                .first()
+                .map(|s| s.name.clone())
+                .unwrap_or_default(),
+            summary: None,
+            os_ids: Vec::new(),
+        };
+        if let Some(top) = self.documents.last() {
+            let mut fill = |placed: &Placed| params.value(placed, found).map(|filled| filled.text);
+            part.summary = top.summary.as_ref().and_then(&mut fill);
+            part.os_ids = top.os_ids.iter().filter_map(&mut fill).collect();
+        }
+        names.extend(params.names().map(str::to_owned));
+        let sources = &self.sources;
+        let order = |at: &Span| {
+            let source = sources
+                .iter()
+                .position(|source| Arc::ptr_eq(source, &at.source));
+            (source, at.start)
+        };
+        found.sort_by_cached_key(|mistake| order(&mistake.at));
+        mistakes.append(found);
+        Recipe {
+            parts: vec![part],
+            rules,
+            waivers,
+            sources: self.sources,
+        }
+    }
+}

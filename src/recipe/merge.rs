@@ -1,0 +1,333 @@
+//! From the sections of several documents to rules: values are checked, and what extends is added to what it extends.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Diagnostic, Span};
+
+use super::document::{Document, Key, RawRule};
+use super::lines::Property;
+use super::nearest::{quoted, suggest};
+use super::params::{Filled, Params};
+use super::schema::{OnMissing, RuleSchema, WAIVE};
+use super::value::{self, Refusal};
+use super::{Section, Setting, Waiver};
+
+/// Merges documents, each after those that it extends.
+///
+/// Where one of them is missing, what it could have given is not asked for.
+pub(super) fn merge<'a>(
+    documents: impl Iterator<Item = &'a Document>,
+    kinds: &[&'static RuleSchema],
+    params: &Params,
+    incomplete: bool,
+    mistakes: &mut Vec<Diagnostic>,
+) -> (Vec<Section>, Vec<Waiver>) {
+    let mut merged = Merged::default();
+    for document in documents {
+        let layers = document
+            .rules
+            .iter()
+            .filter_map(|rule| layer(rule, kinds, params, mistakes))
+            .collect();
+        merged.add(layers, mistakes);
+    }
+    let mut rules = Vec::new();
+    let mut waivers = Vec::new();
+    for layer in merged.layers {
+        if !incomplete && !layer.damaged {
+            layer.check_required(mistakes);
+        }
+        if layer.schema.kind == WAIVE.kind {
+            waivers.extend(layer.into_waiver());
+        } else {
+            rules.push(layer.into_section());
+        }
+    }
+    (rules, waivers)
+}
+
+/// What one section says, over what it may extend.
+#[derive(Debug)]
+struct Layer {
+    schema: &'static RuleSchema,
+    argument: String,
+    at: Span,
+    settings: Vec<Setting>,
+    /// The keys that an empty value reset, and how many of the settings stood before that.
+    resets: BTreeMap<String, usize>,
+    /// `None` is not given; an empty value resets.
+    reason: Option<String>,
+    reference: Option<String>,
+    on_missing: Option<Option<OnMissing>>,
+    /// Whether some line of it is a mistake, so that a key may only seem to be missing.
+    damaged: bool,
+}
+
+fn layer(
+    rule: &RawRule,
+    kinds: &[&'static RuleSchema],
+    params: &Params,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Layer> {
+    let argument = params.value(&rule.argument, mistakes);
+    if let (Some(filled), Some(expected)) = (&argument, &rule.schema.argument) {
+        let argument = expected.check.accepts(&filled.text);
+        let known = argument.and_then(|()| waived_kind(rule.schema, &filled.text, kinds));
+        refuse(known, &rule.argument.at, filled, mistakes);
+    }
+    let mut layer = Layer {
+        schema: rule.schema,
+        argument: String::new(),
+        at: rule.at.clone(),
+        settings: Vec::new(),
+        resets: BTreeMap::new(),
+        reason: None,
+        reference: None,
+        on_missing: None,
+        damaged: rule.damaged,
+    };
+    for (key, property) in &rule.settings {
+        if let Some(filled) = params.value(&property.value, mistakes) {
+            layer.set(*key, property, filled, mistakes);
+        } else {
+            layer.damaged = true;
+        }
+    }
+    layer.forget_reset();
+    layer.argument = argument?.text;
+    Some(layer)
+}
+
+/// The rule kind that a waiver names must be one.
+fn waived_kind(
+    schema: &RuleSchema,
+    argument: &str,
+    kinds: &[&'static RuleSchema],
+) -> Result<(), Refusal> {
+    let kind = argument.split(':').next().unwrap_or(argument);
+    if schema.kind != WAIVE.kind || kinds.iter().any(|known| known.kind == kind) {
+        return Ok(());
+    }
+    Err(Refusal {
+        message: format!("no rule is called {}", quoted(kind)),
+        help: suggest(kind, kinds.iter().map(|known| known.kind)),
+    })
+}
+
+/// Turns a refusal into a mistake at the value, with the defaults that it was filled from.
+fn refuse(
+    checked: Result<(), Refusal>,
+    at: &Span,
+    filled: &Filled,
+    mistakes: &mut Vec<Diagnostic>,
+) {
+    if let Err(refusal) = checked {
+        let mut message = refusal.message;
+        if !filled.set.is_empty() {
+            message += &format!(" (with {} as the caller set it)", filled.set.join(", "));
+        }
+        let mut mistake = Diagnostic::new(at.clone(), message);
+        mistake.help = refusal.help;
+        mistake.related.clone_from(&filled.from);
+        mistakes.push(mistake);
+    }
+}
+
+impl Layer {
+    fn set(
+        &mut self,
+        key: Key,
+        property: &Property,
+        filled: Filled,
+        mistakes: &mut Vec<Diagnostic>,
+    ) {
+        let name = &property.key.text;
+        let empty = filled.text.is_empty();
+        let checked = match key {
+            _ if empty => Ok(()),
+            Key::Own(schema) | Key::Common(schema) => schema.check.accepts(&filled.text),
+            Key::OnMissing => {
+                let words: Vec<_> = self
+                    .schema
+                    .on_missing_values()
+                    .map(OnMissing::as_str)
+                    .collect();
+                value::one_of(&filled.text, &words)
+            }
+            Key::Open => Ok(()),
+        };
+        refuse(checked, &property.value.at, &filled, mistakes);
+        match key {
+            Key::Own(_) if empty => {
+                self.resets.insert(name.clone(), self.settings.len());
+            }
+            Key::Own(_) | Key::Open => self.settings.push(Setting {
+                key: name.clone(),
+                value: filled.text,
+                at: property.at(),
+            }),
+            Key::Common(schema) if schema.name == "Reason" => self.reason = Some(filled.text),
+            Key::Common(_) => self.reference = Some(filled.text),
+            Key::OnMissing => {
+                let mut values = self.schema.on_missing_values();
+                self.on_missing = Some(values.find(|value| value.as_str() == filled.text));
+            }
+        }
+    }
+
+    /// Drops the settings that stand before a reset of their key.
+    fn forget_reset(&mut self) {
+        let mut at = 0;
+        self.settings.retain(|setting| {
+            at += 1;
+            self.resets
+                .get(&setting.key)
+                .is_none_or(|reset| at > *reset)
+        });
+    }
+
+    /// Adds a section of the same kind and argument that extends this one.
+    fn extend(&mut self, by: Self) {
+        let replaced = |key: &str| {
+            let once = self.schema.key(key).is_some_and(|schema| !schema.list);
+            by.resets.contains_key(key) || (once && by.settings.iter().any(|s| s.key == key))
+        };
+        let keys: Vec<_> = self
+            .schema
+            .keys
+            .iter()
+            .map(|key| key.name)
+            .filter(|key| replaced(key))
+            .collect();
+        self.settings
+            .retain(|setting| !keys.contains(&setting.key.as_str()));
+        self.settings.extend(by.settings);
+        self.reason = by.reason.or(self.reason.take());
+        self.reference = by.reference.or(self.reference.take());
+        self.on_missing = by.on_missing.or(self.on_missing);
+        self.damaged |= by.damaged;
+    }
+
+    fn check_required(&self, mistakes: &mut Vec<Diagnostic>) {
+        let given = |name: &str| self.settings.iter().any(|setting| setting.key == name);
+        for key in self
+            .schema
+            .keys
+            .iter()
+            .filter(|key| key.required && !given(key.name))
+        {
+            mistakes.push(
+                Diagnostic::new(
+                    self.at.clone(),
+                    format!("{} needs `{}=`", quoted(&self.header()), key.name),
+                )
+                .label(format!("`{}=` is missing", key.name))
+                .help(format!("add a line `{}={}`", key.name, key.value)),
+            );
+        }
+    }
+
+    fn header(&self) -> String {
+        if self.argument.is_empty() {
+            format!("[{}]", self.schema.kind)
+        } else {
+            format!("[{} {}]", self.schema.kind, self.argument)
+        }
+    }
+
+    fn into_section(self) -> Section {
+        Section {
+            kind: self.schema.kind,
+            argument: self.argument,
+            settings: self.settings,
+            reason: self.reason.filter(|text| !text.is_empty()),
+            reference: self.reference.filter(|text| !text.is_empty()),
+            on_missing: self.on_missing.flatten().unwrap_or(self.schema.on_missing),
+            at: self.at,
+        }
+    }
+
+    /// Nothing if it has mistakes, which have been reported then.
+    fn into_waiver(self) -> Option<Waiver> {
+        let value = |key: &str| {
+            let mut settings = self.settings.iter();
+            settings.find(|s| s.key == key).map(|s| s.value.clone())
+        };
+        let (kind, subject) = self.argument.split_once(':')?;
+        Some(Waiver {
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            reason: value("Reason")?,
+            owner: value("Owner"),
+            expires: value::date(&value("Expires")?).ok()?,
+            at: self.at.clone(),
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Merged {
+    layers: Vec<Layer>,
+    /// Where the sections of a kind and an argument are in `layers`.
+    places: BTreeMap<(&'static str, String), Vec<usize>>,
+}
+
+impl Merged {
+    /// Adds the sections of one document to those that it inherits.
+    fn add(&mut self, layers: Vec<Layer>, mistakes: &mut Vec<Diagnostic>) {
+        let inherited = self.layers.len();
+        let mut extended: BTreeMap<usize, Span> = BTreeMap::new();
+        for layer in layers {
+            let places = self
+                .places
+                .entry((layer.schema.kind, layer.argument.clone()))
+                .or_default();
+            // Places grow, so inherited ones come first.
+            let targets = places.iter().copied().take_while(|at| *at < inherited);
+            let targets: Vec<_> = targets.take(2).collect();
+            let header = quoted(&layer.header());
+            match targets.as_slice() {
+                [] => {
+                    let twin = places.first().map(|at| self.layers[*at].at.clone());
+                    match twin.filter(|_| layer.schema.kind == WAIVE.kind) {
+                        Some(twin) => mistakes.push(
+                            Diagnostic::new(layer.at, format!("{header} is here twice"))
+                                .label("the second one")
+                                .related(twin, "the first one")
+                                .help("take one of them out"),
+                        ),
+                        None => {
+                            places.push(self.layers.len());
+                            self.layers.push(layer);
+                        }
+                    }
+                }
+                [target] => match extended.get(target) {
+                    Some(first) => mistakes.push(
+                        Diagnostic::new(
+                            layer.at,
+                            format!("{header} extends a section that another one extends already"),
+                        )
+                        .label("the second one")
+                        .related(first.clone(), "the first one")
+                        .related(self.layers[*target].at.clone(), "what they extend")
+                        .help("write one section of both"),
+                    ),
+                    None => {
+                        extended.insert(*target, layer.at.clone());
+                        self.layers[*target].extend(layer);
+                    }
+                },
+                [first, second, ..] => mistakes.push(
+                    Diagnostic::new(
+                        layer.at,
+                        format!("{header} could extend more than one section"),
+                    )
+                    .related(self.layers[*first].at.clone(), "the first one")
+                    .related(self.layers[*second].at.clone(), "the second one")
+                    .help("write one section of those"),
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Recipes: lists of rules, written as INI.
+//!
+//! [`Loader`] reads them, against a table of rule kinds that it is handed. One row of that table, a [`RuleSchema`],
+//! drives the parser, the help and the reference, so that these cannot differ. What comes out is a [`Recipe`], whose
+//! [`Section`]s still are texts, each known to be of a form that its rule accepts.
+//!
+//! **Invariants.** Nothing here knows any rule kind or reads anything but recipes. All mistakes of a recipe, and of
+//! those that it extends, are reported at once, each with its place.
+
+mod document;
+mod help;
+mod lines;
+mod load;
+mod merge;
+mod nearest;
+mod origin;
+mod params;
+pub mod schema;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::error::{Source, Span};
+
+pub use help::{help, reference};
+pub use load::{Loader, Shipped};
+pub use schema::{ArgumentSchema, KeySchema, OnMissing, OpenKeys, RuleSchema};
+pub use value::Check;
+
+/// What an image is to be like: rules, and what they may leave open.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    parts: Vec<Part>,
+    rules: Vec<Section>,
+    waivers: Vec<Waiver>,
+    sources: Vec<Arc<Source>>,
+}
+
+impl Recipe {
+    /// The rules, inherited ones first, otherwise in the order of the text.
+    pub fn rules(&self) -> &[Section] {
+        &self.rules
+    }
+
+    /// What rules may leave open, whether or not it has expired.
+    pub fn waivers(&self) -> &[Waiver] {
+        &self.waivers
+    }
+
+    /// The recipes that were named, without those that they extend: one, or as many as [`and`](Self::and) combined.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The names of the [`parts`](Self::parts), with ` + ` between them.
+    pub fn name(&self) -> String {
+        let names: Vec<_> = self.parts.iter().map(|part| part.name.as_str()).collect();
+        names.join(" + ")
+    }
+
+    /// What the first part says of itself.
+    pub fn summary(&self) -> Option<&str> {
+        self.parts.first()?.summary.as_deref()
+    }
+
+    /// The `ID`s of os-release that the first part is meant for; without any it is meant for all images.
+    pub fn os_ids(&self) -> &[String] {
+        self.parts.first().map_or(&[], |part| &part.os_ids)
+    }
+
+    /// All texts that were read, each before those that it extends.
+    pub fn sources(&self) -> &[Arc<Source>] {
+        &self.sources
+    }
+
+    /// Puts another recipe beside this one.
+    ///
+    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same settings, is one rule,
+    /// for the first one's reason.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let mut known: BTreeMap<_, usize> = BTreeMap::new();
+        for (at, rule) in self.rules.iter().enumerate() {
+            known.entry(rule.identity()).or_insert(at);
+        }
+        let (twins, new): (Vec<_>, Vec<_>) = other
+            .rules
+            .into_iter()
+            .map(|rule| (known.get(&rule.identity()).copied(), rule))
+            .partition(|(twin, _)| twin.is_some());
+        for (twin, rule) in twins {
+            if let Some(twin) = twin.and_then(|at| self.rules.get_mut(at)) {
+                twin.reason = twin.reason.take().or(rule.reason);
+                twin.reference = twin.reference.take().or(rule.reference);
+            }
+        }
+        self.rules.extend(new.into_iter().map(|(_, rule)| rule));
+        self.parts.extend(other.parts);
+        self.waivers.extend(other.waivers);
+        for source in other.sources {
+            if !self.sources.contains(&source) {
+                self.sources.push(source);
+            }
+        }
+        self
+    }
+}
+
+/// A recipe as it was named, and what it says of itself; `[Match]` is not inherited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The file's name, or `recipe:NAME` for a shipped one.
+    pub name: String,
+    /// What it is for.
+    pub summary: Option<String>,
+    /// The `ID`s of os-release that it is meant for; without any it is meant for all images.
+    pub os_ids: Vec<String>,
+}
+
+/// One rule as the recipe says it.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The rule's kind, as its [`RuleSchema`] has it.
+    pub kind: &'static str,
+    /// What stands after the kind, or empty.
+    pub argument: String,
+    /// The keys of its own, in order; what an empty value reset is no longer among them.
+    pub settings: Vec<Setting>,
+    /// Why the rule is there.
+    pub reason: Option<String>,
+    /// Where the demand comes from.
+    pub reference: Option<String>,
+    /// What happens if nothing that it names is in the image.
+    pub on_missing: OnMissing,
+    /// The section's header; of one that is extended, the first.
+    pub at: Span,
+}
+
+impl Section {
+    /// The value of a key that is given once; the last one if it is a list.
+    pub fn one(&self, key: &str) -> Option<&str> {
+        self.settings
+            .iter()
+            .rfind(|setting| setting.key == key)
+            .map(|setting| setting.value.as_str())
+    }
+
+    /// All values of a key, in order.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.settings
+            .iter()
+            .filter(move |setting| setting.key == key)
+            .map(|setting| setting.value.as_str())
+    }
+
+    /// What reports call the rule: `Mask sshd.socket`.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.kind, self.argument)
+            .trim_end()
+            .to_owned()
+    }
+
+    fn identity(&self) -> (&'static str, String, Vec<(String, String)>, OnMissing) {
+        let settings = self.settings.iter();
+        let settings = settings.map(|setting| (setting.key.clone(), setting.value.clone()));
+        (
+            self.kind,
+            self.argument.clone(),
+            settings.collect(),
+            self.on_missing,
+        )
+    }
+}
+
+/// A key and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The word before the `=`.
+    pub key: String,
+    /// What follows it, parameters filled in.
+    pub value: String,
+    /// Where it stands, from the key to the value.
+    pub at: Span,
+}
+
+/// What a rule may leave open, until when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiver {
+    /// The rule's kind.
+    pub kind: String,
+    /// What the rule would have changed, such as a path.
+    pub subject: String,
+    /// Why it is left open.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The last day on which it holds.
+    pub expires: Date,
+    /// The section's header.
+    pub at: Span,
+}

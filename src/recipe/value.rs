@@ -1,0 +1,259 @@
+//! What values may be, so that a slip is found before any image is read.
+
+use jiff::civil::Date;
+
+use super::nearest::{list, nearest, quoted, suggest};
+
+/// What a value or a section's argument may be.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Check {
+    /// Anything.
+    Text,
+    /// A file mode in octal, such as `0644`, up to `07777`.
+    Mode,
+    /// A path from the root, without `.`, `..` and empty components.
+    AbsolutePath,
+    /// A path from the root that may have `*`, `?`, `[…]` and `{…}` in it.
+    PathOrGlob,
+    /// A unit's name, a template or a glob.
+    Unit,
+    /// A unit and the name of a drop-in of it: `UNIT/NAME.conf`.
+    DropIn,
+    /// The name of a user or a group.
+    AccountName,
+    /// A day, written `YYYY-MM-DD`.
+    Date,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// What the function accepts; else it says what is wrong.
+    Custom(fn(&str) -> Result<(), String>),
+}
+
+/// Why a value is refused, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl Check {
+    /// Says what is wrong with a value, if anything is.
+    pub(super) fn accepts(self, value: &str) -> Result<(), Refusal> {
+        match self {
+            Self::Text => Ok(()),
+            Self::Mode => mode(value),
+            Self::AbsolutePath => absolute_path(value),
+            Self::PathOrGlob => path_or_glob(value),
+            Self::Unit => unit(value),
+            Self::DropIn => drop_in(value),
+            Self::AccountName => account_name(value),
+            Self::Date => date(value).map(drop),
+            Self::OneOf(words) => one_of(value, words),
+            Self::Custom(check) => check(value).map_err(Refusal::new),
+        }
+    }
+}
+
+/// Reads `YYYY-MM-DD` and nothing else that a calendar may accept.
+pub(super) fn date(value: &str) -> Result<Date, Refusal> {
+    let shape = value.len() == 10
+        && value.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    let wrong = || {
+        Refusal::new(format!("{} is not a date", quoted(value)))
+            .help("write the day as YYYY-MM-DD, such as 2026-12-31")
+    };
+    if !shape {
+        return Err(wrong());
+    }
+    value
+        .parse()
+        .map_err(|_| Refusal::new(format!("{} is no day that the calendar has", quoted(value))))
+}
+
+pub(super) fn one_of(value: &str, words: &[&str]) -> Result<(), Refusal> {
+    if words.contains(&value) {
+        return Ok(());
+    }
+    let refusal = Refusal::new(format!("{} is not a value of this key", quoted(value)));
+    Err(match nearest(value, words.iter().copied()) {
+        Some(near) => refusal.help(format!(
+            "did you mean `{near}`? it is one of {}",
+            list(words)
+        )),
+        None => refusal.help(format!("it is one of {}", list(words))),
+    })
+}
+
+fn mode(value: &str) -> Result<(), Refusal> {
+    let octal = (3..=5).contains(&value.len()) && value.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    match u32::from_str_radix(value, 8) {
+        Ok(mode) if octal && mode <= 0o7777 => Ok(()),
+        _ => Err(Refusal::new(format!("{} is not a mode", quoted(value)))
+            .help("write it in octal, such as 0644; the highest is 07777")),
+    }
+}
+
+fn absolute_path(value: &str) -> Result<(), Refusal> {
+    let Some(rest) = value.strip_prefix('/') else {
+        return Err(
+            Refusal::new(format!("{} does not start at the root", quoted(value)))
+                .help(format!("write {}", quoted(&format!("/{value}")))),
+        );
+    };
+    if value.contains('\0') {
+        return Err(Refusal::new("a path cannot contain NUL"));
+    }
+    if rest.is_empty() {
+        return Err(Refusal::new("`/` is the whole image").help("name a file or directory in it"));
+    }
+    for component in rest.split('/') {
+        if component.is_empty() {
+            return Err(
+                Refusal::new(format!("{} has a `/` too many", quoted(value)))
+                    .help("write one `/` between names and none at the end"),
+            );
+        }
+        if component == "." || component == ".." {
+            return Err(
+                Refusal::new(format!("{} contains `{component}`", quoted(value)))
+                    .help("write the path that it leads to"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn path_or_glob(value: &str) -> Result<(), Refusal> {
+    absolute_path(value)?;
+    match globset::Glob::new(value) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(
+                Refusal::new(format!("{} is not a glob: {}", quoted(value), error.kind()))
+                    .help("a `\\` before a special character takes it as it stands"),
+            )
+        }
+    }
+}
+
+const UNIT_SUFFIXES: &[&str] = &[
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "mount",
+    "automount",
+    "path",
+    "slice",
+    "scope",
+    "swap",
+    "device",
+];
+
+fn unit(value: &str) -> Result<(), Refusal> {
+    const LONGEST: usize = 255;
+    const GLOB: &[char] = &['*', '?', '[', ']'];
+    let wrong =
+        |why: String| Refusal::new(format!("{} is not a unit's name: {why}", quoted(value)));
+
+    if value.len() > LONGEST {
+        return Err(wrong(format!("it is longer than {LONGEST} bytes")));
+    }
+    if value.contains(char::is_whitespace) {
+        return Err(wrong("it contains a blank".to_owned())
+            .help("give each unit a section of its own; a blank in a name is written `\\x20`"));
+    }
+    if let Some(odd) = value
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !":-_.\\@*?[]!^".contains(*c))
+    {
+        return Err(wrong(format!("it contains `{odd}`")));
+    }
+    let Some((stem, suffix)) = value.rsplit_once('.') else {
+        return Err(wrong("it has no suffix".to_owned()).help(format!(
+            "did you mean {}?",
+            quoted(&format!("{value}.service"))
+        )));
+    };
+    if stem.is_empty() || stem.starts_with('@') {
+        let end = &value[value.find(['@', '.']).unwrap_or(0)..];
+        return Err(wrong(format!("nothing stands before {}", quoted(end))));
+    }
+    if stem.matches('@').count() > 1 {
+        return Err(wrong("it contains more than one `@`".to_owned()));
+    }
+    if UNIT_SUFFIXES.contains(&suffix) || suffix.contains(GLOB) {
+        return Ok(());
+    }
+    let refusal = wrong(format!("units do not end in `.{suffix}`"));
+    Err(match suggest(suffix, UNIT_SUFFIXES.iter().copied()) {
+        Some(help) => refusal.help(help),
+        None => refusal,
+    })
+}
+
+fn drop_in(value: &str) -> Result<(), Refusal> {
+    let wrong = |why: &str| {
+        Refusal::new(format!("{} is not a drop-in: {why}", quoted(value)))
+            .help("write it as UNIT/NAME.conf, such as `fleet.socket/10-root-only.conf`")
+    };
+    let Some((of, name)) = value.split_once('/') else {
+        return Err(wrong("it needs a unit, a `/` and a file's name"));
+    };
+    unit(of)?;
+    if name.contains('/') {
+        return Err(wrong("it has a `/` too many"));
+    }
+    match name.strip_suffix(".conf") {
+        None => Err(wrong("the file's name does not end in `.conf`")),
+        Some("") => Err(wrong("the file has no name before `.conf`")),
+        Some(stem) if stem.starts_with('.') => Err(wrong("systemd passes over hidden files")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn account_name(value: &str) -> Result<(), Refusal> {
+    const LONGEST: usize = 32;
+    let wrong = |why: &str| {
+        Err(Refusal::new(format!(
+            "{} is not a name of a user or group: {why}",
+            quoted(value)
+        )))
+    };
+    // A machine account of Samba ends in a dollar sign.
+    let body = value.strip_suffix('$').unwrap_or(value);
+    if value.len() > LONGEST {
+        return wrong("it is longer than 32 bytes");
+    }
+    if body.bytes().all(|b| b.is_ascii_digit()) {
+        return wrong("it has no letter");
+    }
+    if body.starts_with('-') || body.starts_with('.') {
+        return wrong("it starts with a `-` or a `.`");
+    }
+    match body
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !"_-.".contains(*c))
+    {
+        Some(odd) => wrong(&format!("it contains `{odd}`")),
+        None => Ok(()),
+    }
+}
