@@ -1,9 +1,7 @@
 //! From names to texts: files, shipped recipes, and what they extend.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, Result, Source, Span};
@@ -12,7 +10,8 @@ use super::document::{self, Document};
 use super::lines::Placed;
 use super::merge::merge;
 use super::nearest::{list, nearest, quoted};
-use super::params::{Params, check_sets};
+use super::origin::{Identity, Origin, Text};
+use super::params::{Params, check_names, check_values};
 use super::schema::RuleSchema;
 use super::{Part, Recipe};
 
@@ -36,11 +35,11 @@ pub struct Loader<'a> {
     pub sets: &'a [(String, String)],
 }
 
-/// A recipe is read into memory, so its size has a limit; no recipe written by hand comes near it.
-const LARGEST: u64 = 1 << 20;
-
 /// How many recipes may extend one another in a row.
 const DEEPEST: usize = 16;
+
+/// How many mistakes are shown: a file that is no recipe has one in every line.
+const MOST: usize = 100;
 
 impl Loader<'_> {
     /// Reads one recipe, given by the path of a file or the name of a shipped one.
@@ -65,19 +64,33 @@ impl Loader<'_> {
     ///
     /// It can extend shipped recipes only, as it stands beside no other.
     pub fn parse(&self, name: &str, text: &str) -> Result<Recipe> {
-        let origin = Origin {
-            name: name.to_owned(),
-            identity: Identity::Text,
-            directory: None,
-            content: Content::Text(""),
-        };
-        self.combine(vec![(origin, Ok(text.to_owned()))])
+        self.combine(vec![(Origin::text(name), Ok(text.to_owned()))])
+    }
+
+    /// A shipped recipe by its name, with or without `.ini`.
+    pub fn shipped(&self, name: &str) -> Result<Shipped> {
+        let found = self.in_library(name).copied();
+        found.ok_or_else(|| Error::Usage(self.not_shipped(name)))
+    }
+
+    /// A rule kind by its name.
+    pub fn kind(&self, name: &str) -> Result<&'static RuleSchema> {
+        let found = self.kinds.iter().find(|schema| schema.kind == name);
+        found.copied().ok_or_else(|| {
+            let names: Vec<_> = self.kinds.iter().map(|schema| schema.kind).collect();
+            let help = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the rules are {}", list(&names)),
+            };
+            Error::Usage(format!("no rule is called {}; {help}", quoted(name)))
+        })
     }
 
     fn combine(&self, reads: Vec<(Origin, Text)>) -> Result<Recipe> {
         let mut mistakes = Vec::new();
         let mut names = Vec::new();
         let mut recipe: Option<Recipe> = None;
+        check_values(self.sets)?;
         for (origin, text) in reads {
             let mut graph = Graph {
                 loader: self,
@@ -95,14 +108,20 @@ impl Loader<'_> {
                 Some(earlier) => earlier.and(read),
             });
         }
+        let recipe = recipe.ok_or_else(|| Error::Usage("no recipe is given".to_owned()))?;
         if !mistakes.is_empty() {
+            if let Some(next) = mistakes.get(MOST).map(|mistake| mistake.at.clone()) {
+                let message = format!("{} more mistakes follow", mistakes.len() - MOST);
+                mistakes.truncate(MOST);
+                mistakes.push(Diagnostic::new(next, message));
+            }
             return Err(Error::Recipe(mistakes));
         }
-        check_sets(
+        check_names(
             self.sets,
             &names.iter().map(String::as_str).collect::<Vec<_>>(),
         )?;
-        recipe.ok_or_else(|| Error::Usage("no recipe is given".to_owned()))
+        Ok(recipe)
     }
 
     /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any other is a shipped recipe's.
@@ -113,120 +132,41 @@ impl Loader<'_> {
             return Ok(Origin::file(spec.to_owned()));
         }
         let name = text.unwrap_or_default();
-        if let Some(shipped) = self.shipped(name) {
-            return Ok(Origin::shipped(shipped));
+        match self.in_library(name) {
+            Some(shipped) => Ok(Origin::shipped(shipped)),
+            None if spec.exists() => Err(Error::Usage(format!(
+                "{}; to read the file, write `./{name}`",
+                self.not_shipped(name)
+            ))),
+            None if name.ends_with(".ini") => Err(Error::Usage(format!(
+                "no file {} is here, and {}",
+                quoted(name),
+                self.not_shipped(name)
+            ))),
+            None => Err(Error::Usage(self.not_shipped(name))),
         }
-        let names: Vec<_> = self.library.iter().map(|shipped| shipped.name).collect();
-        let mut message = format!("no recipe {} is shipped", quoted(name));
-        if spec.exists() {
-            message += &format!("; to read the file, write `./{name}`");
-        } else {
-            if name.ends_with(".ini") {
-                message += ", and no such file is here";
-            }
-            if let Some(near) = nearest(stem(name), names.iter().copied()) {
-                message += &format!("; did you mean `{near}`?");
-            }
-        }
-        if !names.is_empty() {
-            message += &format!("; shipped are {}", list(&names));
-        }
-        Err(Error::Usage(message))
     }
 
-    fn shipped(&self, name: &str) -> Option<&Shipped> {
+    fn in_library(&self, name: &str) -> Option<&Shipped> {
         self.library
             .iter()
             .find(|shipped| shipped.name == stem(name))
+    }
+
+    fn not_shipped(&self, name: &str) -> String {
+        let names: Vec<_> = self.library.iter().map(|shipped| shipped.name).collect();
+        let mut message = format!("no recipe {} is shipped", quoted(name));
+        if let Some(near) = nearest(stem(name), names.iter().copied()) {
+            message += &format!("; did you mean `{near}`?");
+        } else if !names.is_empty() {
+            message += &format!("; shipped are {}", list(&names));
+        }
+        message
     }
 }
 
 fn stem(name: &str) -> &str {
     name.strip_suffix(".ini").unwrap_or(name)
-}
-
-/// Where a recipe's text is.
-#[derive(Debug)]
-struct Origin {
-    /// What mistakes are shown with.
-    name: String,
-    identity: Identity,
-    /// Where the names in its `Extends=` start.
-    directory: Option<PathBuf>,
-    content: Content,
-}
-
-/// What tells whether two names are the same recipe's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    Text,
-    Shipped(&'static str),
-    File(PathBuf),
-}
-
-#[derive(Debug)]
-enum Content {
-    Text(&'static str),
-    File(PathBuf),
-}
-
-/// A recipe's text; or, where its bytes are none, why, with as much of it as can be shown.
-type Text = Result<String, NoText>;
-
-#[derive(Debug)]
-struct NoText {
-    readable: String,
-    message: String,
-    help: &'static str,
-}
-
-impl Origin {
-    fn file(path: PathBuf) -> Self {
-        Self {
-            name: path.display().to_string(),
-            identity: Identity::File(path.canonicalize().unwrap_or_else(|_| path.clone())),
-            directory: Some(path.parent().unwrap_or(Path::new("")).to_owned()),
-            content: Content::File(path),
-        }
-    }
-
-    fn shipped(shipped: &Shipped) -> Self {
-        Self {
-            name: format!("recipe:{}", shipped.name),
-            identity: Identity::Shipped(shipped.name),
-            directory: None,
-            content: Content::Text(shipped.text),
-        }
-    }
-
-    fn read(&self) -> Result<Text> {
-        let path = match &self.content {
-            Content::Text(text) => return Ok(Ok((*text).to_owned())),
-            Content::File(path) => path,
-        };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(Error::io("read", path.as_path()))?;
-        file.take(LARGEST + 1)
-            .read_to_end(&mut bytes)
-            .map_err(Error::io("read", path.as_path()))?;
-        if bytes.len() as u64 > LARGEST {
-            return Ok(Err(NoText {
-                readable: String::new(),
-                message: "this file is larger than 1 MiB".to_owned(),
-                help: "is it a recipe?",
-            }));
-        }
-        Ok(String::from_utf8(bytes).map_err(|error| {
-            let good = error.utf8_error().valid_up_to();
-            let mut bytes = error.into_bytes();
-            bytes.truncate(good);
-            NoText {
-                readable: String::from_utf8(bytes).unwrap_or_default(),
-                message: "this is no text: what follows is not UTF-8".to_owned(),
-                help: "store the recipe as UTF-8",
-            }
-        }))
-    }
 }
 
 /// A recipe and those that it extends, as they are being read.
@@ -287,7 +227,7 @@ impl Graph<'_> {
         let beside = directory.map(|directory| directory.join(&name.text));
         let origin = match beside.filter(|path| path.is_file()) {
             Some(path) => Origin::file(path),
-            None => match self.loader.shipped(&name.text) {
+            None => match self.loader.in_library(&name.text) {
                 Some(shipped) => Origin::shipped(shipped),
                 None => return Err(self.not_found(name, directory)),
             },

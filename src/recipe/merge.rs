@@ -122,7 +122,11 @@ fn refuse(
     mistakes: &mut Vec<Diagnostic>,
 ) {
     if let Err(refusal) = checked {
-        let mut mistake = Diagnostic::new(at.clone(), refusal.message);
+        let mut message = refusal.message;
+        if !filled.set.is_empty() {
+            message += &format!(" (with {} as the caller set it)", filled.set.join(", "));
+        }
+        let mut mistake = Diagnostic::new(at.clone(), message);
         mistake.help = refusal.help;
         mistake.related.clone_from(&filled.from);
         mistakes.push(mistake);
@@ -278,11 +282,9 @@ impl Merged {
                 .places
                 .entry((layer.schema.kind, layer.argument.clone()))
                 .or_default();
-            let targets: Vec<_> = places
-                .iter()
-                .copied()
-                .filter(|at| *at < inherited)
-                .collect();
+            // Places grow, so inherited ones come first.
+            let targets = places.iter().copied().take_while(|at| *at < inherited);
+            let targets: Vec<_> = targets.take(2).collect();
             let header = quoted(&layer.header());
             match targets.as_slice() {
                 [] => {

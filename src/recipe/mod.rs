@@ -13,6 +13,7 @@ mod lines;
 mod load;
 mod merge;
 mod nearest;
+mod origin;
 mod params;
 pub mod schema;
 mod value;
@@ -80,7 +81,8 @@ impl Recipe {
 
     /// Puts another recipe beside this one.
     ///
-    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same settings, is one rule.
+    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same settings, is one rule,
+    /// for the first one's reason.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         let mut known: BTreeMap<_, usize> = BTreeMap::new();

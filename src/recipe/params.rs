@@ -1,5 +1,6 @@
 //! `${Name}` in values and arguments.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::error::{Diagnostic, Error, Result, Span};
@@ -8,12 +9,20 @@ use super::document::Document;
 use super::lines::Placed;
 use super::nearest::{nearest, quoted, suggest};
 
+/// How much all parameters together may bring in, so that a small file does not become a large one in memory.
+const LARGEST: usize = 16 << 20;
+
+/// How many places a mistake is shown with, beside its own.
+const SHOWN: usize = 4;
+
 /// The values of all parameters of a recipe and of those that it extends.
 #[derive(Debug, Default)]
 pub(super) struct Params {
     values: BTreeMap<String, Param>,
     /// Whether a recipe that could declare more of them is missing.
     incomplete: bool,
+    /// How many bytes they have brought in, unless that was too much.
+    spent: Cell<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -28,6 +37,8 @@ struct Param {
 pub(super) struct Filled {
     pub(super) text: String,
     pub(super) from: Vec<(Span, String)>,
+    /// The parameters in it that the caller set.
+    pub(super) set: Vec<String>,
 }
 
 impl Params {
@@ -57,7 +68,11 @@ impl Params {
                 };
             }
         }
-        Self { values, incomplete }
+        Self {
+            values,
+            incomplete,
+            spent: Cell::new(Some(0)),
+        }
     }
 
     /// The names that `--set` can give a value.
@@ -78,6 +93,20 @@ impl Params {
         })
     }
 
+    /// Takes from what parameters may bring in; that it is used up is said once.
+    fn spend(&self, length: usize, at: &Span, mistakes: &mut Vec<Diagnostic>) -> bool {
+        let Some(spent) = self.spent.get() else {
+            return false;
+        };
+        let spent = Some(spent + length).filter(|spent| *spent <= LARGEST);
+        self.spent.set(spent);
+        if spent.is_none() {
+            let message = "parameters make this recipe larger than 16 MiB";
+            mistakes.push(Diagnostic::new(at.clone(), message).help("use fewer or shorter ones"));
+        }
+        spent.is_some()
+    }
+
     fn fill(
         &self,
         value: &Placed,
@@ -86,6 +115,7 @@ impl Params {
     ) -> Option<Filled> {
         let mut text = String::new();
         let mut from = Vec::new();
+        let mut set = Vec::new();
         let mut good = true;
         let mut rest = value.text.as_str();
         while let Some(dollar) = rest.find('$') {
@@ -110,11 +140,18 @@ impl Params {
                 };
                 let name = &after[..end];
                 if let Some(param) = self.values.get(name) {
+                    if !self.spend(param.value.len(), &value.at, mistakes) {
+                        return None;
+                    }
                     text += &param.value;
-                    let place = param.at.iter();
-                    from.extend(
-                        place.map(|at| (at.clone(), format!("{} is set here", quoted(name)))),
-                    );
+                    match &param.at {
+                        None if set.contains(&quoted(name)) => {}
+                        None => set.push(quoted(name)),
+                        Some(at) if from.len() < SHOWN => {
+                            from.push((at.clone(), format!("{} is set here", quoted(name))));
+                        }
+                        Some(_) => {}
+                    }
                 } else {
                     if let Some(mut mistake) = unknown(name) {
                         mistake.at.start = at;
@@ -130,13 +167,13 @@ impl Params {
             }
         }
         text += rest;
-        good.then_some(Filled { text, from })
+        good.then_some(Filled { text, from, set })
     }
 }
 
-/// Refuses values that no line of a recipe could hold, and names that no recipe declares.
-pub(super) fn check_sets(sets: &[(String, String)], names: &[&str]) -> Result<()> {
-    for (name, value) in sets {
+/// Refuses names that no recipe declares.
+pub(super) fn check_names(sets: &[(String, String)], names: &[&str]) -> Result<()> {
+    for (name, _) in sets {
         if !names.contains(&name.as_str()) {
             let help = match suggest(name, names.iter().copied()) {
                 Some(help) => help,
@@ -146,6 +183,13 @@ pub(super) fn check_sets(sets: &[(String, String)], names: &[&str]) -> Result<()
             let message = format!("no recipe has a parameter {}: {help}", quoted(name));
             return Err(Error::Usage(message));
         }
+    }
+    Ok(())
+}
+
+/// Refuses values that no line of a recipe could hold.
+pub(super) fn check_values(sets: &[(String, String)]) -> Result<()> {
+    for (name, value) in sets {
         if value.contains(char::is_control) {
             let message = format!("the value for {} is not one line of text", quoted(name));
             return Err(Error::Usage(message));

@@ -1,0 +1,101 @@
+//! Extending, and recipes side by side.
+
+use super::{LOADER, recipe, shown};
+
+#[test]
+fn what_extends_adds_and_replaces() {
+    let recipe = recipe(
+        "Extends=base\n[Match]\nOsId=flatcar\n\
+         [Mask a.service]\n\
+         [RemoveFromGroups core]\nGroup=rkt\nReference=guide\n\
+         [Permissions /etc/shadow]\nMode=0600\nOnMissing=",
+    );
+    assert_eq!(
+        shown(&recipe),
+        "RemoveFromGroups core Group=wheel Group=docker Group=rkt because \"least privilege\" see \"guide\" (fail)\n\
+         Permissions /etc/shadow Mode=0600 (warn)\n\
+         Mask a.service (fail)\n"
+    );
+    assert_eq!(recipe.os_ids(), ["flatcar"]);
+    assert_eq!(recipe.summary(), None);
+    let names: Vec<_> = recipe.sources().iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["r.ini", "recipe:base"]);
+    let settings = &recipe.rules()[0].settings;
+    let places: Vec<_> = settings.iter().map(|s| s.at.to_string()).collect();
+    assert_eq!(
+        places,
+        ["recipe:base:10:1", "recipe:base:11:1", "r.ini:8:1"]
+    );
+}
+
+#[test]
+fn an_empty_value_resets_what_is_inherited() {
+    assert_eq!(
+        shown(&recipe(
+            "Extends=base\n[RemoveFromGroups core]\nGroup=\nGroup=rkt\nReason="
+        )),
+        "RemoveFromGroups core Group=rkt (fail)\nPermissions /etc/shadow Mode=0640 (fail)\n"
+    );
+    super::check(
+        "Extends=base\n[RemoveFromGroups core]\nGroup=",
+        "recipe:base:8:1: `[RemoveFromGroups core]` needs `Group=` (help: add a line `Group=NAME`)",
+    );
+}
+
+#[test]
+fn the_default_of_what_extends_wins() {
+    assert_eq!(
+        shown(&recipe("Extends=base\n[Params]\nUser=admin")),
+        "RemoveFromGroups admin Group=wheel Group=docker because \"least privilege\" (fail)\n\
+         Permissions /etc/shadow Mode=0640 (fail)\n"
+    );
+}
+
+#[test]
+fn a_recipe_reached_twice_is_read_once() {
+    let recipe = recipe("Extends=base\nExtends=coreos-hardening.ini");
+    assert_eq!(
+        shown(&recipe),
+        "RemoveFromGroups core Group=wheel Group=docker because \"least privilege\" (fail)\n\
+         Permissions /etc/shadow Mode=0640 (fail)\n\
+         Mask sshd.socket (fail)\n"
+    );
+    assert_eq!(recipe.sources().len(), 3);
+}
+
+#[test]
+fn what_extends_knows_which_section_it_adds_to() {
+    super::check(
+        "Extends=base\n[RemoveFromGroups core]\nGroup=a\n[RemoveFromGroups core]\nGroup=b",
+        "r.ini:6:1: `[RemoveFromGroups core]` extends a section that another one extends already; \
+         r.ini:4:1: the first one; recipe:base:8:1: what they extend (help: write one section of both)",
+    );
+}
+
+#[test]
+fn side_by_side_nothing_is_merged_but_what_is_the_same() {
+    let one = recipe(
+        "Summary=one\n[Mask a.service]\n[RemoveFromGroups core]\nGroup=a\nReason=x\n\
+         [Waive Mask:a.service]\nReason=x\nExpires=2026-01-01",
+    );
+    let two = LOADER
+        .parse(
+            "two.ini",
+            "[Recipe]\nSchema=1\n[Match]\nOsId=a\n[Mask a.service]\nReason=y\n[Mask a.service]\nOnMissing=skip\n\
+             [RemoveFromGroups core]\nGroup=b\nReason=x",
+        )
+        .unwrap();
+    let both = one.and(two);
+    assert_eq!(
+        shown(&both),
+        "Mask a.service because \"y\" (fail)\n\
+         RemoveFromGroups core Group=a because \"x\" (fail)\n\
+         Mask a.service (skip)\n\
+         RemoveFromGroups core Group=b because \"x\" (fail)\n"
+    );
+    assert_eq!(both.name(), "r.ini + two.ini");
+    assert_eq!(both.summary(), Some("one"));
+    assert_eq!(both.parts()[1].os_ids, ["a"]);
+    assert_eq!(both.waivers().len(), 1);
+    assert_eq!(both.sources().len(), 2);
+}
