@@ -350,7 +350,10 @@ impl<'i> Draft<'i> {
         self.set_meta(
             id,
             |meta| (meta.uid, meta.gid) = (uid.unwrap_or(meta.uid), gid.unwrap_or(meta.gid)),
-            |before, after| Change::Owner { before: (before.uid, before.gid), after: (after.uid, after.gid) },
+            |before, after| Change::Owner {
+                before: (before.uid, before.gid),
+                after: (after.uid, after.gid),
+            },
         );
     }
 

@@ -9,7 +9,7 @@ use super::lines::Property;
 use super::nearest::{quoted, suggest};
 use super::params::{Filled, Params};
 use super::schema::{OnMissing, RuleSchema, WAIVE};
-use super::value::{self, Refusal};
+use super::value::{self, Check, Refusal};
 use super::{Section, Setting, Waiver};
 
 /// Merges documents, each after those that it extends.
@@ -158,7 +158,7 @@ impl Layer {
         };
         refuse(checked, &property.value.at, &filled, mistakes);
         match key {
-            Key::Own(_) if empty => {
+            Key::Own(schema) if empty && !matches!(schema.check, Check::Verbatim) => {
                 self.resets.insert(name.clone(), self.settings.len());
             }
             Key::Own(_) | Key::Open => self.settings.push(Setting {

@@ -1,7 +1,7 @@
 //! Where a recipe's text comes from: a file, the program itself, or the caller.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -81,7 +81,12 @@ impl Origin {
             Content::File(path) => path,
         };
         let mut bytes = Vec::new();
-        let file = File::open(path).map_err(Error::io("read", path.as_path()))?;
+        let file = File::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Error::Usage(format!("there is no recipe {}", path.display()))
+            }
+            _ => Error::io("read", path.as_path())(error),
+        })?;
         file.take(LARGEST + 1)
             .read_to_end(&mut bytes)
             .map_err(Error::io("read", path.as_path()))?;

@@ -8,8 +8,10 @@ use super::nearest::{list, nearest, quoted, suggest};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Check {
-    /// Anything.
+    /// Anything but nothing: an empty value resets.
     Text,
+    /// Anything as it stands: an empty value is a value.
+    Verbatim,
     /// A file mode in octal, such as `0644`, up to `07777`.
     Mode,
     /// A path from the root, without `.`, `..` and empty components.
@@ -55,7 +57,7 @@ impl Check {
     /// Says what is wrong with a value, if anything is.
     pub(super) fn accepts(self, value: &str) -> Result<(), Refusal> {
         match self {
-            Self::Text => Ok(()),
+            Self::Text | Self::Verbatim => Ok(()),
             Self::Mode => mode(value),
             Self::AbsolutePath => absolute_path(value),
             Self::PathOrGlob => path_or_glob(value),

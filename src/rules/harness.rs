@@ -28,7 +28,9 @@ pub(crate) fn content_after(image: &str, rules: &str, path: &str) -> String {
 
 pub(crate) fn open(image: &str) -> Image {
     let bytes = casehard_testimages::build(image).expect("the description is right");
-    OpenOptions::new().read("test.tar", &bytes[..]).expect("the image opens")
+    OpenOptions::new()
+        .read("test.tar", &bytes[..])
+        .expect("the image opens")
 }
 
 fn recipe(rules: &str) -> Recipe {
@@ -52,8 +54,14 @@ fn show(plan: &Plan<'_>) -> String {
         for edit in plan.edits.iter().filter(|e| e.rule == at) {
             let path = &edit.path;
             let _ = match &edit.change {
-                Change::Mode { before, after } => writeln!(out, "  mode {path} {before:04o} {after:04o}"),
-                Change::Owner { before, after } => writeln!(out, "  owner {path} {}:{} {}:{}", before.0, before.1, after.0, after.1),
+                Change::Mode { before, after } => {
+                    writeln!(out, "  mode {path} {before:04o} {after:04o}")
+                }
+                Change::Owner { before, after } => writeln!(
+                    out,
+                    "  owner {path} {}:{} {}:{}",
+                    before.0, before.1, after.0, after.1
+                ),
                 Change::XattrRemoved { name, .. } => writeln!(out, "  xattr {path} {name}"),
                 Change::Content => writeln!(out, "  content {path}"),
                 Change::Removed => writeln!(out, "  removed {path}"),
@@ -64,17 +72,32 @@ fn show(plan: &Plan<'_>) -> String {
             let _ = writeln!(out, "  note {note}");
         }
         for residual in plan.residuals.iter().filter(|r| r.rule == Some(at)) {
-            let place = residual.path.iter().map(ToString::to_string).chain(residual.line.map(|l| l.to_string()));
+            let place = residual
+                .path
+                .iter()
+                .map(ToString::to_string)
+                .chain(residual.line.map(|l| l.to_string()));
             let place: Vec<String> = place.collect();
             let gap = if place.is_empty() { "" } else { ": " };
-            let _ = writeln!(out, "  residual {}{gap}{}", place.join(":"), residual.message);
+            let _ = writeln!(
+                out,
+                "  residual {}{gap}{}",
+                place.join(":"),
+                residual.message
+            );
         }
     }
     out
 }
 
 fn target(plan: &Plan<'_>, path: &[u8]) -> String {
-    match plan.after.locate(path).ok().and_then(|l| l.inode).map(|id| &plan.after.inode(id).node) {
+    match plan
+        .after
+        .locate(path)
+        .ok()
+        .and_then(|l| l.inode)
+        .map(|id| &plan.after.inode(id).node)
+    {
         Some(Node::Symlink(target)) => format!(" -> {target}"),
         _ => String::new(),
     }

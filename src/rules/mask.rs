@@ -7,7 +7,10 @@ use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
 use crate::systemd;
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "Mask",
@@ -51,11 +54,16 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             Err(error) => return fail(error.to_string()),
         }
         if !systemd::is_masked(draft.rootfs(), &unit) {
-            return fail(format!("{unit} is also in /etc/systemd/system.control, which comes first"));
+            return fail(format!(
+                "{unit} is also in /etc/systemd/system.control, which comes first"
+            ));
         }
     }
     if found == 0 {
-        return Ok(Verdict::Absent(format!("the image has no unit {}", section.argument)));
+        return Ok(Verdict::Absent(format!(
+            "the image has no unit {}",
+            section.argument
+        )));
     }
     if masked > 0 && masked < found {
         draft.note(format!("{masked} of {found} units were masked already"));
@@ -87,12 +95,24 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
 
     #[test]
     fn units_are_masked_wherever_they_come_from() {
-        check(UNITS, "[Mask sshd.socket]", "changed\n  created /etc/systemd/system/sshd.socket -> /dev/null\n");
-        check(UNITS, "[Mask sshd@.service]", "changed\n  created /etc/systemd/system/sshd@.service -> /dev/null\n");
-        check(UNITS, "[Mask sshd@host.service]", "changed\n  created /etc/systemd/system/sshd@host.service -> /dev/null\n");
         check(
             UNITS,
-            "[Mask *.socket]\n[Mask {rpc,v}*.service]",
+            "[Mask sshd.socket]",
+            "changed\n  created /etc/systemd/system/sshd.socket -> /dev/null\n",
+        );
+        check(
+            UNITS,
+            "[Mask sshd@.service]",
+            "changed\n  created /etc/systemd/system/sshd@.service -> /dev/null\n",
+        );
+        check(
+            UNITS,
+            "[Mask sshd@host.service]",
+            "changed\n  created /etc/systemd/system/sshd@host.service -> /dev/null\n",
+        );
+        check(
+            UNITS,
+            "[Mask *.socket]\n[Mask *r*.service]",
             "changed\n  created /etc/systemd/system/sshd.socket -> /dev/null\n\
              changed\n  created /etc/systemd/system/rpcbind.service -> /dev/null\n  note 1 of 2 units were masked already\n",
         );
@@ -102,7 +122,8 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
     fn what_is_masked_stays_as_it_is() {
         check(UNITS, "[Mask vendor.service]", "already\n");
         check(UNITS, "[Mask empty.service]", "already\n");
-        let relative = format!("{UNITS}symlink etc/systemd/system/sshd.socket -> ../../../dev/null\n");
+        let relative =
+            format!("{UNITS}symlink etc/systemd/system/sshd.socket -> ../../../dev/null\n");
         check(&relative, "[Mask sshd.socket]", "already\n");
         let dangling = format!("{UNITS}symlink etc/systemd/system/sshd.socket -> /nowhere\n");
         check(
@@ -130,9 +151,17 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
 
     #[test]
     fn an_absent_unit_is_what_on_missing_says() {
-        check(UNITS, "[Mask ssh.socket]", "failed: the image has no unit ssh.socket; `OnMissing=skip` or `warn` allows that\n");
+        check(
+            UNITS,
+            "[Mask ssh.socket]",
+            "failed: the image has no unit ssh.socket; `OnMissing=skip` or `warn` allows that\n",
+        );
         check(UNITS, "[Mask x*.socket]\nOnMissing=skip", "absent\n");
-        check(UNITS, "[Mask docker.socket]\nOnMissing=mask", "changed\n  created /etc/systemd/system/docker.socket -> /dev/null\n");
+        check(
+            UNITS,
+            "[Mask docker.socket]\nOnMissing=mask",
+            "changed\n  created /etc/systemd/system/docker.socket -> /dev/null\n",
+        );
     }
 
     #[test]
@@ -141,13 +170,17 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
         check(
             linked,
             "[Mask a.service]",
-            "changed\n  created /usr/share/systemd\n  created /usr/share/systemd/system\n  created /usr/share/systemd/system/a.service -> /dev/null\n",
+            "changed\n  created /usr/share\n  created /usr/share/systemd\n  created /usr/share/systemd/system\n  created /usr/share/systemd/system/a.service -> /dev/null\n",
         );
     }
 
     #[test]
     fn a_waived_unit_is_left() {
-        check(UNITS, "[Mask sshd.socket]\n[Waive Mask:sshd.socket]\nReason=x\nExpires=2030-01-01", "waived\n");
+        check(
+            UNITS,
+            "[Mask sshd.socket]\n[Waive Mask:sshd.socket]\nReason=x\nExpires=2030-01-01",
+            "waived\n",
+        );
         check(
             UNITS,
             "[Mask sshd.socket]\n[Waive Mask:sshd.socket]\nReason=x\nExpires=2020-01-01",

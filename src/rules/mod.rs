@@ -41,29 +41,48 @@ pub(crate) static KINDS: &[&RuleKind] = &[
 
 /// Applies a rule by its kind.
 pub(crate) fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let kind = KINDS.iter().find(|k| k.schema.kind == section.kind).expect("the parser knows only these kinds");
+    let kind = KINDS
+        .iter()
+        .find(|k| k.schema.kind == section.kind)
+        .expect("the parser knows only these kinds");
     (kind.apply)(section, draft)
 }
 
 /// Sees to it that the file which a path leads to has this content, and this mode where one is given. What leads nowhere,
 /// or to something that is no file, gives way to a new file.
-fn put_file(draft: &mut Draft<'_>, path: &str, subject: &BStr, content: &[u8], mode: Option<u32>) -> Result<(), Stop> {
+fn put_file(
+    draft: &mut Draft<'_>,
+    path: &str,
+    subject: &BStr,
+    content: &[u8],
+    mode: Option<u32>,
+) -> Result<(), Stop> {
     let location = match draft.rootfs().follow(path.as_bytes()) {
         Ok(location) => location,
         Err(error) => return fail(error.to_string()),
     };
     if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") {
         // A mask; writing through it would make a file of the device.
-        let Ok(link) = draft.rootfs().locate(path.as_bytes()) else { return fail(format!("{path} cannot be replaced")) };
+        let Ok(link) = draft.rootfs().locate(path.as_bytes()) else {
+            return fail(format!("{path} cannot be replaced"));
+        };
         if !draft.waived(subject) {
             draft.create_file(&link, content.to_vec(), mode.unwrap_or(0o644));
         }
         return Ok(());
     }
     match location.inode {
-        Some(id) if draft.rootfs().inode(id).is_directory() => return fail(format!("{path} is a directory")),
+        Some(id) if draft.rootfs().inode(id).is_directory() => {
+            return fail(format!("{path} is a directory"));
+        }
         Some(id) if draft.rootfs().inode(id).is_file() => {
-            let same_mode = mode.is_none_or(|mode| draft.rootfs().inode(id).metas().all(|meta| meta.mode == mode));
+            let same_mode = mode.is_none_or(|mode| {
+                draft
+                    .rootfs()
+                    .inode(id)
+                    .metas()
+                    .all(|meta| meta.mode == mode)
+            });
             let same_content = draft.read(id)? == content;
             if (same_mode && same_content) || draft.waived(subject) {
                 return Ok(());

@@ -7,17 +7,45 @@ use crate::accounts;
 use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "Permissions",
-    argument: Some(ArgumentSchema { name: "PATH", check: Check::AbsolutePath, about: "A file or directory; symbolic links are followed." }),
+    argument: Some(ArgumentSchema {
+        name: "PATH",
+        check: Check::AbsolutePath,
+        about: "A file or directory; symbolic links are followed.",
+    }),
     summary: "a path has this mode and owner",
     about: "Sets mode, owner and group in every header of the file. Names are looked up in the image's own passwd and group files.",
     keys: &[
-        KeySchema { name: "Mode", value: "MODE", check: Check::Mode, list: false, required: false, about: "The mode in octal, such as `0600`." },
-        KeySchema { name: "Owner", value: "USER", check: Check::Custom(account), list: false, required: false, about: "The owner, by name or number." },
-        KeySchema { name: "Group", value: "GROUP", check: Check::Custom(account), list: false, required: false, about: "The group, by name or number." },
+        KeySchema {
+            name: "Mode",
+            value: "MODE",
+            check: Check::Mode,
+            list: false,
+            required: false,
+            about: "The mode in octal, such as `0600`.",
+        },
+        KeySchema {
+            name: "Owner",
+            value: "USER",
+            check: Check::Custom(account),
+            list: false,
+            required: false,
+            about: "The owner, by name or number.",
+        },
+        KeySchema {
+            name: "Group",
+            value: "GROUP",
+            check: Check::Custom(account),
+            list: false,
+            required: false,
+            about: "The group, by name or number.",
+        },
     ],
     open_keys: None,
     on_missing: OnMissing::Fail,
@@ -26,12 +54,19 @@ static SCHEMA: RuleSchema = RuleSchema {
 };
 
 fn account(text: &str) -> Result<(), String> {
-    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
-    plain.then_some(()).ok_or_else(|| "it is neither a name nor a number".to_owned())
+    let plain = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
+    plain
+        .then_some(())
+        .ok_or_else(|| "it is neither a name nor a number".to_owned())
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let mode = section.one("Mode").and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let mode = section
+        .one("Mode")
+        .and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let (owner, group) = (section.one("Owner"), section.one("Group"));
     if mode.is_none() && owner.is_none() && group.is_none() {
         return fail("it names neither Mode, Owner nor Group");
@@ -40,11 +75,13 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let Some(id) = draft.rootfs().open(path) else {
         return Ok(Verdict::Absent(format!("nothing is at {path}")));
     };
-    let mut number = |database, name: Option<&str>| match name {
+    let number = |database, name: Option<&str>| match name {
         None => Ok(None),
         Some(name) => match accounts::id(draft, database, name)? {
             Some(id) => Ok(Some(id)),
-            None => fail(format!("the image's {database} files have no {name}; give a number")),
+            None => fail(format!(
+                "the image's {database} files have no {name}; give a number"
+            )),
         },
     };
     let (uid, gid) = (number("passwd", owner)?, number("group", group)?);
@@ -71,35 +108,79 @@ file etc/group
 | staff:x:50:
 file etc/key mode=0644 uid=1000 gid=1000
 symlink key -> etc/key
-hardlink etc/key2 -> etc/key
+hardlink etc/key2 -> etc/key uid=1000 gid=1000
 symlink loop -> loop
 ";
 
     #[test]
     fn mode_and_owner_are_set_through_links() {
-        check(IMAGE, "[Permissions /key]\nMode=0600", "changed\n  mode /etc/key 0644 0600\n  mode /etc/key2 0644 0600\n");
-        check(IMAGE, "[Permissions /etc/key2]\nOwner=root\nGroup=staff", "changed\n  owner /etc/key 1000:1000 0:50\n  owner /etc/key2 1000:1000 0:50\n");
-        check(IMAGE, "[Permissions /etc]\nMode=0700\nGroup=7", "changed\n  owner /etc 0:0 0:7\n  mode /etc 0755 0700\n");
-        check(IMAGE, "[Permissions /etc/key]\nMode=0644\nOwner=app\nGroup=1000", "already\n");
+        check(
+            IMAGE,
+            "[Permissions /key]\nMode=0600",
+            "changed\n  mode /etc/key 0644 0600\n  mode /etc/key2 0644 0600\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /etc/key2]\nOwner=root\nGroup=staff",
+            "changed\n  owner /etc/key 1000:1000 0:50\n  owner /etc/key2 1000:1000 0:50\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /etc]\nMode=0700\nGroup=7",
+            "changed\n  owner /etc 0:0 0:7\n  mode /etc 0755 0700\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /etc/key]\nMode=0644\nOwner=app\nGroup=1000",
+            "already\n",
+        );
     }
 
     #[test]
     fn every_header_is_brought_to_the_mode() {
         let image = "file a mode=0600\nhardlink b -> a mode=0666\n";
-        check(image, "[Permissions /a]\nMode=0600", "changed\n  mode /a 0666 0600\n  mode /b 0666 0600\n");
-        check("file a mode=0666\nfile a mode=0600\n", "[Permissions /a]\nMode=0600", "already\n");
+        check(
+            image,
+            "[Permissions /a]\nMode=0600",
+            "changed\n  mode /a 0666 0600\n  mode /b 0666 0600\n",
+        );
+        check(
+            "file a mode=0666\nfile a mode=0600\n",
+            "[Permissions /a]\nMode=0600",
+            "already\n",
+        );
     }
 
     #[test]
     fn what_cannot_be_is_said() {
-        check(IMAGE, "[Permissions /nope]\nMode=0600", "failed: nothing is at /nope; `OnMissing=skip` or `warn` allows that\n");
-        check(IMAGE, "[Permissions /loop]\nMode=0600\nOnMissing=skip", "absent\n");
-        check(IMAGE, "[Permissions /etc]\nOwner=nobody", "failed: the image's passwd files have no nobody; give a number\n");
-        check(IMAGE, "[Permissions /etc]", "failed: it names neither Mode, Owner nor Group\n");
+        check(
+            IMAGE,
+            "[Permissions /nope]\nMode=0600",
+            "failed: nothing is at /nope; `OnMissing=skip` or `warn` allows that\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /loop]\nMode=0600\nOnMissing=skip",
+            "absent\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /etc]\nOwner=nobody",
+            "failed: the image's passwd files have no nobody; give a number\n",
+        );
+        check(
+            IMAGE,
+            "[Permissions /etc]",
+            "failed: it names neither Mode, Owner nor Group\n",
+        );
     }
 
     #[test]
     fn a_directory_that_only_paths_imply_gets_an_entry() {
-        check("file var/lib/x\n", "[Permissions /var/lib]\nMode=0700", "changed\n  mode /var/lib 0755 0700\n");
+        check(
+            "file var/lib/x\n",
+            "[Permissions /var/lib]\nMode=0700",
+            "changed\n  mode /var/lib 0755 0700\n",
+        );
     }
 }

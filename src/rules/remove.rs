@@ -6,7 +6,10 @@ use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "Remove",
@@ -29,18 +32,27 @@ static SCHEMA: RuleSchema = RuleSchema {
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let found = draft.rootfs().glob(&section.argument);
     if found.is_empty() {
-        return Ok(Verdict::Absent(format!("nothing is at {}", section.argument)));
+        return Ok(Verdict::Absent(format!(
+            "nothing is at {}",
+            section.argument
+        )));
     }
     for (path, location) in found {
         // A directory that went before takes what is in it along.
-        let Ok(Some(id)) = draft.rootfs().locate(&path).map(|l| l.inode) else { continue };
+        let Ok(Some(id)) = draft.rootfs().locate(&path).map(|l| l.inode) else {
+            continue;
+        };
         if draft.waived(path.as_bstr()) {
             continue;
         }
         draft.remove(&location);
         if !draft.rootfs().inode(id).is_directory() {
             for other in draft.rootfs().paths(id) {
-                draft.residual(Some(other.as_bstr()), None, format!("is a hard link to what {path} was"));
+                draft.residual(
+                    Some(other.as_bstr()),
+                    None,
+                    format!("is a hard link to what {path} was"),
+                );
             }
         }
     }
@@ -66,28 +78,64 @@ file opt/tool/sub/b
 
     #[test]
     fn files_links_and_trees_go() {
-        check(IMAGE, "[Remove /bin/nc]", "changed\n  removed /usr/bin/nc\n");
-        check(IMAGE, "[Remove /bin/netcat]", "changed\n  removed /usr/bin/netcat\n");
-        check(IMAGE, "[Remove /bin/nc*]", "changed\n  removed /usr/bin/nc\n  removed /usr/bin/ncat\n");
+        check(
+            IMAGE,
+            "[Remove /bin/nc]",
+            "changed\n  removed /usr/bin/nc\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /bin/netcat]",
+            "changed\n  removed /usr/bin/netcat\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /bin/nc*]",
+            "changed\n  removed /usr/bin/nc\n  removed /usr/bin/ncat\n",
+        );
         check(IMAGE, "[Remove /bin]", "changed\n  removed /bin\n");
         check(
             IMAGE,
             "[Remove /opt/**]",
             "changed\n  removed /opt/tool/a\n  removed /opt/tool/sub/b\n  removed /opt/tool/sub\n  removed /opt/tool\n",
         );
-        check("file a\n| 1\nfile a\n| 2\n", "[Remove /a]", "changed\n  removed /a\n");
+        check(
+            "file a\n| 1\nfile a\n| 2\n",
+            "[Remove /a]",
+            "changed\n  removed /a\n",
+        );
     }
 
     #[test]
     fn other_names_of_the_file_are_a_residual() {
-        check(IMAGE, "[Remove /usr/bin/ls]", "changed\n  removed /usr/bin/ls\n  residual /usr/bin/dir: is a hard link to what /usr/bin/ls was\n");
-        check(IMAGE, "[Remove /usr/bin/{ls,dir}]", "changed\n  removed /usr/bin/dir\n  removed /usr/bin/ls\n  residual /usr/bin/ls: is a hard link to what /usr/bin/dir was\n");
+        check(
+            IMAGE,
+            "[Remove /usr/bin/ls]",
+            "changed\n  removed /usr/bin/ls\n  residual /usr/bin/dir: is a hard link to what /usr/bin/ls was\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /usr/bin/{ls,dir}]",
+            "changed\n  removed /usr/bin/dir\n  removed /usr/bin/ls\n  residual /usr/bin/ls: is a hard link to what /usr/bin/dir was\n",
+        );
     }
 
     #[test]
     fn what_is_not_there_is_absent() {
-        check(IMAGE, "[Remove /nope]", "absent\n  note nothing is at /nope\n");
-        check(IMAGE, "[Remove /nope/*]\nOnMissing=fail", "failed: nothing is at /nope/*; `OnMissing=skip` or `warn` allows that\n");
-        check(IMAGE, "[Remove /usr/bin/nc]\n[Waive Remove:/usr/bin/nc]\nReason=x\nExpires=2030-01-01", "waived\n");
+        check(
+            IMAGE,
+            "[Remove /nope]",
+            "absent\n  note nothing is at /nope\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /nope/*]\nOnMissing=fail",
+            "failed: nothing is at /nope/*; `OnMissing=skip` or `warn` allows that\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /usr/bin/nc]\n[Waive Remove:/usr/bin/nc]\nReason=x\nExpires=2030-01-01",
+            "waived\n",
+        );
     }
 }

@@ -9,7 +9,10 @@ use crate::busybox::{self, Busyboxes};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "RemoveApplets",
@@ -19,7 +22,14 @@ static SCHEMA: RuleSchema = RuleSchema {
         the entry that holds the binary's data, the data moves to the next name. A program of the same name that is no busybox \
         is left, and noted.\n\n\
         The binary itself still has the applet: `busybox wget` is reported as a residual.",
-    keys: &[KeySchema { name: "Applet", value: "NAME", check: Check::Custom(name), list: true, required: true, about: "The applet's name, such as `wget`." }],
+    keys: &[KeySchema {
+        name: "Applet",
+        value: "NAME",
+        check: Check::Custom(name),
+        list: true,
+        required: true,
+        about: "The applet's name, such as `wget`.",
+    }],
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -28,7 +38,9 @@ static SCHEMA: RuleSchema = RuleSchema {
 
 fn name(text: &str) -> Result<(), String> {
     let plain = !text.is_empty() && !text.contains(['/', '*', '?', ' ']);
-    plain.then_some(()).ok_or_else(|| "an applet is a plain name, such as `wget`".to_owned())
+    plain
+        .then_some(())
+        .ok_or_else(|| "an applet is a plain name, such as `wget`".to_owned())
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
@@ -52,8 +64,14 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         if !reachable.is_empty() {
             let path = draft.rootfs().path(id);
-            let name = path.rsplit_once_str("/").map_or("busybox", |(_, name)| name.to_str().unwrap_or("busybox"));
-            let message = format!("the binary still has {0}: `{name} {1}` runs it", reachable.join(", "), reachable[0]);
+            let name = path
+                .rsplit_once_str("/")
+                .map_or("busybox", |(_, name)| name.to_str().unwrap_or("busybox"));
+            let message = format!(
+                "the binary still has {0}: `{name} {1}` runs it",
+                reachable.join(", "),
+                reachable[0]
+            );
             draft.residual(Some(path.as_bstr()), None, message);
         }
     }
@@ -61,14 +79,22 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 }
 
 fn remove(draft: &mut Draft<'_>, busyboxes: &mut Busyboxes, path: &BString) -> Result<(), Stop> {
-    let Some(id) = draft.rootfs().open(path) else { return Ok(()) };
+    let Some(id) = draft.rootfs().open(path) else {
+        return Ok(());
+    };
     if !draft.rootfs().inode(id).is_file() {
         return Ok(());
     }
     if !busyboxes.is_one(draft, id)? {
-        let program = draft.rootfs().inode(id).metas().any(|meta| meta.mode & 0o111 != 0);
+        let program = draft
+            .rootfs()
+            .inode(id)
+            .metas()
+            .any(|meta| meta.mode & 0o111 != 0);
         if program {
-            draft.note(format!("{path} is a program of its own, not busybox; it stays"));
+            draft.note(format!(
+                "{path} is a program of its own, not busybox; it stays"
+            ));
         }
         return Ok(());
     }
@@ -78,7 +104,9 @@ fn remove(draft: &mut Draft<'_>, busyboxes: &mut Busyboxes, path: &BString) -> R
     };
     let link = draft.rootfs().inode(id).names().len() > 1 || location.inode != Some(id);
     if !link {
-        return fail(format!("{path} is the only name of the busybox binary; removing it would remove every applet"));
+        return fail(format!(
+            "{path} is the only name of the busybox binary; removing it would remove every applet"
+        ));
     }
     if !draft.waived(path.as_bstr()) {
         draft.remove(&location);
@@ -128,22 +156,42 @@ hardlink bin/wget -> bin/[
         check(
             image,
             RULE,
-            &format!("changed\n  removed /bin/nc\n  removed /bin/wget\n  residual /bin/[: {STILL} nc, wget: `[ nc` runs it\n"),
+            &format!(
+                "changed\n  removed /bin/nc\n  removed /bin/wget\n  residual /bin/[: {STILL} nc, wget: `[ nc` runs it\n"
+            ),
         );
         let data = "file bin/wget mode=0755 content=busybox applets=false,wget\nhardlink bin/busybox -> bin/wget\nhardlink bin/x -> bin/wget\n";
-        check(data, RULE, &format!("changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"));
+        check(
+            data,
+            RULE,
+            &format!(
+                "changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"
+            ),
+        );
     }
 
     #[test]
     fn without_links_it_is_fulfilled_and_without_busybox_absent() {
-        check("file bin/busybox mode=0755 content=busybox applets=false,sh\n", RULE, "already\n");
-        check("file bin/busybox mode=0755\n| fake\n", RULE, "failed: the image has no busybox; `OnMissing=skip` or `warn` allows that\n");
+        check(
+            "file bin/busybox mode=0755 content=busybox applets=false,sh\n",
+            RULE,
+            "already\n",
+        );
+        check(
+            "file bin/busybox mode=0755\n| fake\n",
+            RULE,
+            "failed: the image has no busybox; `OnMissing=skip` or `warn` allows that\n",
+        );
     }
 
     #[test]
     fn the_only_name_of_a_binary_is_not_removed() {
         let image = "file bin/wget mode=0755 content=busybox applets=wget\n";
-        check(image, RULE, "failed: /bin/wget is the only name of the busybox binary; removing it would remove every applet\n");
+        check(
+            image,
+            RULE,
+            "failed: /bin/wget is the only name of the busybox binary; removing it would remove every applet\n",
+        );
     }
 
     #[test]
@@ -154,6 +202,12 @@ file bin/wget mode=0755
 | old
 symlink bin/wget -> busybox
 ";
-        check(image, RULE, &format!("changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"));
+        check(
+            image,
+            RULE,
+            &format!(
+                "changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"
+            ),
+        );
     }
 }

@@ -10,11 +10,18 @@ use crate::accounts::{self, group, sudoers, sysusers, userdb};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "RemoveFromGroups",
-    argument: Some(ArgumentSchema { name: "USER", check: Check::AccountName, about: "The user who leaves the groups." }),
+    argument: Some(ArgumentSchema {
+        name: "USER",
+        check: Check::AccountName,
+        about: "The user who leaves the groups.",
+    }),
     summary: "a user is a member of none of these groups",
     about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
         `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
@@ -47,7 +54,9 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     sysusers_lines(draft, user, &groups)?;
     userdb_records(draft, user, &groups)?;
     if absent.len() == groups.len() && !accounts::user_exists(draft, user)? {
-        return Ok(Verdict::Absent(format!("the image knows neither the user {user} nor any of the groups")));
+        return Ok(Verdict::Absent(format!(
+            "the image knows neither the user {user} nor any of the groups"
+        )));
     }
     if !absent.is_empty() {
         let names: Vec<&str> = absent.into_iter().collect();
@@ -61,7 +70,9 @@ fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     for database in [Database::Group, Database::Gshadow] {
         for (_, file) in accounts::databases(draft.rootfs(), database.name()) {
             let text = draft.read(file)?;
-            let (text, left) = group::without_member(&text, database, user, |group| wanted(draft, user, groups, group));
+            let (text, left) = group::without_member(&text, database, user, |group| {
+                wanted(draft, user, groups, group)
+            });
             if !left.is_empty() {
                 draft.set_content(file, text);
             }
@@ -73,7 +84,8 @@ fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
 fn sysusers_lines(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for (_, file) in sysusers::files(draft) {
         let text = draft.read(file)?;
-        let (text, left) = sysusers::without_member(&text, user, |group| wanted(draft, user, groups, group));
+        let (text, left) =
+            sysusers::without_member(&text, user, |group| wanted(draft, user, groups, group));
         if !left.is_empty() {
             draft.set_content(file, text);
         }
@@ -100,15 +112,25 @@ fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
 
 /// Whether the user is to leave the group; a waiver names both, as `USER:GROUP`, or the user alone.
 fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bool {
-    groups.contains(&group) && !draft.waived(user.as_bytes().as_bstr()) && !draft.waived(format!("{user}:{group}").as_bytes().as_bstr())
+    groups.contains(&group)
+        && !draft.waived(user.as_bytes().as_bstr())
+        && !draft.waived(format!("{user}:{group}").as_bytes().as_bstr())
 }
 
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for (path, line, group) in accounts::primary_group(draft, user, groups)? {
-        draft.residual(Some(path.as_bytes().as_bstr()), Some(line), format!("{group} is the primary group of {user}, who stays in it"));
+        draft.residual(
+            Some(path.as_bytes().as_bstr()),
+            Some(line),
+            format!("{group} is the primary group of {user}, who stays in it"),
+        );
     }
     for (path, line) in sudoers::grants(draft, user)? {
-        draft.residual(Some(path.as_bytes().as_bstr()), Some(line), format!("grants sudo to {user} by name, whatever the groups"));
+        draft.residual(
+            Some(path.as_bytes().as_bstr()),
+            Some(line),
+            format!("grants sudo to {user} by name, whatever the groups"),
+        );
     }
     Ok(())
 }
@@ -153,14 +175,28 @@ file usr/lib/userdb/core:docker.membership
              content /usr/share/flatcar/etc/group\n  content /etc/gshadow\n  content /usr/lib/sysusers.d/rkt.conf\n  \
              content /etc/userdb/wheel.group\n  removed /usr/lib/userdb/core:rkt.membership\n",
         );
-        assert_eq!(content_after(image, RULE, "/etc/gshadow"), "wheel:*::root\n");
-        assert_eq!(content_after(image, RULE, "/usr/lib/sysusers.d/rkt.conf"), "g rkt 251 - -\n");
+        assert_eq!(
+            content_after(image, RULE, "/etc/gshadow"),
+            "wheel:*::root\n"
+        );
+        assert_eq!(
+            content_after(image, RULE, "/usr/lib/sysusers.d/rkt.conf"),
+            "g rkt 251 - -\n"
+        );
     }
 
     #[test]
     fn a_user_who_is_no_member_fulfils_it() {
-        check("file etc/group\n| wheel:x:10:root\n", RULE, "already\n  note the image has no group rkt\n");
-        check("file etc/passwd\n| core:x:500:500::/:/bin/sh\n", RULE, "already\n  note the image has no group rkt, wheel\n");
+        check(
+            "file etc/group\n| wheel:x:10:root\n",
+            RULE,
+            "already\n  note the image has no group rkt\n",
+        );
+        check(
+            "file etc/passwd\n| core:x:500:500::/:/bin/sh\n",
+            RULE,
+            "already\n  note the image has no group rkt, wheel\n",
+        );
         check(
             "file etc/group\n| docker:x:1:root\n",
             RULE,
@@ -174,7 +210,11 @@ file usr/lib/userdb/core:docker.membership
         let duplicate = "file etc/group\n| wheel:x:10:core,old\nfile etc/group\n| wheel:x:10:core\nhardlink etc/group.link -> etc/group\n";
         check(duplicate, RULE, want);
         let symlink = "file usr/share/baselayout/group\n| wheel:x:10:core\nsymlink etc/group -> ../usr/share/baselayout/group\n";
-        check(symlink, RULE, "changed\n  content /usr/share/baselayout/group\n  note the image has no group rkt\n");
+        check(
+            symlink,
+            RULE,
+            "changed\n  content /usr/share/baselayout/group\n  note the image has no group rkt\n",
+        );
     }
 
     #[test]
@@ -206,8 +246,13 @@ file etc/sudoers.d/ops
     #[test]
     fn one_group_can_be_waived() {
         let image = "file etc/group\n| wheel:x:10:core\n| rkt:x:251:core\n";
-        let waive = |subject: &str| format!("{RULE}\n[Waive RemoveFromGroups:{subject}]\nReason=x\nExpires=2030-01-01");
-        assert_eq!(content_after(image, &waive("core:rkt"), "/etc/group"), "wheel:x:10:\nrkt:x:251:core\n");
+        let waive = |subject: &str| {
+            format!("{RULE}\n[Waive RemoveFromGroups:{subject}]\nReason=x\nExpires=2030-01-01")
+        };
+        assert_eq!(
+            content_after(image, &waive("core:rkt"), "/etc/group"),
+            "wheel:x:10:\nrkt:x:251:core\n"
+        );
         check(image, &waive("core"), "waived\n");
     }
 }

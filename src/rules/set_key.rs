@@ -10,17 +10,31 @@ use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Sec
 use crate::rootfs::InodeId;
 use crate::{lowerdir, selinux, systemd};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "SetKey",
-    argument: Some(ArgumentSchema { name: "PATH", check: Check::AbsolutePath, about: "A file of KEY=VALUE lines; a symbolic link is followed." }),
+    argument: Some(ArgumentSchema {
+        name: "PATH",
+        check: Check::AbsolutePath,
+        about: "A file of KEY=VALUE lines; a symbolic link is followed.",
+    }),
     summary: "keys of a KEY=VALUE file have these values",
     about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
         bytes stay. Edited are the file that the path leads to, the copies of it from which the booted system fills /etc, and, \
         where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
-    keys: &[KeySchema { name: "Set", value: "KEY=VALUE", check: Check::Custom(key_value), list: true, required: true, about: "A key and its value." }],
+    keys: &[KeySchema {
+        name: "Set",
+        value: "KEY=VALUE",
+        check: Check::Custom(key_value),
+        list: true,
+        required: true,
+        about: "A key and its value.",
+    }],
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -29,20 +43,34 @@ static SCHEMA: RuleSchema = RuleSchema {
 
 fn key_value(text: &str) -> Result<(), String> {
     let key = text.split_once('=').map(|(key, _)| key);
-    let plain = key.is_some_and(|k| !k.is_empty() && k.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)));
-    plain.then_some(()).ok_or_else(|| "write it as KEY=VALUE".to_owned())
+    let plain = key.is_some_and(|k| {
+        !k.is_empty()
+            && k.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    });
+    plain
+        .then_some(())
+        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
     let files = files(draft, path)?;
     if files.is_empty() {
-        return Ok(Verdict::Absent(format!("the image has no {path}, nor a file that becomes it at boot")));
+        return Ok(Verdict::Absent(format!(
+            "the image has no {path}, nor a file that becomes it at boot"
+        )));
     }
-    let enforcing = selinux::is_config(path) && section.all("Set").any(|set| set == "SELINUX=enforcing");
+    let enforcing =
+        selinux::is_config(path) && section.all("Set").any(|set| set == "SELINUX=enforcing");
     for file in files {
         let old = draft.read(file)?;
-        let new = section.all("Set").filter_map(|set| set.split_once('=')).fold(old.clone(), |text, (key, value)| with_key(&text, key, value));
+        let new = section
+            .all("Set")
+            .filter_map(|set| set.split_once('='))
+            .fold(old.clone(), |text, (key, value)| {
+                with_key(&text, key, value)
+            });
         let at = draft.rootfs().path(file);
         if new == old || draft.waived(at.as_bstr()) {
             continue;
@@ -66,7 +94,11 @@ fn files(draft: &Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
         paths.extend(systemd::booted_from(draft, path)?);
     }
     let rootfs = draft.rootfs();
-    Ok(paths.iter().filter_map(|p| rootfs.open(p)).filter(|id| rootfs.inode(*id).is_file()).collect())
+    Ok(paths
+        .iter()
+        .filter_map(|p| rootfs.open(p))
+        .filter(|id| rootfs.inode(*id).is_file())
+        .collect())
 }
 
 /// The text with a key set on every line that sets it, or on one more at the end.
@@ -125,7 +157,13 @@ mod tests {
 
     #[test]
     fn a_key_changes_and_nothing_else() {
-        let check = |text: &str, want: &str| assert_eq!(String::from_utf8(with_key(text.as_bytes(), "A", "new")).unwrap(), want, "{text:?}");
+        let check = |text: &str, want: &str| {
+            assert_eq!(
+                String::from_utf8(with_key(text.as_bytes(), "A", "new")).unwrap(),
+                want,
+                "{text:?}"
+            )
+        };
         check("A=old\nB=1\n", "A=new\nB=1\n");
         check("# A=old\n\nB=1", "# A=old\n\nB=1\nA=new\n");
         check("", "A=new\n");
@@ -137,17 +175,39 @@ mod tests {
 
     #[test]
     fn selinux_is_set_through_its_link_and_in_copies() {
-        let linked = format!("{POLICY}symlink etc/selinux/config -> ../../usr/lib/selinux/config\n");
-        check(&linked, RULE, &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"));
-        assert_eq!(content_after(&linked, RULE, "/etc/selinux/config"), "# c\nSELINUX=enforcing\nSELINUXTYPE=mcs\n");
-        let copies = format!("{linked}file usr/share/flatcar/etc/selinux/config\n| SELINUX=permissive\n| SELINUXTYPE=mcs\n");
-        check(&copies, RULE, &format!("changed\n  content /usr/lib/selinux/config\n  content /usr/share/flatcar/etc/selinux/config\n{BOOT}"));
+        let linked =
+            format!("{POLICY}symlink etc/selinux/config -> ../../usr/lib/selinux/config\n");
+        check(
+            &linked,
+            RULE,
+            &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"),
+        );
+        assert_eq!(
+            content_after(&linked, RULE, "/etc/selinux/config"),
+            "# c\nSELINUX=enforcing\nSELINUXTYPE=mcs\n"
+        );
+        let copies = format!(
+            "{linked}file usr/share/flatcar/etc/selinux/config\n| SELINUX=permissive\n| SELINUXTYPE=mcs\n"
+        );
+        check(
+            &copies,
+            RULE,
+            &format!(
+                "changed\n  content /usr/lib/selinux/config\n  content /usr/share/flatcar/etc/selinux/config\n{BOOT}"
+            ),
+        );
     }
 
     #[test]
     fn without_etc_what_becomes_it_is_edited() {
-        let image = format!("{POLICY}file usr/lib/tmpfiles.d/selinux.conf\n| L /etc/selinux/config - - - - ../../usr/lib/selinux/config\n");
-        check(&image, RULE, &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"));
+        let image = format!(
+            "{POLICY}file usr/lib/tmpfiles.d/selinux.conf\n| L /etc/selinux/config - - - - ../../usr/lib/selinux/config\n"
+        );
+        check(
+            &image,
+            RULE,
+            &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"),
+        );
     }
 
     #[test]
@@ -167,8 +227,16 @@ mod tests {
     #[test]
     fn links_and_duplicates_are_one_file() {
         let rule = "[SetKey /etc/a]\nSet=X=1";
-        check("file etc/a\n| X=0\nhardlink etc/b -> etc/a\n", rule, "changed\n  content /etc/a\n  content /etc/b\n");
+        check(
+            "file etc/a\n| X=0\nhardlink etc/b -> etc/a\n",
+            rule,
+            "changed\n  content /etc/a\n  content /etc/b\n",
+        );
         check("file etc/a\n| X=0\nfile etc/a\n| X=1\n", rule, "already\n");
-        check("file etc/a\n| X=0\n", "[SetKey /etc/a]\nSet=X=1\n[Waive SetKey:/etc/a]\nReason=x\nExpires=2030-01-01", "waived\n");
+        check(
+            "file etc/a\n| X=0\n",
+            "[SetKey /etc/a]\nSet=X=1\n[Waive SetKey:/etc/a]\nReason=x\nExpires=2030-01-01",
+            "waived\n",
+        );
     }
 }

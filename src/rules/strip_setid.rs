@@ -9,7 +9,10 @@ use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
 use crate::rootfs::InodeId;
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "StripSetid",
@@ -53,7 +56,9 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for keep in section.all("Keep") {
         let matching = kept_by(draft, keep);
         if privileged.is_disjoint(&matching) {
-            draft.note(format!("Keep={keep} keeps nothing: no set-id file or capability is there"));
+            draft.note(format!(
+                "Keep={keep} keeps nothing: no set-id file or capability is there"
+            ));
         }
         kept.extend(matching);
     }
@@ -73,9 +78,15 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 /// The regular files that any of their headers gives privileges.
 fn privileged(draft: &Draft<'_>, capabilities: bool) -> BTreeSet<InodeId> {
     let rootfs = draft.rootfs();
-    let files = rootfs.inodes().filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
+    let files = rootfs
+        .inodes()
+        .filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
     files
-        .filter(|(_, inode)| inode.metas().any(|meta| meta.mode & SETID != 0 || (capabilities && meta.xattr(CAPABILITY).is_some())))
+        .filter(|(_, inode)| {
+            inode.metas().any(|meta| {
+                meta.mode & SETID != 0 || (capabilities && meta.xattr(CAPABILITY).is_some())
+            })
+        })
         .map(|(id, _)| id)
         .collect()
 }
@@ -84,7 +95,10 @@ fn privileged(draft: &Draft<'_>, capabilities: bool) -> BTreeSet<InodeId> {
 fn kept_by(draft: &Draft<'_>, keep: &str) -> BTreeSet<InodeId> {
     let rootfs = draft.rootfs();
     let found = rootfs.glob(keep);
-    found.into_iter().filter_map(|(path, _)| rootfs.open(BStr::new(&path))).collect()
+    found
+        .into_iter()
+        .filter_map(|(path, _)| rootfs.open(BStr::new(&path)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -134,16 +148,32 @@ symlink usr/bin/sudoedit -> sudo
     #[test]
     fn hard_links_change_together_whichever_header_has_the_bit() {
         let data = "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a mode=0755\n";
-        check(data, "[StripSetid]", "changed\n  mode /usr/bin/a 4755 0755\n  mode /usr/bin/b 4755 0755\n");
+        check(
+            data,
+            "[StripSetid]",
+            "changed\n  mode /usr/bin/a 4755 0755\n  mode /usr/bin/b 4755 0755\n",
+        );
         let link = "file usr/bin/a mode=0755\nhardlink usr/bin/b -> usr/bin/a mode=4711\n";
-        check(link, "[StripSetid]", "changed\n  mode /usr/bin/a 4711 0711\n  mode /usr/bin/b 4711 0711\n");
+        check(
+            link,
+            "[StripSetid]",
+            "changed\n  mode /usr/bin/a 4711 0711\n  mode /usr/bin/b 4711 0711\n",
+        );
         check(data, "[StripSetid]\nKeep=/usr/bin/b", "already\n");
     }
 
     #[test]
     fn of_duplicates_the_last_counts() {
-        check("file usr/bin/a mode=4755\nfile usr/bin/a mode=0755\n", "[StripSetid]", "already\n");
-        check("file usr/bin/a mode=0755\nfile usr/bin/a mode=4755\n", "[StripSetid]", "changed\n  mode /usr/bin/a 4755 0755\n");
+        check(
+            "file usr/bin/a mode=4755\nfile usr/bin/a mode=0755\n",
+            "[StripSetid]",
+            "already\n",
+        );
+        check(
+            "file usr/bin/a mode=0755\nfile usr/bin/a mode=4755\n",
+            "[StripSetid]",
+            "changed\n  mode /usr/bin/a 4755 0755\n",
+        );
     }
 
     #[test]

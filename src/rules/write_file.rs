@@ -6,17 +6,38 @@ use super::{RuleKind, put_file};
 use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
-pub(super) static KIND: RuleKind = RuleKind { schema: &SCHEMA, apply };
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
 
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "WriteFile",
-    argument: Some(ArgumentSchema { name: "PATH", check: Check::AbsolutePath, about: "The file; a symbolic link is written through." }),
+    argument: Some(ArgumentSchema {
+        name: "PATH",
+        check: Check::AbsolutePath,
+        about: "The file; a symbolic link is written through.",
+    }),
     summary: "a file has exactly these lines",
     about: "Creates the file, and the directories above it where they are missing, owned by root with mode 0644; or replaces the \
         content of the file that is there, whose mode and owner stay unless `Mode=` says otherwise.",
     keys: &[
-        KeySchema { name: "Line", value: "TEXT", check: Check::Text, list: true, required: false, about: "A line of the file. Without any the file is empty." },
-        KeySchema { name: "Mode", value: "MODE", check: Check::Mode, list: false, required: false, about: "The mode in octal; 0644 for a new file." },
+        KeySchema {
+            name: "Line",
+            value: "TEXT",
+            check: Check::Verbatim,
+            list: true,
+            required: false,
+            about: "A line of the file. Without any the file is empty.",
+        },
+        KeySchema {
+            name: "Mode",
+            value: "MODE",
+            check: Check::Mode,
+            list: false,
+            required: false,
+            about: "The mode in octal; 0644 for a new file.",
+        },
     ],
     open_keys: None,
     on_missing: OnMissing::Fail,
@@ -26,9 +47,17 @@ static SCHEMA: RuleSchema = RuleSchema {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let content: String = section.all("Line").flat_map(|line| [line, "\n"]).collect();
-    let mode = section.one("Mode").and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let mode = section
+        .one("Mode")
+        .and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let path = section.argument.as_str();
-    put_file(draft, path, path.as_bytes().as_bstr(), content.as_bytes(), mode)?;
+    put_file(
+        draft,
+        path,
+        path.as_bytes().as_bstr(),
+        content.as_bytes(),
+        mode,
+    )?;
     Ok(Verdict::Holds)
 }
 
@@ -40,26 +69,74 @@ mod tests {
 
     #[test]
     fn a_file_is_made_or_its_content_replaced() {
-        check("dir ./\n", RULE, "changed\n  created /etc\n  created /etc/issue\n");
+        check(
+            "dir ./\n",
+            RULE,
+            "changed\n  created /etc\n  created /etc/issue\n",
+        );
         assert_eq!(content_after("dir ./\n", RULE, "/etc/issue"), "one\ntwo\n");
-        check("file etc/issue mode=0600\n| x\n", RULE, "changed\n  content /etc/issue\n");
-        check("file etc/issue mode=0600\n| one\n| two\n", RULE, "already\n");
-        check("file etc/issue mode=0600\n| one\n| two\n", &format!("{RULE}\nMode=0640"), "changed\n  mode /etc/issue 0600 0640\n");
-        check("file etc/issue\n| x\n", "[WriteFile /etc/issue]", "changed\n  content /etc/issue\n");
+        check(
+            "file etc/issue mode=0600\n| x\n",
+            RULE,
+            "changed\n  content /etc/issue\n",
+        );
+        check(
+            "file etc/issue mode=0600\n| one\n| two\n",
+            RULE,
+            "already\n",
+        );
+        check(
+            "file etc/issue mode=0600\n| one\n| two\n",
+            &format!("{RULE}\nMode=0640"),
+            "changed\n  mode /etc/issue 0600 0640\n",
+        );
+        check(
+            "file etc/issue\n| x\n",
+            "[WriteFile /etc/issue]",
+            "changed\n  content /etc/issue\n",
+        );
     }
 
     #[test]
     fn links_are_written_through() {
-        check("symlink etc/issue -> ../usr/lib/issue\nfile usr/lib/issue\n| x\n", RULE, "changed\n  content /usr/lib/issue\n");
-        check("symlink etc -> usr/etc\nsymlink usr/etc/issue -> ../lib/issue\n", RULE, "changed\n  created /usr/lib\n  created /usr/lib/issue\n");
-        check("file etc/issue\n| x\nhardlink etc/b -> etc/issue\n", RULE, "changed\n  content /etc/b\n  content /etc/issue\n");
-        check("file etc/issue\n| one\n| two\nfile etc/issue\n| x\n", RULE, "changed\n  content /etc/issue\n");
+        check(
+            "symlink etc/issue -> ../usr/lib/issue\nfile usr/lib/issue\n| x\n",
+            RULE,
+            "changed\n  content /usr/lib/issue\n",
+        );
+        check(
+            "symlink etc -> usr/etc\nsymlink usr/etc/issue -> ../lib/issue\n",
+            RULE,
+            "changed\n  created /usr/lib\n  created /usr/lib/issue\n",
+        );
+        check(
+            "file etc/issue\n| x\nhardlink etc/b -> etc/issue\n",
+            RULE,
+            "changed\n  content /etc/b\n  content /etc/issue\n",
+        );
+        check(
+            "file etc/issue\n| one\n| two\nfile etc/issue\n| x\n",
+            RULE,
+            "changed\n  content /etc/issue\n",
+        );
     }
 
     #[test]
     fn a_directory_or_loop_in_the_way_is_said() {
-        check("dir etc/issue\n", RULE, "failed: /etc/issue is a directory\n");
-        check("symlink etc/issue -> issue\n", RULE, "failed: /etc/issue leads through more than 40 symbolic links\n");
-        check("file etc\n| x\n", RULE, "failed: /etc/issue leads through /etc, which is not a directory\n");
+        check(
+            "dir etc/issue\n",
+            RULE,
+            "failed: /etc/issue is a directory\n",
+        );
+        check(
+            "symlink etc/issue -> issue\n",
+            RULE,
+            "failed: /etc/issue leads through more than 40 symbolic links\n",
+        );
+        check(
+            "file etc\n| x\n",
+            RULE,
+            "failed: /etc/issue leads through /etc, which is not a directory\n",
+        );
     }
 }
