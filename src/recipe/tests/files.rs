@@ -168,7 +168,7 @@ fn a_name_is_a_files_or_a_shipped_recipes() {
         ),
         (
             "./no/such.ini",
-            "cannot read ./no/such.ini: No such file or directory (os error 2)",
+            "there is no recipe ./no/such.ini",
         ),
         (
             "Cargo.toml",
