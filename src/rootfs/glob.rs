@@ -14,7 +14,10 @@ pub(crate) fn is_glob(path: &str) -> bool {
 /// A matcher in which `*` stays within one component and `**` does not. Recipes are checked before, so a glob that
 /// does not parse matches nothing.
 pub(crate) fn matcher(glob: &str) -> Option<GlobMatcher> {
-    let glob = GlobBuilder::new(glob).literal_separator(true).build();
+    let glob = GlobBuilder::new(glob)
+        .literal_separator(true)
+        .empty_alternates(true)
+        .build();
     glob.ok().map(|g| g.compile_matcher())
 }
 

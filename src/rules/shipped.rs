@@ -14,7 +14,18 @@ macro_rules! shipped {
 
 impl Recipe {
     /// The recipes that can be named without a file: the bundles first, then what they are made of.
-    pub const SHIPPED: &'static [Shipped] = shipped![];
+    pub const SHIPPED: &'static [Shipped] = shipped![
+        "container",
+        "container-linux",
+        "systemd-host",
+        "fleet-off",
+        "fleet-root-only",
+        "no-phone-home",
+        "no-remote-login",
+        "no-setid",
+        "selinux-enforcing",
+        "unprivileged-core",
+    ];
 
     /// The schema of every rule kind.
     pub fn kinds() -> Vec<&'static RuleSchema> {
@@ -60,5 +71,50 @@ impl Recipe {
             sets: &[],
         }
         .parse(name, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_recipe_is_right_and_says_why() {
+        for shipped in Recipe::SHIPPED {
+            let recipe = Recipe::load(shipped.name).unwrap_or_else(|error| panic!("{error}"));
+            assert!(recipe.summary().is_some(), "{} has a summary", shipped.name);
+            for rule in recipe.rules() {
+                assert!(
+                    rule.reason.is_some() && rule.reference.is_some(),
+                    "{}: {} has reason and reference",
+                    shipped.name,
+                    rule.label()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_recipe_of_the_directory_is_shipped() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes");
+        let mut files: Vec<String> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let mut shipped: Vec<String> = Recipe::SHIPPED
+            .iter()
+            .map(|s| format!("{}.ini", s.name))
+            .collect();
+        files.sort();
+        shipped.sort();
+        assert_eq!(files, shipped);
+    }
+
+    #[test]
+    fn every_rules_example_is_a_recipe() {
+        for kind in Recipe::kinds() {
+            let text = format!("[Recipe]\nSchema=1\n{}", kind.example);
+            Recipe::parse(kind.kind, &text).unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 }

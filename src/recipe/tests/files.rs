@@ -166,10 +166,7 @@ fn a_name_is_a_files_or_a_shipped_recipes() {
             "zzz.ini",
             "no file `zzz.ini` is here, and no recipe `zzz.ini` is shipped; shipped are `base`, `coreos-hardening`",
         ),
-        (
-            "./no/such.ini",
-            "there is no recipe ./no/such.ini",
-        ),
+        ("./no/such.ini", "there is no recipe ./no/such.ini"),
         (
             "Cargo.toml",
             "no recipe `Cargo.toml` is shipped; shipped are `base`, `coreos-hardening`; \
