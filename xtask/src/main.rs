@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask images`, `test` and `docs`.
+//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench` and `docs`.
 
 #![allow(
     clippy::print_stdout,
@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod docs;
+mod harden;
 mod images;
 mod test;
 
@@ -25,8 +27,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    Harden(harden::Arguments),
     Images(images::Arguments),
     Test(test::Arguments),
+    Bench(bench::Arguments),
     Docs(docs::Arguments),
 }
 
@@ -35,8 +39,10 @@ type Outcome = Result<bool, String>;
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
+        Task::Harden(arguments) => harden::run(&arguments),
         Task::Images(arguments) => images::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
     };
     match outcome {
