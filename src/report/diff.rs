@@ -14,8 +14,8 @@ use crate::error::Result;
 
 impl Report<'_> {
     /// One text for a reviewer: what each rule came to, then every file that differs, with the reasons. `git apply --stat`
-    /// and `patch -p1` read it, so set-id bits are in its `old mode` and `new mode` lines. Where a name or content is not
-    /// UTF-8, neither is the text.
+    /// and `patch -p1` read it, so set-id bits are in its `old mode` and `new mode` lines. As with git's own diffs, `patch`
+    /// cannot follow what becomes of binaries. Where a content is not UTF-8, neither is the text.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
@@ -115,10 +115,7 @@ fn describe(out: &mut Text, old: Option<&State<'_>>, new: Option<&State<'_>>) {
         && state.inode.is_file()
         && !state.others.is_empty()
     {
-        out.comment(format!(
-            "{} the same file under another name:",
-            if new.is_some() { "is" } else { "was" }
-        ));
+        out.comment("hard link; the same file has these names too:");
         for other in &state.others {
             out.comment([b"  ".as_slice(), other].concat());
         }
@@ -174,9 +171,10 @@ fn changes(out: &mut Text, old: &State<'_>, new: &State<'_>) {
     if let (Some(a), Some(b)) = (&old.data, &new.data)
         && (a.text.is_none() || b.text.is_none())
     {
-        out.comment(match a.sha256 == b.sha256 {
-            true => format!("content unchanged: {}", binary(a)),
-            false => format!("{} → {}", binary(a), binary(b)),
+        out.comment(if a.sha256 == b.sha256 {
+            format!("content unchanged: {}", binary(a))
+        } else {
+            format!("{} → {}", binary(a), binary(b))
         });
     }
 }
@@ -195,9 +193,10 @@ fn binary(data: &Data) -> String {
     } else {
         "binary"
     };
+    let plural = if data.len == 1 { "" } else { "s" };
     let stored = if data.sparse { " stored, sparse" } else { "" };
     format!(
-        "{kind}, {} bytes{stored}, sha256 {}",
+        "{kind}, {} byte{plural}{stored}, sha256 {}",
         data.len,
         hex(&data.sha256)
     )

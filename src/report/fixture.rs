@@ -66,6 +66,8 @@ fn image() -> Tar {
         .link(EntryType::Symlink, b"lib/alias.service", b"sshd.service")
         .directory(b"var/spool/")
         .file(b"var/spool/job", 0o644, b"x\n")
+        .file(b"var/large", 0o2755, &[b'x'; (1 << 20) + 1])
+        .entry(EntryType::GNUSparse, b"var/sparse", 0o4755, b"data", b"")
         .entry(EntryType::Fifo, b"dev/pipe", 0o666, b"", b"")
 }
 
@@ -105,6 +107,8 @@ pub(super) fn harden(rule: usize, draft: &mut Draft<'_>) -> Outcome {
             draft.remove_xattr(open(draft, "bin/ping"), "security.capability");
             draft.set_mode(open(draft, "var/spool"), 0o700);
             draft.set_mode(open(draft, "dev/pipe"), 0o600);
+            draft.set_mode(open(draft, "var/large"), 0o755);
+            draft.set_mode(open(draft, "var/sparse"), 0o755);
             draft.note("two\nlines\u{202e}");
         }
         2 => {
