@@ -1,0 +1,298 @@
+//! The diff that a reviewer reads from top to bottom, and that git and `patch` read too.
+//!
+//! Comment lines start with `# `, which both tools skip. `index` lines have the first digits of each content's SHA-256.
+
+use bstr::ByteVec as _;
+use similar::udiff::UnifiedHunkHeader;
+use similar::{ChangeTag, TextDiff};
+
+use super::state::{Data, State};
+use super::text::{escape, hex, misleads, mode, quote};
+use super::{FileChange, Report, capability};
+use crate::edit::Residual;
+use crate::error::Result;
+
+impl Report<'_> {
+    /// One text for a reviewer: what each rule came to, then every file that differs, with the reasons. `git apply --stat`
+    /// and `patch -p1` read it, so set-id bits are in its `old mode` and `new mode` lines. As with git's own diffs, `patch`
+    /// cannot follow what becomes of binaries. Where a content is not UTF-8, neither is the text.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
+    pub fn to_diff(&self) -> Result<Vec<u8>> {
+        let mut out = Text::default();
+        self.header(&mut out);
+        for file in &self.files {
+            self.file(&mut out, file)?;
+        }
+        Ok(out.0)
+    }
+
+    fn header(&self, out: &mut Text) {
+        let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        out.comment(format!("{name} {version}"));
+        out.comment(format!("image   {}", self.plan.image.name()));
+        out.comment(format!("recipe  {}", self.plan.recipe.name()));
+        out.comment(self.counts());
+        out.comment("");
+        let rules: Vec<_> = self.rules().iter().collect();
+        for (rule, line) in rules.iter().zip(self.aligned(&rules)) {
+            out.comment(line);
+            for note in &rule.notes {
+                out.comment(format!("           note: {note}"));
+            }
+        }
+        if !self.plan.residuals.is_empty() {
+            out.comment("");
+            out.comment("what stays open:");
+        }
+        for residual in &self.plan.residuals {
+            out.comment(self.residual(residual));
+        }
+        if !self.plan.notes.is_empty() {
+            out.comment("");
+            out.comment("notes:");
+        }
+        for note in &self.plan.notes {
+            out.comment(format!("  {note}"));
+        }
+    }
+
+    fn residual(&self, residual: &Residual) -> Vec<u8> {
+        let mut text = b"  ".to_vec();
+        if let Some(path) = &residual.path {
+            text.push_str(path);
+            if let Some(line) = residual.line {
+                text.push_str(format!(":{line}"));
+            }
+            text.push_str(": ");
+        }
+        let label = self.rules()[residual.rule].section.label();
+        text.push_str(format!("{} ({label})", residual.message));
+        text
+    }
+
+    fn file(&self, out: &mut Text, file: &FileChange) -> Result<()> {
+        let path = &file.path[..];
+        let (old, new) = self.states(path)?;
+        out.line("");
+        out.comment(path);
+        for section in file.rules.iter().map(|rule| &self.rules()[*rule].section) {
+            let reason = section.reason.as_deref().unwrap_or("no reason given");
+            let reference = section.reference.as_deref();
+            let reference = reference.map_or(String::new(), |text| format!(" ({text})"));
+            out.comment(format!("{}: {reason}{reference}", section.label()));
+        }
+        describe(out, old.as_ref(), new.as_ref());
+        let old = old.filter(State::in_diffs);
+        let new = new.filter(State::in_diffs);
+        match (&old, &new) {
+            (None, None) => {}
+            // Git has no other way to say that a file became a link.
+            (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
+                section(out, path, Some(a), None);
+                section(out, path, None, Some(b));
+            }
+            (a, b) => section(out, path, a.as_ref(), b.as_ref()),
+        }
+        Ok(())
+    }
+}
+
+/// What git's headers cannot say, or not in words.
+fn describe(out: &mut Text, old: Option<&State<'_>>, new: Option<&State<'_>>) {
+    match (old, new) {
+        (Some(old), Some(new)) if old.type_bits() == new.type_bits() => changes(out, old, new),
+        _ => {
+            for (what, state) in [("removed", old), ("new", new)] {
+                if let Some(state) = state {
+                    whole(out, what, state);
+                }
+            }
+        }
+    }
+    if let Some(state) = new.or(old)
+        && state.inode.is_file()
+        && !state.others.is_empty()
+    {
+        out.comment("hard link; the same file has these names too:");
+        for other in &state.others {
+            out.comment([b"  ".as_slice(), other].concat());
+        }
+    }
+    let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
+    let sides = [old, new].into_iter().flatten();
+    let mut texts = sides.filter_map(|state| state.data.as_ref()?.text.as_deref());
+    if digest(old) != digest(new) && texts.any(misleads) {
+        out.comment(
+            "caution: has characters that make it look other than it is; view it with `cat -v`",
+        );
+    }
+}
+
+/// A name that is gone or new, with all that it stands for.
+fn whole(out: &mut Text, what: &str, state: &State<'_>) {
+    let meta = state.meta;
+    let mode = match state.inode.symlink() {
+        Some(_) => String::new(),
+        None => format!("mode {}, ", mode(meta.mode)),
+    };
+    out.comment(format!(
+        "{what} {}: {mode}owner {}:{}",
+        state.type_name(),
+        meta.uid,
+        meta.gid
+    ));
+    if let Some(data) = &state.data
+        && data.text.is_none()
+    {
+        out.comment(binary(data));
+    }
+    for (name, value) in &meta.xattrs {
+        out.comment(format!("with {}", xattr(name, value)));
+    }
+}
+
+fn changes(out: &mut Text, old: &State<'_>, new: &State<'_>) {
+    let (was, is) = (old.meta, new.meta);
+    if was.mode != is.mode {
+        out.comment(format!("mode {} → {}", mode(was.mode), mode(is.mode)));
+    }
+    if (was.uid, was.gid) != (is.uid, is.gid) {
+        let (from, to) = ((was.uid, was.gid), (is.uid, is.gid));
+        out.comment(format!("owner {}:{} → {}:{}", from.0, from.1, to.0, to.1));
+    }
+    for (sign, here, there) in [("removed", was, is), ("added", is, was)] {
+        for pair in here.xattrs.iter().filter(|x| !there.xattrs.contains(x)) {
+            let text = xattr(&pair.0, &pair.1);
+            out.comment(format!("{sign} {text}"));
+        }
+    }
+    if let (Some(a), Some(b)) = (&old.data, &new.data)
+        && (a.text.is_none() || b.text.is_none())
+    {
+        out.comment(if a.sha256 == b.sha256 {
+            format!("content unchanged: {}", binary(a))
+        } else {
+            format!("{} → {}", binary(a), binary(b))
+        });
+    }
+}
+
+fn xattr(name: &[u8], value: &[u8]) -> String {
+    let capabilities = (name == b"security.capability").then(|| capability::decode(value));
+    match capabilities.flatten() {
+        Some(text) => format!("capabilities {text}"),
+        None => format!("xattr {}, {} bytes", escape(name), value.len()),
+    }
+}
+
+fn binary(data: &Data) -> String {
+    let kind = if data.text.is_some() {
+        "text"
+    } else {
+        "binary"
+    };
+    let plural = if data.len == 1 { "" } else { "s" };
+    let stored = if data.sparse { " stored, sparse" } else { "" };
+    format!(
+        "{kind}, {} byte{plural}{stored}, sha256 {}",
+        data.len,
+        hex(&data.sha256)
+    )
+}
+
+/// One file as `git diff` writes it.
+fn section(out: &mut Text, path: &[u8], old: Option<&State<'_>>, new: Option<&State<'_>>) {
+    let (a, b) = (quote("a", path), quote("b", path));
+    out.line([b"diff --git ".as_slice(), &a, b" ", &b].concat());
+    let (old_mode, new_mode) = (old.map(git_mode), new.map(git_mode));
+    let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
+    let (from, to) = (digest(old), digest(new));
+    // A section without hunks must have modes, or git takes it for garbage.
+    let with_modes = old_mode != new_mode || from == to;
+    match (old_mode, new_mode) {
+        (None, Some(new)) => out.line(format!("new file mode {new:06o}")),
+        (Some(old), None) => out.line(format!("deleted file mode {old:06o}")),
+        (Some(old), Some(new)) if with_modes => {
+            out.line(format!("old mode {old:06o}"));
+            out.line(format!("new mode {new:06o}"));
+        }
+        _ => {}
+    }
+    if from == to {
+        return;
+    }
+    let id = |state: Option<&State<'_>>| match state.and_then(|state| state.data.as_ref()) {
+        None => "0".repeat(12),
+        // By git's own digest of nothing, `patch` knows that an empty file comes or goes.
+        Some(data) if data.len == 0 => "e69de29bb2d1".into(),
+        Some(data) => hex(&data.sha256[..6]),
+    };
+    let mode = old_mode.filter(|_| !with_modes);
+    let mode = mode.map_or(String::new(), |mode| format!(" {mode:06o}"));
+    out.line(format!("index {}..{}{mode}", id(old), id(new)));
+    let a = old.map_or("/dev/null".into(), |_| a);
+    let b = new.map_or("/dev/null".into(), |_| b);
+    let text = |state: Option<&State<'_>>| match state.and_then(|state| state.data.as_ref()) {
+        Some(data) => data.text.clone(),
+        None => Some([].into()),
+    };
+    match (text(old), text(new)) {
+        (Some(from), Some(to)) if from == to => {}
+        (Some(from), Some(to)) => {
+            out.line([b"--- ".as_slice(), &a].concat());
+            out.line([b"+++ ".as_slice(), &b].concat());
+            hunks(out, &from, &to);
+        }
+        _ => out.line([b"Binary files ".as_slice(), &a, b" and ", &b, b" differ"].concat()),
+    }
+}
+
+/// The mode as git's headers have it, but with set-id bits, which are what a reviewer looks for. A link has none.
+fn git_mode(state: &State<'_>) -> u32 {
+    match state.inode.symlink() {
+        Some(_) => state.type_bits(),
+        None => state.type_bits() | state.meta.mode,
+    }
+}
+
+/// Lines end at a line feed only: `similar`'s own splitting and writing takes a carriage return for an end too, and git
+/// and `patch` do not.
+fn hunks(out: &mut Text, old: &[u8], new: &[u8]) {
+    let lines = |text| <[u8]>::split_inclusive(text, |byte| *byte == b'\n').collect::<Vec<_>>();
+    let (old, new) = (lines(old), lines(new));
+    let diff = TextDiff::configure()
+        .newline_terminated(true)
+        .diff_slices(&old, &new);
+    for ops in diff.grouped_ops(3) {
+        out.line(UnifiedHunkHeader::new(&ops).to_string());
+        for change in ops.iter().flat_map(|op| diff.iter_changes(op)) {
+            out.0.push(match change.tag() {
+                ChangeTag::Equal => b' ',
+                ChangeTag::Delete => b'-',
+                ChangeTag::Insert => b'+',
+            });
+            out.0.push_str(change.value());
+            if !change.value().ends_with(b"\n") {
+                out.line("\n\\ No newline at end of file");
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Text(Vec<u8>);
+
+impl Text {
+    fn line(&mut self, line: impl AsRef<[u8]>) {
+        self.0.push_str(line);
+        self.0.push(b'\n');
+    }
+
+    /// The only way to a comment line, so that all of them are escaped.
+    fn comment(&mut self, text: impl AsRef<[u8]>) {
+        let text = escape(text);
+        self.line(format!("# {text}").trim_end());
+    }
+}

@@ -1,0 +1,345 @@
+//! The report for programs: a view of its own, so that the internals can change without it. `docs/report.schema.json` says
+//! what it holds; a field that is added there is no new version, one that is taken away or means something else is.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use bstr::ByteSlice;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::state::State;
+use super::text::hex;
+use super::{FileChange, Report, capability};
+use crate::edit::{Change, Edit, Outcome, Residual};
+use crate::error::{Error, Result};
+use crate::plan::RuleResult;
+
+#[derive(Serialize)]
+struct Json<'a> {
+    version: u32,
+    tool: ToolView,
+    image: ImageView<'a>,
+    recipe: RecipeView<'a>,
+    outcomes: BTreeMap<&'static str, usize>,
+    compliant: bool,
+    rules: Vec<RuleView<'a>>,
+    edits: Vec<EditView<'a>>,
+    files: Vec<FileView>,
+    residuals: Vec<ResidualView<'a>>,
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Bytes>,
+}
+
+#[derive(Serialize)]
+struct ToolView {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Bytes {
+    sha256: String,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ImageView<'a> {
+    name: &'a str,
+    compression: &'static str,
+    #[serde(flatten)]
+    content: Bytes,
+}
+
+#[derive(Serialize)]
+struct RecipeView<'a> {
+    name: String,
+    sources: Vec<SourceView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceView<'a> {
+    name: &'a str,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct RuleView<'a> {
+    kind: &'a str,
+    argument: &'a str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    notes: &'a [String],
+    /// Places in the report's `residuals`.
+    residuals: Vec<usize>,
+}
+
+/// A path is text nearly always; `path_bytes` is there where it is not, and `path` then only resembles it.
+#[derive(Serialize)]
+struct PathView {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EditView<'a> {
+    rule: usize,
+    #[serde(flatten)]
+    path: PathView,
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    xattr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FileView {
+    #[serde(flatten)]
+    path: PathView,
+    rules: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<StateView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<StateView>,
+}
+
+#[derive(Serialize)]
+struct StateView {
+    r#type: &'static str,
+    mode: String,
+    uid: u64,
+    gid: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sparse: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<String>,
+    xattrs: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hard_links: Vec<PathView>,
+}
+
+#[derive(Serialize)]
+struct ResidualView<'a> {
+    rule: usize,
+    #[serde(flatten)]
+    path: Option<PathView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: &'a str,
+}
+
+impl Report<'_> {
+    /// The report for programs, as JSON. `docs/report.schema.json` describes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the image, or the file that [`output`](Self::output) names, cannot be read.
+    pub fn to_json(&self) -> Result<String> {
+        let plan = self.plan;
+        let files: Result<Vec<_>> = self.files.iter().map(|file| self.file_view(file)).collect();
+        let sources = plan.recipe.sources().iter().map(|source| SourceView {
+            name: &source.name,
+            sha256: hex(&Sha256::digest(&source.text)),
+        });
+        let json = Json {
+            version: 1,
+            tool: ToolView {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            image: ImageView {
+                name: plan.image.name(),
+                compression: plan.image.compression().name(),
+                content: self.input()?,
+            },
+            recipe: RecipeView {
+                name: plan.recipe.name(),
+                sources: sources.collect(),
+            },
+            outcomes: self.outcomes().into(),
+            compliant: plan.compliant(),
+            rules: (0..)
+                .zip(self.rules())
+                .map(|(n, r)| self.rule(n, r))
+                .collect(),
+            edits: plan.edits.iter().map(|edit| self.edit(edit)).collect(),
+            files: files?,
+            residuals: plan.residuals.iter().map(ResidualView::from).collect(),
+            notes: &plan.notes,
+            output: self.output.as_deref().map(written).transpose()?,
+        };
+        let mut text = serde_json::to_string_pretty(&json).expect("text keys and plain values");
+        text.push('\n');
+        Ok(text)
+    }
+
+    /// The image as it came, compression and all; for a directory, the tar stream made of it.
+    fn input(&self) -> Result<Bytes> {
+        let image = self.plan.image;
+        let hashed = match image.original() {
+            Some(file) => hash(|buffer, offset| file.read_at(buffer, offset)),
+            None => hash(|buffer, offset| image.stream().read_at(buffer, offset)),
+        };
+        hashed.map_err(Error::io("read", Path::new(image.name())))
+    }
+
+    fn rule<'a>(&'a self, number: usize, rule: &'a RuleResult) -> RuleView<'a> {
+        let section = &rule.section;
+        let residuals = self.plan.residuals.iter().enumerate();
+        RuleView {
+            kind: section.kind,
+            argument: &section.argument,
+            outcome: rule.outcome.name(),
+            why: match &rule.outcome {
+                Outcome::Failed(why) => Some(why),
+                _ => None,
+            },
+            reason: section.reason.as_deref(),
+            reference: section.reference.as_deref(),
+            file: &section.at.source.name,
+            line: section.at.line(),
+            column: section.at.column(),
+            notes: &rule.notes,
+            residuals: residuals
+                .filter(|(_, residual)| residual.rule == number)
+                .map(|(at, _)| at)
+                .collect(),
+        }
+    }
+
+    fn edit(&self, edit: &Edit) -> EditView<'_> {
+        let mode = |bits: &u32| Some(octal(*bits));
+        let owner = |(uid, gid): &(u64, u64)| Some(format!("{uid}:{gid}"));
+        let (change, xattr, before, after) = match &edit.change {
+            Change::Mode { before, after } => ("mode", None, mode(before), mode(after)),
+            Change::Owner { before, after } => ("owner", None, owner(before), owner(after)),
+            Change::XattrRemoved { name, before } => {
+                let name = Some(name.to_string());
+                ("xattr-removed", name, Some(hex(before)), None)
+            }
+            Change::Content => ("content", None, None, None),
+            Change::Removed => ("removed", None, None, None),
+            Change::Created => ("created", None, None, None),
+        };
+        EditView {
+            rule: edit.rule,
+            path: PathView::of(&edit.path),
+            change,
+            xattr,
+            before,
+            after,
+            reason: self.rules()[edit.rule].section.reason.as_deref(),
+        }
+    }
+
+    fn file_view(&self, file: &FileChange) -> Result<FileView> {
+        let path = &file.path[..];
+        let (before, after) = self.states(path)?;
+        Ok(FileView {
+            path: PathView::of(path),
+            rules: file.rules.iter().copied().collect(),
+            before: before.as_ref().map(StateView::from),
+            after: after.as_ref().map(StateView::from),
+        })
+    }
+}
+
+impl PathView {
+    fn of(path: &[u8]) -> Self {
+        Self {
+            path: path.as_bstr().to_string(),
+            path_bytes: path.to_str().is_err().then(|| hex(path)),
+        }
+    }
+}
+
+impl From<&State<'_>> for StateView {
+    fn from(state: &State<'_>) -> Self {
+        let meta = state.meta;
+        let target = state.inode.symlink().map(|target| PathView::of(target));
+        let data = state.data.as_ref();
+        let file = data.filter(|_| target.is_none());
+        let (target, target_bytes) = target.map(|t| (t.path, t.path_bytes)).unzip();
+        let xattrs = meta.xattrs.iter();
+        Self {
+            r#type: state.type_name(),
+            mode: octal(meta.mode),
+            uid: meta.uid,
+            gid: meta.gid,
+            size: file.map(|data| data.len),
+            sha256: file.map(|data| hex(&data.sha256)),
+            sparse: file.is_some_and(|data| data.sparse),
+            target,
+            target_bytes: target_bytes.flatten(),
+            xattrs: xattrs.map(|(n, v)| (n.to_string(), hex(v))).collect(),
+            capabilities: meta
+                .xattr("security.capability")
+                .and_then(|value| capability::decode(value)),
+            hard_links: state.others.iter().map(|p| PathView::of(p)).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Residual> for ResidualView<'a> {
+    fn from(residual: &'a Residual) -> Self {
+        Self {
+            rule: residual.rule,
+            path: residual.path.as_ref().map(|path| PathView::of(path)),
+            line: residual.line,
+            message: &residual.message,
+        }
+    }
+}
+
+fn octal(bits: u32) -> String {
+    format!("{bits:04o}")
+}
+
+fn written(path: &Path) -> Result<Bytes> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    hash(|buffer, offset| file.read_at(buffer, offset)).map_err(Error::io("read", path))
+}
+
+/// Hashes by offset, since the image's file has one cursor for all who read it.
+fn hash(mut read_at: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match read_at(&mut buffer, bytes) {
+            Ok(0) => break,
+            Ok(n) => {
+                hash.update(&buffer[..n]);
+                bytes += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let sha256 = hex(&hash.finalize());
+    Ok(Bytes { sha256, bytes })
+}

@@ -1,0 +1,171 @@
+//! What a plan comes to, for those who review it and for the tools that they use.
+//!
+//! A [`Report`] holds what every format shares: the files that differ, found by comparing the rootfs before and after
+//! rather than by following the edits, so that a report and the written image cannot disagree. Contents are read, one file
+//! at a time, when a format asks for them.
+//!
+//! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
+
+mod capability;
+mod diff;
+mod json;
+mod state;
+mod text;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use bstr::BString;
+
+use crate::edit::Outcome;
+use crate::plan::{Plan, RuleResult};
+
+use state::{State, Tree};
+use text::escape;
+
+/// A plan as its readers see it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let image = casehard::Image::open("rootfs.tar.gz")?;
+/// let recipe = casehard::Recipe::load("recipes/baseline.ini")?;
+/// let plan = image.plan(&recipe)?;
+/// std::fs::write("rootfs.diff", plan.report().to_diff()?)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Report<'a> {
+    plan: &'a Plan<'a>,
+    files: Vec<FileChange>,
+    output: Option<PathBuf>,
+}
+
+/// A name that does not stand for the same as before.
+#[derive(Debug)]
+struct FileChange {
+    path: BString,
+    /// The rules that touched it, in order.
+    rules: BTreeSet<usize>,
+}
+
+impl Plan<'_> {
+    /// What the plan comes to, to be written in one format or another.
+    pub fn report(&self) -> Report<'_> {
+        let mut touched: BTreeMap<&BString, BTreeSet<usize>> = BTreeMap::new();
+        for edit in &self.edits {
+            touched.entry(&edit.path).or_default().insert(edit.rule);
+        }
+        let (before, after) = self.trees();
+        let files = touched
+            .into_iter()
+            .filter(|(path, _)| before.differs(&after, path))
+            .map(|(path, rules)| FileChange {
+                path: path.clone(),
+                rules,
+            })
+            .collect();
+        Report {
+            plan: self,
+            files,
+            output: None,
+        }
+    }
+
+    fn trees(&self) -> (Tree<'_>, Tree<'_>) {
+        let tree = |rootfs| Tree {
+            image: self.image,
+            rootfs,
+        };
+        (tree(&self.before), tree(&self.after))
+    }
+}
+
+impl<'a> Report<'a> {
+    /// The file that the image was written to. Its digest becomes part of the JSON report, which reads it for that.
+    #[must_use]
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
+        self
+    }
+
+    /// A few lines for a terminal: the rules that need a look, and how many came to what.
+    pub fn summary(&self) -> String {
+        let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
+        let shown: Vec<_> = self.rules().iter().filter(|rule| !quiet(rule)).collect();
+        let mut out: String = self
+            .aligned(&shown)
+            .into_iter()
+            .map(|line| line + "\n")
+            .collect();
+        out.push_str(&self.counts());
+        out.push('\n');
+        out
+    }
+
+    fn rules(&self) -> &'a [RuleResult] {
+        &self.plan.rules
+    }
+
+    /// Each rule on a line: what it came to, its name, and where the recipe has it or why it failed.
+    fn aligned(&self, rules: &[&RuleResult]) -> Vec<String> {
+        /// A longer name is not worth moving all the others' columns for.
+        const WIDEST: usize = 48;
+        let labels: Vec<String> = rules.iter().map(|r| escape(r.section.label())).collect();
+        let widths = labels.iter().map(|label| label.chars().count());
+        let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
+        rules
+            .iter()
+            .zip(&labels)
+            .map(|(rule, label)| {
+                let at = &rule.section.at;
+                let place = escape(format!("{}:{}", at.source.name, at.line()));
+                let why = match &rule.outcome {
+                    Outcome::Failed(why) => format!(": {}", escape(why)),
+                    _ => String::new(),
+                };
+                format!("{:7}  {label:width$}  {place}{why}", rule.outcome.name())
+            })
+            .collect()
+    }
+
+    fn counts(&self) -> String {
+        let outcomes: Vec<String> = self
+            .outcomes()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let plural = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        let files = plural(self.files.len(), "path");
+        let residuals = plural(self.plan.residuals.len(), "residual");
+        let rules = if outcomes.is_empty() {
+            "no rules".to_owned()
+        } else {
+            format!("rules: {}", outcomes.join(", "))
+        };
+        format!("{rules}; {files} touched; {residuals}")
+    }
+
+    /// How many rules came to each outcome, in the order in which reports name them.
+    fn outcomes(&self) -> [(&'static str, usize); 5] {
+        ["changed", "already", "absent", "waived", "failed"].map(|name| {
+            let is = |rule: &&RuleResult| rule.outcome.name() == name;
+            (name, self.rules().iter().filter(is).count())
+        })
+    }
+
+    /// What a path stood for and stands for now.
+    fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
+        let (before, after) = self.plan.trees();
+        state::pair(before, after, path)
+    }
+}

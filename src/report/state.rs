@@ -1,0 +1,158 @@
+//! What a path stands for in a rootfs, and whether that differs in another.
+
+use std::io;
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+use sha2::{Digest as _, Sha256};
+
+use super::text::{TEXT_LIMIT, is_text};
+use crate::edit::{digest, small_content};
+use crate::error::{Error, Result};
+use crate::image::{EntryKind, Image};
+use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
+
+/// A rootfs and the image that holds the contents of its files.
+#[derive(Clone, Copy)]
+pub(super) struct Tree<'a> {
+    pub(super) image: &'a Image,
+    pub(super) rootfs: &'a Rootfs,
+}
+
+/// What a path stands for.
+pub(super) struct State<'a> {
+    pub(super) inode: &'a Inode,
+    /// Of several headers of a hard link, the first that is not as on the other side.
+    pub(super) meta: &'a Meta,
+    /// A regular file's content or a symbolic link's target.
+    pub(super) data: Option<Data>,
+    /// The other names of the same file.
+    pub(super) others: Vec<BString>,
+}
+
+/// Bytes by their digest, and the bytes themselves if they can be shown.
+pub(super) struct Data {
+    pub(super) len: u64,
+    pub(super) sha256: [u8; 32],
+    pub(super) text: Option<Arc<[u8]>>,
+    /// Whether the archive leaves out holes, so that the file has more bytes than these.
+    pub(super) sparse: bool,
+}
+
+impl<'a> Tree<'a> {
+    /// Looks a path up name by name: where a symbolic link took a directory's place, nothing is below it.
+    fn at(&self, path: &[u8]) -> Option<InodeId> {
+        path.split_str("/")
+            .filter(|name| !name.is_empty())
+            .try_fold(Rootfs::ROOT, |directory, name| {
+                Some(self.rootfs.child(directory, name)?.inode)
+            })
+    }
+
+    /// Whether a path stands for something else in another tree of the same image. Times do not count.
+    pub(super) fn differs(&self, other: &Self, path: &[u8]) -> bool {
+        let inode = |tree: &Self| tree.at(path).map(|id| tree.rootfs.inode(id));
+        match (inode(self), inode(other)) {
+            (Some(a), Some(b)) => !a.metas().eq(b.metas()) || !same_node(&a.node, &b.node),
+            (a, b) => a.is_some() || b.is_some(),
+        }
+    }
+
+    fn state(&self, id: InodeId, path: &[u8], header: usize) -> Result<State<'a>> {
+        let inode = self.rootfs.inode(id);
+        let mut others = self.rootfs.paths(id);
+        others.retain(|other| *other != path);
+        Ok(State {
+            inode,
+            meta: inode.metas().nth(header).unwrap_or(&inode.meta),
+            data: self.data(id).map_err(|source| Error::Io {
+                action: "read",
+                path: self.image.name().into(),
+                source,
+            })?,
+            others,
+        })
+    }
+
+    fn data(&self, id: InodeId) -> io::Result<Option<Data>> {
+        let content = match &self.rootfs.inode(id).node {
+            Node::File(content) => content,
+            Node::Symlink(target) => return Ok(Some(Data::of(target.as_bytes().into()))),
+            _ => return Ok(None),
+        };
+        if let Some(bytes) = small_content(self.image, self.rootfs, id, TEXT_LIMIT)? {
+            return Ok(Some(Data::of(bytes)));
+        }
+        let (len, sha256) = digest(self.image, self.rootfs, id)?;
+        let entries = &self.image.archive().entries;
+        let sparse = matches!(content, Content::Entry(n) if entries[*n as usize].kind == EntryKind::SparseFile);
+        Ok(Some(Data {
+            len,
+            sha256,
+            text: None,
+            sparse,
+        }))
+    }
+}
+
+impl Data {
+    fn of(bytes: Arc<[u8]>) -> Self {
+        Self {
+            len: bytes.len() as u64,
+            sha256: Sha256::digest(&bytes).into(),
+            text: Some(bytes).filter(|bytes| is_text(bytes)),
+            sparse: false,
+        }
+    }
+}
+
+impl State<'_> {
+    /// The type as the mode bits and git have it.
+    pub(super) fn type_bits(&self) -> u32 {
+        self.inode.type_bits()
+    }
+
+    /// Whether git and `patch` know this: they have no sections for directories, devices and pipes.
+    pub(super) fn in_diffs(&self) -> bool {
+        self.inode.is_file() || self.inode.symlink().is_some()
+    }
+
+    pub(super) fn type_name(&self) -> &'static str {
+        match &self.inode.node {
+            Node::Directory(_) => "directory",
+            Node::File(_) => "file",
+            Node::Symlink(_) => "symlink",
+            Node::Special(EntryKind::CharDevice) => "char-device",
+            Node::Special(EntryKind::BlockDevice) => "block-device",
+            Node::Special(_) => "pipe",
+        }
+    }
+}
+
+/// What a path stands for on either side.
+pub(super) fn pair<'a>(
+    before: Tree<'a>,
+    after: Tree<'a>,
+    path: &[u8],
+) -> Result<(Option<State<'a>>, Option<State<'a>>)> {
+    let ids = (before.at(path), after.at(path));
+    let header = match ids {
+        (Some(a), Some(b)) => {
+            let (a, b) = (before.rootfs.inode(a), after.rootfs.inode(b));
+            let mut metas = a.metas().zip(b.metas());
+            metas.position(|(a, b)| a != b).unwrap_or(0)
+        }
+        _ => 0,
+    };
+    let state =
+        |tree: Tree<'a>, id: Option<InodeId>| id.map(|id| tree.state(id, path, header)).transpose();
+    Ok((state(before, ids.0)?, state(after, ids.1)?))
+}
+
+fn same_node(a: &Node, b: &Node) -> bool {
+    match (a, b) {
+        // What is in a directory has paths of its own.
+        (Node::Directory(_), Node::Directory(_)) => true,
+        _ => a == b,
+    }
+}
