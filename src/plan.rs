@@ -104,7 +104,8 @@ impl Image {
         );
         let outcomes = run(&mut draft, recipe)?;
         let notes = notes(&draft, recipe)?;
-        let residuals = std::mem::take(&mut draft.residuals);
+        let mut residuals = std::mem::take(&mut draft.residuals);
+        residuals.extend(sealed_usr(&draft)?);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
         let unused = draft.waivers.clone();
@@ -223,6 +224,17 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
         }
     }
     Ok(notes)
+}
+
+/// What the image as a whole leaves open: edits below a `/usr` that dm-verity checks at boot.
+fn sealed_usr(draft: &Draft<'_>) -> Result<Option<Residual>> {
+    let below = draft.edits.iter().any(|e| e.path.starts_with(b"/usr/"));
+    Ok((below && os_release(draft)?.seals_usr()).then(|| Residual {
+        rule: None,
+        path: Some("/usr".into()),
+        line: None,
+        message: "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot".into(),
+    }))
 }
 
 fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {

@@ -308,12 +308,6 @@ impl Head {
         out.extend_from_slice(header.as_bytes());
         out
     }
-
-    /// The name that the header itself carries, for tests and messages.
-    #[cfg(test)]
-    pub(crate) fn header(&self) -> &Header {
-        &self.header
-    }
 }
 
 fn block() -> usize {

@@ -371,11 +371,7 @@ impl Walker<'_> {
                     .unwrap_or_default(),
                 None => header.mtime().unwrap_or_default(),
             },
-            xattrs: records
-                .iter()
-                .filter(|r| !r.value.is_empty())
-                .filter_map(xattr)
-                .collect(),
+            xattrs: xattrs(records),
             path,
         })
     }
@@ -542,6 +538,21 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
             .decode(text)
             .map_or_else(|_| record.value.clone(), Into::into),
     ))
+}
+
+/// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.
+fn xattrs(records: &[Record]) -> Vec<(BString, BString)> {
+    let mut found = Vec::new();
+    for attribute in records
+        .iter()
+        .filter(|r| !r.value.is_empty())
+        .filter_map(xattr)
+    {
+        if !found.contains(&attribute) {
+            found.push(attribute);
+        }
+    }
+    found
 }
 
 /// libarchive writes attribute names with `%XX` for what is not plain ASCII.

@@ -31,7 +31,7 @@ impl Report<'_> {
     fn header(&self, out: &mut Text) {
         let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         out.comment(format!("{name} {version}"));
-        out.comment(format!("image   {}", self.plan.image.name()));
+        out.comment(format!("image   {}", self.image_name()));
         out.comment(format!("recipe  {}", self.plan.recipe.name()));
         out.comment(self.counts());
         out.comment("");
@@ -67,8 +67,10 @@ impl Report<'_> {
             }
             text.push_str(": ");
         }
-        let label = self.rules()[residual.rule].section.label();
-        text.push_str(format!("{} ({label})", residual.message));
+        text.push_str(&residual.message);
+        if let Some(rule) = residual.rule {
+            text.push_str(format!(" ({})", self.rules()[rule].section.label()));
+        }
         text
     }
 

@@ -103,7 +103,7 @@ pub(super) fn harden(rule: usize, draft: &mut Draft<'_>) -> Outcome {
         }
         1 => {
             draft.clear_mode(open(draft, "bin/su"), 0o6000);
-            draft.set_owner(open(draft, "bin/su"), 0, 10);
+            draft.set_owner(open(draft, "bin/su"), Some(0), Some(10));
             draft.remove_xattr(open(draft, "bin/ping"), "security.capability");
             draft.set_mode(open(draft, "var/spool"), 0o700);
             draft.set_mode(open(draft, "dev/pipe"), 0o600);

@@ -146,7 +146,8 @@ struct StateView {
 
 #[derive(Serialize)]
 struct ResidualView<'a> {
-    rule: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<usize>,
     #[serde(flatten)]
     path: Option<PathView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,7 +174,7 @@ impl Report<'_> {
                 version: env!("CARGO_PKG_VERSION"),
             },
             image: ImageView {
-                name: plan.image.name(),
+                name: self.image_name(),
                 compression: plan.image.compression().name(),
                 content: self.input()?,
             },
@@ -226,7 +227,7 @@ impl Report<'_> {
             column: section.at.column(),
             notes: &rule.notes,
             residuals: residuals
-                .filter(|(_, residual)| residual.rule == number)
+                .filter(|(_, residual)| residual.rule == Some(number))
                 .map(|(at, _)| at)
                 .collect(),
         }

@@ -108,6 +108,12 @@ impl<'a> Report<'a> {
         out
     }
 
+    /// The image's file name; its folder says where a build ran, which is nothing that a report should depend on.
+    fn image_name(&self) -> &'a str {
+        let name = self.plan.image.name();
+        name.rsplit('/').next().unwrap_or(name)
+    }
+
     fn rules(&self) -> &'a [RuleResult] {
         &self.plan.rules
     }

@@ -85,7 +85,7 @@ impl<'a> Tree<'a> {
         }
         let (len, sha256) = digest(self.image, self.rootfs, id)?;
         let entries = &self.image.archive().entries;
-        let sparse = matches!(content, Content::Entry(n) if entries[*n as usize].kind == EntryKind::SparseFile);
+        let sparse = matches!(content, Content::Entry(n, _) if entries[*n as usize].kind == EntryKind::SparseFile);
         Ok(Some(Data {
             len,
             sha256,

@@ -87,11 +87,19 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 }
 
 /// The files that the booted system may read at a path, each inode once.
-fn files(draft: &Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
+fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
     let mut paths = vec![path.to_owned()];
     paths.extend(lowerdir::copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {
-        paths.extend(systemd::booted_from(draft, path)?);
+        for line in systemd::tmpfiles(draft, path)? {
+            if let Some(source) = line.source(path) {
+                draft.note(format!(
+                    "{}:{} makes {path} of {source} when the system boots",
+                    line.file, line.number
+                ));
+                paths.push(source);
+            }
+        }
     }
     let rootfs = draft.rootfs();
     Ok(paths
@@ -206,7 +214,10 @@ mod tests {
         check(
             &image,
             RULE,
-            &format!("changed\n  content /usr/lib/selinux/config\n{BOOT}"),
+            &format!(
+                "changed\n  content /usr/lib/selinux/config\n  note /usr/lib/tmpfiles.d/selinux.conf:1 makes /etc/selinux/config of \
+                 /etc/selinux/../../usr/lib/selinux/config when the system boots\n{BOOT}"
+            ),
         );
     }
 

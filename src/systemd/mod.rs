@@ -141,7 +141,8 @@ pub(crate) fn overriding(
             settings(&text).any(|s| (s.section, s.key) == (section.as_bytes(), key.as_bytes()))
         };
         if wins && draft.read_path(&path)?.is_some_and(same) {
-            found.push(path.into());
+            let place = rootfs.locate(path.as_bytes());
+            found.push(place.map_or(path.into(), |place| rootfs.location_path(&place)));
         }
     }
     Ok(found)
@@ -185,24 +186,21 @@ pub(crate) struct TmpfilesLine {
     pub(crate) file: String,
     pub(crate) number: usize,
     /// The type's letter, such as `L` for a link.
-    pub(crate) kind: u8,
-    pub(crate) argument: Option<String>,
+    kind: u8,
+    argument: Option<String>,
 }
 
-/// The target that tmpfiles.d gives a symbolic link or copy at a path when the system boots.
-pub(crate) fn booted_from(draft: &Draft<'_>, path: &str) -> Result<Option<String>, Stop> {
-    let lines = tmpfiles(draft, path)?;
-    Ok(lines
-        .into_iter()
-        .find(|l| matches!(l.kind, b'L' | b'C'))
-        .and_then(|line| {
-            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            line.argument.map(|a| {
-                if a.starts_with('/') {
-                    a
-                } else {
-                    format!("{directory}/{a}")
-                }
-            })
-        }))
+impl TmpfilesLine {
+    /// What a link or copy at `path` is made from.
+    pub(crate) fn source(&self, path: &str) -> Option<String> {
+        let argument = self
+            .argument
+            .as_ref()
+            .filter(|_| matches!(self.kind, b'L' | b'C'))?;
+        if argument.starts_with('/') {
+            return Some(argument.clone());
+        }
+        let (directory, _) = path.rsplit_once('/')?;
+        Some(format!("{directory}/{argument}"))
+    }
 }

@@ -45,7 +45,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let out = folder.join("out");
     let apply = |image: &Path| {
         let mut command = Command::new(&casehard);
-        command.arg("apply").arg(image).args(["-r", "no-setid", "-q", "-o"]).arg(&out);
+        command
+            .arg("apply")
+            .arg(image)
+            .args(["-r", "no-setid", "-q", "-o"])
+            .arg(&out);
         command
     };
     let copy = |image: &Path| {
@@ -59,10 +63,24 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         command
     };
 
-    let bytes = fs::metadata(&image).map_err(|e| format!("cannot read {}: {e}", image.display()))?.len();
-    println!("input: {} ({} MB), {} runs each, medians", image.display(), bytes / 1_000_000, arguments.runs);
-    println!("machine: {} cores, {}", std::thread::available_parallelism().map_or(0, usize::from), processor());
-    println!("{:<44} {:>8} {:>8} {:>7}  goal", "figure", "seconds", "against", "ratio");
+    let bytes = fs::metadata(&image)
+        .map_err(|e| format!("cannot read {}: {e}", image.display()))?
+        .len();
+    println!(
+        "input: {} ({} MB), {} runs each, medians",
+        image.display(),
+        bytes / 1_000_000,
+        arguments.runs
+    );
+    println!(
+        "machine: {} cores, {}",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        processor()
+    );
+    println!(
+        "{:<44} {:>8} {:>8} {:>7}  goal",
+        "figure", "seconds", "against", "ratio"
+    );
 
     let mut met = true;
     let (ours, theirs) = paired(arguments.runs, || apply(&image), || copy(&image))?;
@@ -84,7 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 /// The release binary.
 fn build() -> Result<PathBuf, String> {
-    let status = crate::cargo().args(["build", "--release", "--package", "casehard"]).status();
+    let status = crate::cargo()
+        .args(["build", "--release", "--package", "casehard"])
+        .status();
     match status {
         Ok(status) if status.success() => Ok(crate::target().join("release/casehard")),
         Ok(_) => Err("the release build failed".into()),
@@ -99,18 +119,29 @@ fn row(figure: &str, ours: Cost, theirs: Cost, goal: Option<f64>) -> bool {
         Some(goal) => format!("≤ {goal} {}", if met { "met" } else { "MISSED" }),
         None => "none".into(),
     };
-    println!("{figure:<44} {:>8.3} {:>8.3} {ratio:>7.2}  {said}", ours.seconds, theirs.seconds);
+    println!(
+        "{figure:<44} {:>8.3} {:>8.3} {ratio:>7.2}  {said}",
+        ours.seconds, theirs.seconds
+    );
     met
 }
 
 fn memory(figure: &str, mebibytes: f64) -> bool {
     let met = mebibytes <= 64.0;
-    println!("{figure:<44} {mebibytes:>8.1} MiB {:>13}  ≤ 64 MiB {}", "", if met { "met" } else { "MISSED" });
+    println!(
+        "{figure:<44} {mebibytes:>8.1} MiB {:>13}  ≤ 64 MiB {}",
+        "",
+        if met { "met" } else { "MISSED" }
+    );
     met
 }
 
 /// Runs two commands in turn, once without counting, and gives the medians.
-fn paired(runs: usize, ours: impl Fn() -> Command, theirs: impl Fn() -> Command) -> Result<(Cost, Cost), String> {
+fn paired(
+    runs: usize,
+    ours: impl Fn() -> Command,
+    theirs: impl Fn() -> Command,
+) -> Result<(Cost, Cost), String> {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for turn in 0..=runs.max(1) {
         let costs = (once(ours())?, once(theirs())?);
@@ -125,7 +156,10 @@ fn paired(runs: usize, ours: impl Fn() -> Command, theirs: impl Fn() -> Command)
 fn median(mut costs: Vec<Cost>) -> Cost {
     costs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let peak = costs.iter().map(|c| c.mebibytes).fold(0.0, f64::max);
-    Cost { mebibytes: peak, ..costs[costs.len() / 2] }
+    Cost {
+        mebibytes: peak,
+        ..costs[costs.len() / 2]
+    }
 }
 
 fn once(mut command: Command) -> Result<Cost, String> {
@@ -143,7 +177,9 @@ fn once(mut command: Command) -> Result<Cost, String> {
 
 fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
     name.unwrap_or("an unknown processor").trim().to_owned()
 }
 
@@ -155,22 +191,32 @@ fn made(path: &Path, megabytes: u64) -> Result<PathBuf, String> {
     }
     let failed = |e: io::Error| format!("cannot make {}: {e}", path.display());
     let temporary = path.with_extension("part");
-    let mut builder = tar::Builder::new(io::BufWriter::new(File::create(&temporary).map_err(failed)?));
+    let mut builder = tar::Builder::new(io::BufWriter::new(
+        File::create(&temporary).map_err(failed)?,
+    ));
     let mut state = 1u64;
     for number in 0..ENTRIES {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         // Sizes spread like real ones: most files are small, a few hold most of the bytes.
-        let size = megabytes * 1_000_000 / ENTRIES * if number % 20 == 0 { 12 } else { 8 } / 10 * (number % 20 == 0 || number % 3 != 0) as u64 * 15 / 10;
+        let size = megabytes * 1_000_000 / ENTRIES * if number % 20 == 0 { 12 } else { 8 } / 10
+            * (number % 20 == 0 || number % 3 != 0) as u64
+            * 15
+            / 10;
         header.set_size(size);
         header.set_mode(if number % 700 == 0 { 0o4755 } else { 0o644 });
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(1_700_000_000);
         let name = format!("./usr/lib/package-{:03}/file-{number:05}", number / 100);
-        builder.append_data(&mut header, name, Noise { state: &mut state }.take(size)).map_err(failed)?;
+        builder
+            .append_data(&mut header, name, Noise { state: &mut state }.take(size))
+            .map_err(failed)?;
     }
-    builder.into_inner().and_then(|mut out| out.flush()).map_err(failed)?;
+    builder
+        .into_inner()
+        .and_then(|mut out| out.flush())
+        .map_err(failed)?;
     fs::rename(&temporary, path).map_err(failed)?;
     Ok(path.to_owned())
 }
@@ -183,10 +229,17 @@ struct Noise<'a> {
 impl Read for Noise<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         for chunk in buffer.chunks_mut(16) {
-            *self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *self.state = self
+                .state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let bytes = (*self.state >> 8).to_le_bytes();
             for (at, byte) in chunk.iter_mut().enumerate() {
-                *byte = if at < 6 { bytes[at] } else { b'a' + bytes[at % 4] % 8 };
+                *byte = if at < 6 {
+                    bytes[at]
+                } else {
+                    b'a' + bytes[at % 4] % 8
+                };
             }
         }
         Ok(buffer.len())
@@ -197,7 +250,12 @@ fn compressed(image: &Path, path: &Path) -> Result<PathBuf, String> {
     let failed = |e: io::Error| format!("cannot make {}: {e}", path.display());
     if !path.is_file() {
         let out = File::create(path).map_err(failed)?;
-        let status = Command::new("gzip").arg("-nc").arg(image).stdout(out).status().map_err(failed)?;
+        let status = Command::new("gzip")
+            .arg("-nc")
+            .arg(image)
+            .stdout(out)
+            .status()
+            .map_err(failed)?;
         if !status.success() {
             return Err("gzip failed".into());
         }

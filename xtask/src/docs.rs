@@ -33,7 +33,10 @@ fn rule_reference(check: bool) -> Outcome {
     let (_, after) = rest
         .split_once(END)
         .ok_or_else(|| failed("find rules:end in"))?;
-    let renewed = format!("{before}{BEGIN}\n{}\n{END}{after}", reference(&Recipe::kinds()).trim());
+    let renewed = format!(
+        "{before}{BEGIN}\n{}\n{END}{after}",
+        reference(&Recipe::kinds()).trim()
+    );
     if renewed == text {
         return Ok(true);
     }

@@ -42,7 +42,7 @@ fn harden(path: &PathBuf, recipes: &[PathBuf], out: PathBuf) -> casehard::Result
         named => Recipe::load_all(named, &[])?,
     };
     let plan = image.plan(&recipe)?;
-    let diff = plan.report()?.to_diff();
+    let diff = plan.report().to_diff()?;
     let _ = io::stdout().write_all(&diff);
     if plan.failed() {
         println!("\na rule failed: no image is written");

@@ -1,0 +1,79 @@
+//! The three bundled images, hardened by the shipped recipes, give the diffs that are kept beside them.
+//!
+//! After a change that is meant, `CASEHARD_BLESS=1 cargo test --test bundled` renews them; git then shows what changed.
+
+use std::path::PathBuf;
+
+use casehard::{Image, OpenOptions, Recipe};
+
+#[test]
+fn container_linux() {
+    compare("container-linux", None);
+}
+
+#[test]
+fn busybox_container() {
+    compare("busybox-container", Some("container"));
+}
+
+#[test]
+fn debian_host() {
+    compare("debian-host", None);
+}
+
+#[test]
+fn an_image_of_no_known_system_lists_the_recipes() {
+    let error = Recipe::matching(&open("busybox-container"), &[]).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("without os-release"), "{message}");
+    for shipped in Recipe::SHIPPED {
+        assert!(message.contains(shipped.name), "{message}");
+    }
+}
+
+#[test]
+fn a_recipe_that_is_meant_for_another_system_is_noted() {
+    let (image, recipe) = (
+        open("debian-host"),
+        Recipe::load("container-linux").unwrap(),
+    );
+    let plan = image.plan(&recipe).unwrap();
+    let note = "recipe:container-linux is meant for coreos, flatcar, and the image's os-release has ID=debian";
+    assert!(
+        plan.notes().iter().any(|n| n.starts_with(note)),
+        "{:?}",
+        plan.notes()
+    );
+}
+
+/// `recipe` is none where os-release chooses it.
+fn compare(name: &str, recipe: Option<&str>) {
+    let image = open(name);
+    let recipe = recipe.map_or_else(|| Recipe::matching(&image, &[]), Recipe::load);
+    let recipe = recipe.unwrap();
+    let plan = image.plan(&recipe).unwrap();
+    assert!(!plan.failed() && !plan.compliant());
+    let diff = plan.report().to_diff().unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("testimages/expected")
+        .join(format!("{name}.diff"));
+    if std::env::var_os("CASEHARD_BLESS").is_some() {
+        std::fs::write(&path, &diff).unwrap();
+    }
+    let expected = std::fs::read(&path).unwrap_or_default();
+    assert!(
+        diff == expected,
+        "the diff is not as {} has it; if the change is meant, renew it with CASEHARD_BLESS=1\n{}",
+        path.display(),
+        String::from_utf8_lossy(&diff)
+    );
+}
+
+fn open(name: &str) -> Image {
+    let bundled = casehard_testimages::bundled();
+    let image = bundled.iter().find(|image| image.name == name).unwrap();
+    let bytes = casehard_testimages::build(image.description).unwrap();
+    OpenOptions::new()
+        .read(format!("{name}.tar"), &bytes[..])
+        .unwrap()
+}
