@@ -12,11 +12,11 @@ pub(crate) fn is_config(path: &str) -> bool {
 
 /// What would go wrong if SELinux enforced the policy that a config text names; the system would not boot without it.
 pub(crate) fn policy_missing(draft: &Draft<'_>, config: &[u8]) -> Option<String> {
-    let lines = config
+    let mut lines = config
         .lines()
         .filter_map(|line| line.trim().strip_prefix(b"SELINUXTYPE="));
     let policy = lines
-        .last()
+        .next_back()
         .map_or_else(|| "targeted".into(), |name| name.trim().to_str_lossy());
     let rootfs = draft.rootfs();
     let found = ["/etc/selinux", "/usr/lib/selinux"]

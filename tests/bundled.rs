@@ -2,6 +2,8 @@
 //!
 //! After a change that is meant, `CASEHARD_BLESS=1 cargo test --test bundled` renews them; git then shows what changed.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::PathBuf;
 
 use casehard::{Image, OpenOptions, Recipe};

@@ -69,7 +69,7 @@ fn grants_to(line: &[u8], user: &str) -> bool {
     let subjects = &users[..users.len().saturating_sub(1)];
     !left.trim_start().starts_with(b"Defaults")
         && !left.trim_start().starts_with(b"#")
-        && subjects.iter().any(|name| *name == user.as_bytes())
+        && subjects.contains(&user.as_bytes())
 }
 
 #[cfg(test)]

@@ -86,20 +86,15 @@ pub(crate) fn without_member(text: &[u8], user: &str) -> Option<(Vec<u8>, String
     if keep.iter().all(|k| *k) {
         return None;
     }
-    // What stands between two members, commas and blanks, goes with the one that goes.
+    // What stands before a member, comma and blanks, goes with it; the first that stays needs none.
     let mut out = text[..=place(list)].to_owned();
-    let mut kept = 0;
-    for (at, member) in members.iter().enumerate().filter(|(at, _)| keep[*at]) {
-        let after = if kept == 0 || at == 0 {
-            None
-        } else {
-            Some(members[at - 1])
-        };
-        if let Some(before) = after {
-            out.push_str(&text[place(before.get()) + before.get().len()..place(member.get())]);
+    let staying = (0..members.len()).filter(|at| keep[*at]);
+    for (nth, at) in staying.enumerate() {
+        if nth > 0 {
+            let before = members[at - 1].get();
+            out.push_str(&text[place(before) + before.len()..place(members[at].get())]);
         }
-        out.push_str(member.get());
-        kept += 1;
+        out.push_str(members[at].get());
     }
     out.push_str(&text[place(list) + list.len() - 1..]);
     Some((out.into_bytes(), name))

@@ -74,3 +74,15 @@ pub(crate) fn paths_named(draft: &Draft<'_>, applet: &str) -> Vec<BString> {
     paths.sort();
     paths
 }
+
+/// The path to show for a busybox: the name under which it takes an applet as its argument, if it has it.
+pub(crate) fn path(draft: &Draft<'_>, id: InodeId) -> BString {
+    let paths = draft.rootfs().paths(id);
+    let called = |path: &&BString| {
+        path.rsplit(|b| *b == b'/')
+            .next()
+            .is_some_and(|name| name.starts_with(b"busybox"))
+    };
+    let found = paths.iter().find(called).or(paths.first());
+    found.cloned().unwrap_or_default()
+}

@@ -232,10 +232,10 @@ mod tests {
             let spliced = stream(&base).spliced(&splices);
             prop_assert_eq!(spliced.len(), want.len() as u64);
             prop_assert_eq!(all(&spliced), want.clone());
-            for offset in 0..want.len() {
+            for (offset, want) in want.iter().enumerate() {
                 let mut byte = [0];
                 spliced.read_exact_at(&mut byte, offset as u64).unwrap();
-                prop_assert_eq!(byte[0], want[offset]);
+                prop_assert_eq!(byte[0], *want);
             }
             prop_assert!(spliced.read_exact_at(&mut [0], want.len() as u64).is_err());
         }

@@ -2,7 +2,7 @@
 //!
 //! Comment lines start with `# `, which both tools skip. `index` lines have the first digits of each content's SHA-256.
 
-use bstr::ByteVec as _;
+use bstr::{BString, ByteVec as _};
 use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, TextDiff};
 
@@ -117,10 +117,7 @@ fn describe(out: &mut Text, old: Option<&State<'_>>, new: Option<&State<'_>>) {
         && state.inode.is_file()
         && !state.others.is_empty()
     {
-        out.comment("hard link; the same file has these names too:");
-        for other in &state.others {
-            out.comment([b"  ".as_slice(), other].concat());
-        }
+        out.comment(hard_links(&state.others));
     }
     let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
     let sides = [old, new].into_iter().flatten();
@@ -297,4 +294,22 @@ impl Text {
         let text = escape(text);
         self.line(format!("# {text}").trim_end());
     }
+}
+
+/// The other names of a hard-linked file, as many as tell which file it is; busybox has hundreds.
+fn hard_links(others: &[BString]) -> Vec<u8> {
+    const SHOWN: usize = 4;
+    let names = bstr::join(", ", &others[..others.len().min(SHOWN)]);
+    let more = others.len().saturating_sub(SHOWN);
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    [
+        b"hard link, also named ".as_slice(),
+        &names,
+        rest.as_bytes(),
+    ]
+    .concat()
 }

@@ -139,7 +139,7 @@ fn a_reviewer_reads_it_in_words() {
         "# owner 0:0 → 0:10",
         "# removed capabilities cap_net_raw=ep",
         "# content unchanged: binary, 7 bytes, sha256 ",
-        "#   /bin/ping6",
+        "# hard link, also named /bin/ping6",
         "# content unchanged: binary, 1048577 bytes, sha256 ",
         "# content unchanged: binary, 4 bytes stored, sparse, sha256 3a6eb079",
         "old mode 104755",

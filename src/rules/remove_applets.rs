@@ -63,12 +63,9 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             }
         }
         if !reachable.is_empty() {
-            let path = draft.rootfs().path(id);
-            let name = path
-                .rsplit_once_str("/")
-                .map_or("busybox", |(_, name)| name.to_str().unwrap_or("busybox"));
+            let path = busybox::path(draft, id);
             let message = format!(
-                "the binary still has {0}: `{name} {1}` runs it",
+                "the binary still has {}: `busybox {}` runs it",
                 reachable.join(", "),
                 reachable[0]
             );
@@ -157,7 +154,7 @@ hardlink bin/wget -> bin/[
             image,
             RULE,
             &format!(
-                "changed\n  removed /bin/nc\n  removed /bin/wget\n  residual /bin/[: {STILL} nc, wget: `[ nc` runs it\n"
+                "changed\n  removed /bin/nc\n  removed /bin/wget\n  residual /bin/busybox: {STILL} nc, wget: `busybox nc` runs it\n"
             ),
         );
         let data = "file bin/wget mode=0755 content=busybox applets=false,wget\nhardlink bin/busybox -> bin/wget\nhardlink bin/x -> bin/wget\n";

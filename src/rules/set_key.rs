@@ -170,7 +170,7 @@ mod tests {
                 String::from_utf8(with_key(text.as_bytes(), "A", "new")).unwrap(),
                 want,
                 "{text:?}"
-            )
+            );
         };
         check("A=old\nB=1\n", "A=new\nB=1\n");
         check("# A=old\n\nB=1", "# A=old\n\nB=1\nA=new\n");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use casehard::{Compression, Image, Recipe};
 
@@ -32,10 +32,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         .unwrap_or_else(|| crate::target().join("hardened"));
     fs::create_dir_all(&out)
         .map_err(|error| format!("cannot create {}: {error}", out.display()))?;
-    harden(&path, &arguments.recipe, out).map_err(|error| error.to_string())
+    harden(&path, &arguments.recipe, &out).map_err(|error| error.to_string())
 }
 
-fn harden(path: &PathBuf, recipes: &[PathBuf], out: PathBuf) -> casehard::Result<bool> {
+fn harden(path: &Path, recipes: &[PathBuf], out: &Path) -> casehard::Result<bool> {
     let image = Image::open(path)?;
     let recipe = match recipes {
         [] => Recipe::matching(&image, &[])?,
