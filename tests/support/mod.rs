@@ -2,4 +2,6 @@
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
+pub(crate) mod archives;
+pub(crate) mod model;
 pub(crate) mod tools;

@@ -1,0 +1,164 @@
+//! What casehard promises of every image, tried on images that are as odd as archives can be.
+
+use casehard::{Compression, Error, Image, Recipe, WriteOptions};
+use proptest::prelude::*;
+
+mod support;
+
+use support::model::{self, open, written};
+
+fn recipe(rules: &str) -> Recipe {
+    let text = if rules.starts_with("[Recipe]") {
+        rules.to_owned()
+    } else {
+        format!("[Recipe]\nSchema=1\n{rules}\n")
+    };
+    Recipe::parse("test", &text).expect("the recipe is right")
+}
+
+fn build(description: &str) -> Vec<u8> {
+    casehard_testimages::build(description).unwrap_or_else(|e| panic!("{e}\n{description}"))
+}
+
+/// Hardens an image, holds every promise, and gives the names of the output with types and link targets, one a line.
+#[track_caller]
+fn hardened(description: &str, rules: &str) -> String {
+    let (out, _) = model::harden(&build(description), &recipe(rules)).expect("it can be hardened");
+    let image = open(&out).expect("it was opened before");
+    let entries = image.archive().entries.iter();
+    entries
+        .map(|e| {
+            format!(
+                "{:?} {}{}{} {:o}\n",
+                e.kind,
+                e.path,
+                if e.link.is_empty() { "" } else { " -> " },
+                e.link,
+                e.mode
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_first_hard_link_left_takes_the_data() {
+    let image = "file a mode=0755 fill=700\nhardlink b -> a\nhardlink c -> a\nhardlink d -> b";
+    assert_eq!(
+        hardened(image, "[Remove /a]"),
+        "File b 755\nHardLink c -> b 644\nHardLink d -> b 644\n"
+    );
+    assert_eq!(
+        hardened(image, "[Remove /b]"),
+        "File a 755\nHardLink c -> a 644\nHardLink d -> a 644\n"
+    );
+    assert_eq!(hardened(image, "[Remove /{a,b,c}]"), "File d 755\n");
+    assert_eq!(hardened(image, "[Remove /*]"), "");
+}
+
+#[test]
+fn the_first_name_left_takes_over_a_link_or_device_too() {
+    let image = "symlink s -> x\nhardlink t -> s\nhardlink u -> s\nchar n 1,3\nhardlink m -> n";
+    assert_eq!(
+        hardened(image, "[Remove /{s,n}]"),
+        "Symlink t -> x 777\nHardLink u -> t 644\nCharDevice m 644\n"
+    );
+}
+
+#[test]
+fn a_shadowed_hard_link_does_not_lose_what_it_names() {
+    // `b` is another file in the end, but on the way there it is a link to what goes.
+    let image = "file a fill=1\nhardlink b -> a\nhardlink c -> b\nfile b fill=2";
+    assert_eq!(hardened(image, "[Remove /a]"), "File c 644\nFile b 644\n");
+    let alone = "file a fill=1\nhardlink b -> a\nfile b fill=2";
+    assert_eq!(hardened(alone, "[Remove /a]"), "File b 644\n");
+    let twice = "file a fill=1\nhardlink b -> a\nfile a fill=2\nfile b fill=3";
+    assert_eq!(hardened(twice, "[Remove /a]"), "File b 644\n");
+    let late = "file b fill=1\nhardlink a -> b\nfile b fill=2\nhardlink c -> a";
+    assert_eq!(hardened(late, "[Remove /a]"), "File b 644\nFile c 644\n");
+}
+
+#[test]
+fn a_link_to_its_own_name_is_not_made() {
+    let image = "file b fill=1\nhardlink a -> b\nhardlink b -> a";
+    assert_eq!(hardened(image, "[Remove /a]"), "File b 644\n");
+}
+
+#[test]
+fn shadowed_headers_of_a_hard_link_are_stripped_too() {
+    let image = "file a mode=0755\nhardlink b -> a mode=4755\nhardlink b -> a mode=0755";
+    assert!(!hardened(image, "[StripSetid]").contains("4755"));
+    let image = "file a mode=0755\nhardlink b -> a mode=4755\nfile b mode=0644";
+    assert!(!hardened(image, "[StripSetid]").contains("4755"));
+}
+
+#[test]
+fn hard_links_through_a_removed_directory_link_still_resolve() {
+    let image = "dir usr/bin\nsymlink bin -> usr/bin\nfile usr/bin/busybox fill=1\nhardlink usr/bin/sh -> bin/busybox\nfile bin/su mode=4755";
+    assert_eq!(
+        hardened(image, "[Remove /bin]"),
+        "Directory usr/bin/ 755\nFile usr/bin/busybox 644\nHardLink usr/bin/sh -> usr/bin/busybox 644\nFile usr/bin/su 4755\n"
+    );
+}
+
+#[test]
+fn a_dangling_hard_link_does_not_bring_back_a_removed_directory() {
+    assert_eq!(
+        hardened(
+            "dir opt\nfile opt/a\nhardlink opt/b -> gone",
+            "[Remove /opt]"
+        ),
+        ""
+    );
+}
+
+#[test]
+fn a_directory_without_an_entry_outlives_its_last_file() {
+    assert_eq!(
+        hardened(
+            "option prefix=./\nfile run/lock/a\nfile etc/b",
+            "[Remove /run/lock/a]"
+        ),
+        "File ./etc/b 644\nDirectory ./run/lock/ 755\n"
+    );
+}
+
+#[test]
+fn a_rule_that_takes_away_what_another_goes_by_is_a_conflict() {
+    let image = open(&build(
+        "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a",
+    ))
+    .expect("it opens");
+    let recipe = recipe("[StripSetid]\nKeep=/usr/bin/a\n[Remove /usr/bin/a]");
+    let error = image.plan(&recipe).expect_err("what Keep names is gone");
+    assert!(matches!(error, Error::Recipe(_)), "{error}");
+}
+
+#[test]
+fn an_archive_stays_one_when_all_of_it_goes() {
+    assert_eq!(hardened("option trailer=none\nfile a", "[Remove /a]"), "");
+}
+
+#[test]
+fn a_sparse_file_keeps_its_name_and_map() {
+    for sparse in [
+        "file a format=gnu sparse=gnu size=300000 map=0+100,4096+10,8192+10,16384+10,32768+10,65536+20 content=fill:160",
+        "file a format=pax sparse=pax size=9000 map=0+100,4096+10 content=fill:110",
+    ] {
+        let image = format!("{sparse}\nhardlink b -> a");
+        assert_eq!(hardened(&image, "[Remove /a]"), "SparseFile b 644\n");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_archives_keep_every_promise(archive in support::archives::archive(), rules in support::archives::recipe()) {
+        match model::harden(&build(&archive), &recipe(&rules)) {
+            // Refused archives and recipes that contradict themselves are no concern here.
+            Ok(_) | Err(Error::Image { .. } | Error::Recipe(_)) => {}
+            Err(Error::Unfulfilled(why)) if why == "a rule failed" => {}
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}
