@@ -149,6 +149,141 @@ fn a_sparse_file_keeps_its_name_and_map() {
     }
 }
 
+/// Changes header fields of the archive's first block, or of a later one, and makes the checksum right again.
+fn patched(mut bytes: Vec<u8>, block: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
+    let header = &mut bytes[block * 512..][..512];
+    for (at, field) in fields {
+        header[*at..at + field.len()].copy_from_slice(field);
+    }
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    bytes
+}
+
+#[track_caller]
+fn refused(bytes: &[u8], why: &str) {
+    let nothing = recipe("[StripSetid]");
+    let error = open(bytes).and_then(|image| image.plan(&nothing).map(drop));
+    let error = error.expect_err(why).to_string();
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
+fn a_prefix_counts_whatever_the_version_of_ustar() {
+    let image = build("option format=ustar\nfile su mode=4755");
+    for version in [&b"\0\0"[..], b"  "] {
+        let image = open(&patched(
+            image.clone(),
+            0,
+            &[(263, version), (345, b"usr/bin")],
+        ));
+        let path = image.expect("it opens").archive().entries[0]
+            .path
+            .to_string();
+        assert_eq!(path, "usr/bin/su");
+    }
+}
+
+#[test]
+fn sizes_that_extractors_read_differently_are_refused() {
+    let image = build("file a fill=512\nfile b");
+    for size in [
+        &b"+0000001000\0"[..],
+        b"\x80\x01\0\0\0\0\0\0\0\0\x02\0",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    ] {
+        refused(
+            &patched(image.clone(), 0, &[(124, size)]),
+            "the size field is not a number",
+        );
+    }
+    let big = b"\x80\0\0\0\0\0\0\0\0\0\x02\0";
+    assert!(open(&patched(image, 0, &[(124, big)])).is_ok());
+}
+
+#[test]
+fn blank_numbers_are_zero() {
+    let image = patched(
+        build("file a mode=4755\nfile b"),
+        0,
+        &[
+            (108, &[0; 8]),
+            (116, b"       \0"),
+            (124, &[0; 12]),
+            (136, &[0; 12]),
+        ],
+    );
+    let opened = open(&image).expect("it opens");
+    assert_eq!(opened.archive().entries.len(), 2);
+    model::harden(&image, &recipe("[StripSetid]")).expect("it can be hardened");
+}
+
+#[test]
+fn a_hard_link_with_a_size_is_refused_where_data_may_follow() {
+    let plain = build("file a fill=3\nhardlink b -> a header-size=3\nfile c");
+    assert_eq!(open(&plain).expect("it opens").archive().entries.len(), 3);
+    // libarchive believes the size once an archive has a PAX header, GNU tar never does.
+    refused(
+        &build("file a fill=3 pax:comment=x\nhardlink b -> a header-size=512\nfile c"),
+        "whether data follows",
+    );
+    refused(
+        &build("global comment=x\nfile a fill=3\nhardlink b -> a header-size=512\nfile c"),
+        "whether data follows",
+    );
+}
+
+#[test]
+fn names_that_linux_cannot_hold_are_refused() {
+    let name = "d/".repeat(2047);
+    assert!(open(&build(&format!("file {name}f"))).is_ok());
+    refused(&build(&format!("file {name}ff")), "4095");
+    refused(
+        &build(&format!("symlink s -> {}", "x".repeat(4096))),
+        "4095",
+    );
+    let deeper = format!("dir {name}\nsymlink s -> {name}\nfile s/d/d");
+    refused(&build(&deeper), "4095");
+    let pax = "a/".repeat(400_000);
+    refused(&build(&format!("option format=pax\nfile {pax}f")), "4095");
+}
+
+#[test]
+fn a_time_before_1970_is_not_handed_on() {
+    let image = build("dir etc pax:mtime=-5.5\nfile etc/a");
+    let (out, _) =
+        model::harden(&image, &recipe("[WriteFile /etc/b]\nLine=x")).expect("it can be hardened");
+    let image = patched(build("dir etc\nfile etc/a"), 0, &[(136, &[0xff; 12])]);
+    let (other, _) =
+        model::harden(&image, &recipe("[WriteFile /etc/b]\nLine=x")).expect("it can be hardened");
+    for out in [out, other] {
+        let image = open(&out).expect("it opens");
+        assert_eq!(image.archive().entries.last().map(|e| e.mtime), Some(0));
+    }
+}
+
+#[test]
+fn a_link_to_a_directory_is_that_directory() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("rootfs")).expect("the folder is writable");
+    std::fs::write(folder.path().join("rootfs/a"), "a").expect("the folder is writable");
+    std::os::unix::fs::symlink("rootfs", folder.path().join("link"))
+        .expect("the folder is writable");
+    let image = Image::open(folder.path().join("link")).expect("it opens");
+    let names: Vec<String> = image
+        .archive()
+        .entries
+        .iter()
+        .map(|e| e.path.to_string())
+        .collect();
+    assert_eq!(names, ["./", "./a"]);
+    assert_eq!(
+        image.archive().entries[0].kind,
+        casehard::image::EntryKind::Directory
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

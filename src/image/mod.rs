@@ -25,7 +25,7 @@ pub use stream::{Piece, Splice, TarStream};
 
 pub(crate) use codec::{Encoder, gzip_header};
 pub(crate) use head::{Format, Head, styled};
-pub(crate) use index::Damage;
+pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use stream::Origin;
 

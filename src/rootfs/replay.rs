@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind};
+use crate::image::{Archive, Damage, Entry, EntryKind, PATH_LIMIT};
 
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
@@ -39,6 +39,13 @@ impl Rootfs {
         let directory = self
             .parents(parents)
             .map_err(|e| format!("{}: {e}", entry.path))?;
+        let length = self.path_in(directory, name).len();
+        if length > PATH_LIMIT + 1 {
+            return Err(format!(
+                "{} leads to a path of {length} bytes; Linux takes {PATH_LIMIT}",
+                entry.path
+            ));
+        }
         let existing = self.child(directory, name).map(|c| c.inode);
         let node = match entry.kind {
             EntryKind::HardLink => return self.extract_link(number, entry, directory, name),
