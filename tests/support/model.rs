@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read as _;
 
+use sha2::{Digest as _, Sha256};
+
 use casehard::edit::{Change, Edit};
 use casehard::image::{Entry, EntryKind};
 use casehard::{Error, Image, OpenOptions, Plan, Recipe, WriteOptions};
@@ -10,8 +12,8 @@ use casehard::{Error, Image, OpenOptions, Plan, Recipe, WriteOptions};
 /// A file tree by absolute path.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    names: BTreeMap<Vec<u8>, usize>,
-    nodes: Vec<Node>,
+    pub(crate) names: BTreeMap<Vec<u8>, usize>,
+    pub(crate) nodes: Vec<Node>,
     /// For each entry of the archive the path that it makes, without symbolic links on the way, and its inode.
     made: Vec<Made>,
 }
@@ -21,20 +23,20 @@ type Made = Option<(Vec<u8>, usize)>;
 
 /// A file, directory or link.
 #[derive(Clone, Debug, PartialEq)]
-struct Node {
-    kind: EntryKind,
+pub(crate) struct Node {
+    pub(crate) kind: EntryKind,
     /// What the first header says.
-    meta: Meta,
-    /// Data as the archive stores it, or a symbolic link's target.
-    content: Vec<u8>,
+    pub(crate) meta: Meta,
+    /// Data as the archive stores it, its hash if it is large, or a symbolic link's target.
+    pub(crate) content: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Meta {
-    mode: u32,
-    owner: (u64, u64),
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    mtime: u64,
+pub(crate) struct Meta {
+    pub(crate) mode: u32,
+    pub(crate) owner: (u64, u64),
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) mtime: u64,
 }
 
 impl Tree {
@@ -114,7 +116,7 @@ impl Tree {
                 let content = if kind == EntryKind::Symlink {
                     entry.link.to_vec()
                 } else {
-                    raw(image, entry.data_range())
+                    content(raw(image, entry.data_range()))
                 };
                 self.add(Node {
                     kind: if kind == EntryKind::SparseFile {
@@ -172,10 +174,22 @@ impl Tree {
         }
     }
 
-    /// The names of one inode.
-    fn names_of(&self, id: usize) -> BTreeSet<&[u8]> {
-        let names = self.names.iter().filter(|(_, other)| **other == id);
-        names.map(|(name, _)| name.as_slice()).collect()
+    /// The names of each inode that pass.
+    fn groups(&self, pass: impl Fn(&[u8]) -> bool) -> BTreeMap<usize, BTreeSet<&[u8]>> {
+        let mut groups: BTreeMap<usize, BTreeSet<&[u8]>> = BTreeMap::new();
+        for (name, id) in self.names.iter().filter(|(name, _)| pass(name)) {
+            groups.entry(*id).or_default().insert(name);
+        }
+        groups
+    }
+}
+
+/// A file's content, or what tells it from others where it is large.
+pub(crate) fn content(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() < 4096 {
+        bytes
+    } else {
+        Sha256::digest(&bytes).to_vec()
     }
 }
 
@@ -254,7 +268,8 @@ pub(crate) fn changes(edits: &[Edit]) -> BTreeMap<Vec<u8>, Vec<&Change>> {
     changes
 }
 
-fn same_tree_but_for(before: &Tree, after: &Tree, edits: &[Edit]) {
+/// Holds that two trees differ by the edits and by nothing else.
+pub(crate) fn same_tree_but_for(before: &Tree, after: &Tree, edits: &[Edit]) {
     let changes = changes(edits);
     let paths: BTreeSet<&Vec<u8>> = before.names.keys().chain(after.names.keys()).collect();
     for path in paths {
@@ -283,22 +298,31 @@ fn same_tree_but_for(before: &Tree, after: &Tree, edits: &[Edit]) {
             Some(node)
         };
         assert_eq!(node(before), node(after), "{shown} after {all:?}");
-        let gone = |name: &&[u8]| !after.names.contains_key(*name);
-        let names = |tree: &Tree| -> BTreeSet<Vec<u8>> {
-            let names = tree.names_of(tree.names[path]);
-            names
-                .into_iter()
-                .filter(|name| {
-                    !gone(name)
-                        && !changes
-                            .get(*name)
-                            .is_some_and(|all| all.iter().any(replaced))
-                })
-                .map(<[u8]>::to_vec)
-                .collect()
-        };
-        assert_eq!(names(before), names(after), "the names of {shown}");
     }
+    let kept = |name: &[u8]| {
+        let replaced = |c: &&Change| matches!(c, Change::Removed | Change::Created);
+        after.names.contains_key(name)
+            && !changes
+                .get(name)
+                .is_some_and(|all| all.iter().any(replaced))
+    };
+    let groups = |tree: &Tree| -> BTreeSet<Vec<Vec<u8>>> {
+        let groups = tree.groups(kept).into_values();
+        groups
+            .map(|names| names.into_iter().map(<[u8]>::to_vec).collect())
+            .collect()
+    };
+    assert_eq!(groups(before), groups(after), "names that are one file");
+}
+
+/// The paths at which two trees differ.
+pub(crate) fn differing(before: &Tree, after: &Tree) -> BTreeSet<Vec<u8>> {
+    let node = |tree: &Tree, path: &Vec<u8>| tree.names.get(path).map(|id| tree.nodes[*id].clone());
+    let paths = before.names.keys().chain(after.names.keys());
+    paths
+        .filter(|path| node(before, path) != node(after, path))
+        .cloned()
+        .collect()
 }
 
 fn same_bytes_but_for(
@@ -339,9 +363,12 @@ fn same_bytes_but_for(
         .filter(|(entry, made)| may_change(entry, made))
         .map(|(entry, made)| path_of(entry, made))
         .collect();
+    let explicit: BTreeSet<usize> = before.made.iter().flatten().map(|(_, id)| *id).collect();
     let implied = |path: &Vec<u8>| {
-        let inode = before.names.get(path);
-        inode.is_some_and(|id| before.made.iter().flatten().all(|(_, other)| other != id))
+        before
+            .names
+            .get(path)
+            .is_some_and(|id| !explicit.contains(id))
     };
     // What stands between untouched entries and after them is what edits made.
     let explained = |(entry, made): (&Entry, &Made)| {

@@ -43,14 +43,24 @@ pub(crate) struct RealTest {
 
 /// Runs the tests as the arguments say, as the built-in harness would.
 pub(crate) fn main(tests: &[RealTest]) -> ExitCode {
+    main_if(|| Ok(()), tests)
+}
+
+/// As [`main`], where all tests need something else as well: what is missing of it is asked for when the first one runs.
+pub(crate) fn main_if(ready: fn() -> Result<(), String>, tests: &[RealTest]) -> ExitCode {
     let trials = tests.iter().map(|&test| {
         Trial::ignorable_test(test.name, move || {
             let missing = missing(test.needs);
-            if missing.is_empty() {
+            let ready = if missing.is_empty() {
+                ready()
+            } else {
+                Err(missing.join(", "))
+            };
+            let Err(lacking) = ready else {
                 (test.run)();
                 return Ok(Completion::Completed);
-            }
-            let reason = format!("needs {}", missing.join(", "));
+            };
+            let reason = format!("needs {lacking}");
             if std::env::var_os("CASEHARD_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
                 Err(Failed::from(reason))
             } else {
@@ -94,6 +104,15 @@ impl Tool {
             String::from_utf8_lossy(&output.stderr)
         );
         output.stdout
+    }
+}
+
+/// Whether the tests run as root, who alone can make files of others.
+pub(crate) fn as_root() -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    match std::fs::metadata("/proc/self") {
+        Ok(process) if process.uid() == 0 => Ok(()),
+        _ => Err("to run as root".to_owned()),
     }
 }
 
