@@ -141,8 +141,8 @@ fn an_archive_stays_one_when_all_of_it_goes() {
 #[test]
 fn a_sparse_file_keeps_its_name_and_map() {
     for sparse in [
-        "file a format=gnu sparse=gnu size=300000 map=0+100,4096+10,8192+10,16384+10,32768+10,65536+20 content=fill:160",
-        "file a format=pax sparse=pax size=9000 map=0+100,4096+10 content=fill:110",
+        "file a format=gnu sparse=gnu size=300000 map=0+512,4096+512,8192+512,16384+512,32768+512,65536+20 content=fill:2580",
+        "file a format=pax sparse=pax size=9000 map=0+512,4096+10 content=fill:522",
     ] {
         let image = format!("{sparse}\nhardlink b -> a");
         assert_eq!(hardened(&image, "[Remove /a]"), "SparseFile b 644\n");
@@ -231,6 +231,51 @@ fn a_hard_link_with_a_size_is_refused_where_data_may_follow() {
     refused(
         &build("global comment=x\nfile a fill=3\nhardlink b -> a header-size=512\nfile c"),
         "whether data follows",
+    );
+}
+
+#[test]
+fn a_sparse_map_that_asks_for_more_than_is_stored_is_refused() {
+    // GNU tar reads whole blocks for each range, and would take the entries that follow for data.
+    let why = "a sparse map";
+    refused(
+        &build("file a sparse=gnu size=9000 map=0+100,4096+10 content=fill:110\nfile b"),
+        why,
+    );
+    refused(
+        &build("file a format=pax sparse=pax size=9000 map=0+100,4096+10 content=fill:110\nfile b"),
+        why,
+    );
+    let many = "map=0+1,1K+1,2K+1,3K+1,4K+1,5K+1,6K+1 content=fill:7";
+    refused(&build(&format!("file a sparse=gnu size=9000 {many}")), why);
+    for records in [
+        "pax:GNU.sparse.size=9000 pax:GNU.sparse.map=0,512,4096,512",
+        "pax:GNU.sparse.numblocks=2 pax:GNU.sparse.offset=0 pax:GNU.sparse.numbytes=512 pax:GNU.sparse.offset=4096 pax:GNU.sparse.numbytes=512",
+    ] {
+        assert!(
+            open(&build(&format!(
+                "file a format=pax fill=1K {records}\nfile b"
+            )))
+            .is_ok()
+        );
+        refused(
+            &build(&format!("file a format=pax fill=512 {records}\nfile b")),
+            why,
+        );
+    }
+    let both = "file a format=pax sparse=pax size=9000 map=0+512 content=fill:512 pax:GNU.sparse.map=0,1024";
+    refused(&build(both), why);
+    refused(
+        &build(
+            "file a format=gnu sparse=gnu size=9000 map=0+512 content=fill:512 pax:GNU.sparse.map=0,1024",
+        ),
+        why,
+    );
+    refused(
+        &build(
+            "file a format=pax fill=9 pax:GNU.sparse.major=1 pax:GNU.sparse.minor=0 pax:GNU.sparse.realsize=9",
+        ),
+        why,
     );
 }
 

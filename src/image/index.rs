@@ -12,6 +12,7 @@ use bstr::{BString, ByteSlice};
 use tar::Header;
 
 use super::pax::{self, Record};
+use super::sparse::{self, Ranges};
 use super::stream::TarStream;
 
 pub(crate) const BLOCK: u64 = 512;
@@ -341,7 +342,7 @@ impl Walker<'_> {
                 );
             }
         };
-        let size = number("size", size_field(header))?;
+        let size = number("size", number_field(&header.as_old().size))?;
         let stored = match kind {
             EntryKind::File | EntryKind::SparseFile => size,
             EntryKind::HardLink if self.pax && size > 0 => {
@@ -369,7 +370,7 @@ impl Walker<'_> {
             return damage(at, "the mode field is not a number");
         };
         let mode = u32::try_from(mode & 0o7777).expect("twelve bits");
-        let data = self.data_start(header, typeflag)?;
+        let data = self.data_start(header, typeflag, stored)?;
         if data
             .checked_add(stored)
             .and_then(|end| end.checked_next_multiple_of(BLOCK))
@@ -379,6 +380,18 @@ impl Walker<'_> {
                 at,
                 format!("the archive is cut short: it ends inside {path}"),
             );
+        }
+        let fits = match (kind, typeflag) {
+            (EntryKind::SparseFile, b'S') => {
+                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
+            }
+            (EntryKind::SparseFile, _) => {
+                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
+            }
+            _ => true,
+        };
+        if !fits {
+            return damage(at, ODD_MAP);
         }
         Ok(Entry {
             start: pending.start.unwrap_or(at),
@@ -405,10 +418,17 @@ impl Walker<'_> {
         })
     }
 
-    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map.
-    fn data_start(&self, header: &Header, typeflag: u8) -> Result<u64, Damage> {
+    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
+    /// not ask for more than is stored.
+    fn data_start(&self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
         let mut data = self.at + BLOCK;
-        let mut more = typeflag == b'S' && header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
+        if typeflag != b'S' {
+            return Ok(data);
+        }
+        let Some(header) = header.as_gnu() else {
+            return damage(self.at, ODD_MAP);
+        };
+        let (mut more, mut ranges) = (header.is_extended(), Ranges::of_gnu_header(header));
         while more {
             let mut block = tar::GnuExtSparseHeader::new();
             if self.stream.len() - data < BLOCK {
@@ -419,7 +439,11 @@ impl Walker<'_> {
             }
             self.stream.read_exact_at(block.as_mut_bytes(), data)?;
             more = block.is_extended();
+            ranges = ranges.and_then(|all| all.with_block(&block));
             data += BLOCK;
+        }
+        if !ranges.is_some_and(|all| all.fit(stored)) {
+            return damage(self.at, ODD_MAP);
         }
         Ok(data)
     }
@@ -433,7 +457,7 @@ impl Walker<'_> {
 
     /// The data of an extension header; moves past it.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
-        let size = size_field(header)
+        let size = number_field(&header.as_old().size)
             .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
         if size > EXTENSION_LIMIT {
             return damage(
@@ -455,6 +479,8 @@ impl Walker<'_> {
     }
 }
 
+const ODD_MAP: &str =
+    "a sparse map does not fit the data that is stored; extractors disagree on where the file ends";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 impl Entry {
@@ -477,9 +503,8 @@ impl Entry {
     }
 }
 
-/// The size that a header gives, where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
-fn size_field(header: &Header) -> Option<u64> {
-    let field = &header.as_old().size;
+/// A size where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
+pub(super) fn number_field(field: &[u8; 12]) -> Option<u64> {
     match field.split_last_chunk::<8>() {
         Some(([0x80, 0, 0, 0], low)) => Some(u64::from_be_bytes(*low)),
         _ => octal(field),
@@ -569,7 +594,7 @@ fn sparse_name(records: &[Record]) -> Option<&[u8]> {
     pax::value(records, "GNU.sparse.name")
 }
 
-fn parse_number(text: &[u8]) -> Option<u64> {
+pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
     text.to_str()
         .ok()
         .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?

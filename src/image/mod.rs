@@ -8,6 +8,7 @@ mod head;
 mod index;
 mod pax;
 mod progress;
+mod sparse;
 mod spool;
 mod stream;
 

@@ -122,12 +122,12 @@ fn entry() -> impl Strategy<Value = String> {
         1 => (file(), file(), any::<bool>()).prop_map(|(name, target, absolute)| {
             format!("symlink {name} -> {}", if absolute { format!("/{target}") } else { "a".into() })
         }),
-        2 => (select(DIRECTORIES), select(vec!["0755", "2755", "0700"]), how)
+        2 => (select(DIRECTORIES), select(vec!["0755", "0711", "0700"]), how)
             .prop_map(|(name, mode, how)| format!("dir {name} mode={mode}{}", if name == "." { "" } else { how })),
         1 => file().prop_map(|name| format!("fifo {name} mode=0600")),
         1 => file().prop_map(|name| format!(
-            "file {name} mode=4755 format=gnu sparse=gnu size=300000 map=0+100,4096+10,8192+10,16384+10,32768+10,65536+20 content=fill:160")),
-        1 => file().prop_map(|name| format!("file {name} mode=4755 format=pax sparse=pax size=9000 map=0+100,4096+10 content=fill:110")),
+            "file {name} mode=4755 format=gnu sparse=gnu size=300000 map=0+512,4096+512,8192+512,16384+512,32768+512,65536+20 content=fill:2580")),
+        1 => file().prop_map(|name| format!("file {name} mode=4755 format=pax sparse=pax size=9000 map=0+512,4096+10 content=fill:522")),
         1 => Just("global comment=abc".to_owned()),
         1 => select(vec!["etc", "usr/lib"]).prop_map(|place| format!("file {place}/systemd/system/x.service content=text:[Unit]\\n")),
     ]
