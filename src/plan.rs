@@ -14,7 +14,7 @@ use crate::lower::lower;
 use crate::os_release::OsRelease;
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::Rootfs;
-use crate::rules;
+use crate::{regrants, rules};
 
 /// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
 ///
@@ -103,7 +103,8 @@ impl Image {
             options.mtime,
         );
         let outcomes = run(&mut draft, recipe)?;
-        let notes = notes(&draft, recipe)?;
+        let mut notes = notes(&draft, recipe)?;
+        notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
         residuals.extend(sealed_usr(&draft)?);
         let edits = std::mem::take(&mut draft.edits);
@@ -235,6 +236,17 @@ fn sealed_usr(draft: &Draft<'_>) -> Result<Option<Residual>> {
         line: None,
         message: "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot".into(),
     }))
+}
+
+/// Adds what takes edits back; a note where that cannot be found out.
+fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Option<String>> {
+    match regrants::residuals(draft, before) {
+        Ok(()) => Ok(None),
+        Err(Stop::Failed(why)) => Ok(Some(format!(
+            "what upgrades bring back is not known: {why}"
+        ))),
+        Err(Stop::Fatal(error)) => Err(error),
+    }
 }
 
 fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {

@@ -12,7 +12,7 @@ mod strip_setid;
 mod write_file;
 
 #[cfg(test)]
-mod harness;
+pub(crate) mod harness;
 
 use bstr::BStr;
 
