@@ -369,6 +369,15 @@ impl<'i> Draft<'i> {
         );
     }
 
+    /// Gives a new inode an extended attribute. It is a part of creating it, not an edit of its own.
+    pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
+        self.rootfs
+            .inode_mut(id)
+            .meta
+            .xattrs
+            .push((name.into(), value));
+    }
+
     /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.
     fn set_meta(
         &mut self,

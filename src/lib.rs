@@ -34,6 +34,7 @@ mod regrants;
 mod report;
 pub mod rootfs;
 mod rules;
+mod sealed;
 mod selinux;
 mod systemd;
 mod write;

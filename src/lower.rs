@@ -363,6 +363,9 @@ impl<'a> Lowering<'a> {
         head.set_uid(inode.meta.uid);
         head.set_gid(inode.meta.gid);
         head.set_mtime(inode.mtime);
+        for (name, value) in &inode.meta.xattrs {
+            head.add_xattr(name, value);
+        }
         if let Node::Symlink(target) = &inode.node {
             head.set_link(target);
         }

@@ -14,7 +14,7 @@ use crate::lower::lower;
 use crate::os_release::OsRelease;
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::Rootfs;
-use crate::{regrants, rules};
+use crate::{regrants, rules, sealed, selinux};
 
 /// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
 ///
@@ -103,10 +103,13 @@ impl Image {
             options.mtime,
         );
         let outcomes = run(&mut draft, recipe)?;
+        let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = notes(&draft, recipe)?;
+        notes
+            .extend(unlabelled.map(|why| format!("new files are not labelled for SELinux: {why}")));
         notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed_usr(&draft)?);
+        residuals.extend(sealed::residuals(&draft, &os_release(&draft)?));
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
         let unused = draft.waivers.clone();
@@ -227,24 +230,17 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// What the image as a whole leaves open: edits below a `/usr` that dm-verity checks at boot.
-fn sealed_usr(draft: &Draft<'_>) -> Result<Option<Residual>> {
-    let below = draft.edits.iter().any(|e| e.path.starts_with(b"/usr/"));
-    Ok((below && os_release(draft)?.seals_usr()).then(|| Residual {
-        rule: None,
-        path: Some("/usr".into()),
-        line: None,
-        message: "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot".into(),
-    }))
-}
-
 /// Adds what takes edits back; a note where that cannot be found out.
 fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Option<String>> {
-    match regrants::residuals(draft, before) {
+    let why = readable(regrants::residuals(draft, before))?;
+    Ok(why.map(|why| format!("what upgrades bring back is not known: {why}")))
+}
+
+/// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.
+fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
+    match found {
         Ok(()) => Ok(None),
-        Err(Stop::Failed(why)) => Ok(Some(format!(
-            "what upgrades bring back is not known: {why}"
-        ))),
+        Err(Stop::Failed(why)) => Ok(Some(why)),
         Err(Stop::Fatal(error)) => Err(error),
     }
 }
