@@ -48,7 +48,6 @@ pub(crate) fn residuals(draft: &Draft<'_>, os: &OsRelease) -> Vec<Residual> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::plan::PlanOptions;
     use crate::recipe::Recipe;
     use crate::rules::harness::open;
