@@ -1,6 +1,10 @@
 //! What casehard promises of every image, tried on images that are as odd as archives can be.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
 use casehard::{Compression, Error, Image, Recipe, WriteOptions};
+use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 
 mod support;
@@ -327,6 +331,141 @@ fn a_link_to_a_directory_is_that_directory() {
         image.archive().entries[0].kind,
         casehard::image::EntryKind::Directory
     );
+}
+
+/// Packs by the compressors' own crates, in more members or frames than one where the format has them.
+fn packed() -> Vec<(&'static str, Compression, Vec<u8>)> {
+    let tar = build(
+        "option prefix=./ format=pax\ndir .\nfile a mode=4755 fill=9000\nhardlink b -> a\nfile c fill=70K:00",
+    );
+    let (one, two) = tar.split_at(5000);
+    let gzip = |data: &[u8], name: &str| {
+        let builder = flate2::GzBuilder::new()
+            .filename(name)
+            .comment("by hand")
+            .extra(&b"ab\x01\0x"[..])
+            .mtime(1_500_000_000);
+        let mut out = builder.write(Vec::new(), flate2::Compression::fast());
+        out.write_all(data)
+            .and_then(|()| out.finish())
+            .expect("memory does not fill up")
+    };
+    let zstd = |data: &[u8], level| zstd::encode_all(data, level).expect("memory does not fill up");
+    let xz = |data: &[u8]| {
+        let mut out = XzWriter::new(Vec::new(), XzOptions::with_preset(1)).expect("a preset");
+        out.write_all(data)
+            .and_then(|()| out.finish())
+            .expect("memory does not fill up")
+    };
+    let bzip2 = |data: &[u8]| {
+        let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        out.write_all(data)
+            .and_then(|()| out.finish())
+            .expect("memory does not fill up")
+    };
+    let skipped = b"P*M\x18\x04\0\0\0skip";
+    vec![
+        ("gzip", Compression::Gzip, gzip(&tar, "image.tar")),
+        (
+            "gzip of two members",
+            Compression::Gzip,
+            [gzip(one, "a"), gzip(two, "b")].concat(),
+        ),
+        (
+            "gzip with zeros behind",
+            Compression::Gzip,
+            [gzip(&tar, "a"), vec![0; 10_000]].concat(),
+        ),
+        (
+            "gzip with an empty member",
+            Compression::Gzip,
+            [gzip(&tar, "a"), gzip(b"", "b")].concat(),
+        ),
+        (
+            "zstd of two frames",
+            Compression::Zstd,
+            [zstd(one, 1), zstd(two, 19)].concat(),
+        ),
+        (
+            "zstd with skippable frames",
+            Compression::Zstd,
+            [skipped.to_vec(), zstd(&tar, 3), skipped.to_vec()].concat(),
+        ),
+        (
+            "xz of two streams with padding",
+            Compression::Xz,
+            [xz(one), vec![0; 8], xz(two), vec![0; 4]].concat(),
+        ),
+        (
+            "bzip2 of two streams",
+            Compression::Bzip2,
+            [bzip2(one), bzip2(two)].concat(),
+        ),
+        (
+            "a tar with much behind it",
+            Compression::None,
+            [tar.clone(), vec![0; 100_001]].concat(),
+        ),
+        ("a tar", Compression::None, tar),
+    ]
+}
+
+#[test]
+fn without_edits_the_output_is_the_input() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (nothing, strip) = (recipe("[StripSetid]\nKeep=/a"), recipe("[StripSetid]"));
+    let mut streams = BTreeSet::new();
+    for (what, compression, bytes) in packed() {
+        let [input, output] = ["in", "out"].map(|name| folder.path().join(name));
+        std::fs::write(&input, &bytes).expect("the folder is writable");
+        let images = [Image::open(&input).expect(what), open(&bytes).expect(what)];
+        for image in images {
+            assert_eq!(image.compression(), compression, "{what}");
+            let plan = image.plan(&nothing).expect(what);
+            plan.write(&output).expect(what);
+            assert!(
+                std::fs::read(&output).expect(what) == bytes,
+                "{what}: as a file"
+            );
+            assert!(
+                written(&plan, &WriteOptions::new()) == bytes,
+                "{what}: as a stream"
+            );
+            let plan = image.plan(&strip).expect(what);
+            let (out, tar) = (
+                written(&plan, &WriteOptions::new()),
+                written(&plan, &WriteOptions::new().compression(Compression::None)),
+            );
+            let hardened = open(&out).expect(what);
+            assert_eq!(hardened.compression(), compression, "{what}");
+            assert!(hardened.plan(&strip).expect(what).compliant(), "{what}");
+            assert!(
+                model::raw(&hardened, 0..hardened.stream().len()) == tar,
+                "{what}"
+            );
+            if !what.contains("behind") || compression != Compression::None {
+                streams.insert(tar);
+            }
+        }
+    }
+    assert_eq!(
+        streams.len(),
+        1,
+        "the tar inside does not depend on what is around it"
+    );
+}
+
+#[test]
+fn a_name_that_looks_like_bzip2_is_none() {
+    let image = open(&build("file BZh91AY")).expect("it is a tar");
+    assert_eq!(image.compression(), Compression::None);
+}
+
+#[test]
+fn a_window_that_takes_too_much_memory_is_said() {
+    // A frame header with a window of 2 GiB and a size that is not told.
+    let error = open(b"\x28\xb5\x2f\xfd\x00\xa8\x01\0\0").expect_err("zstd refuses it as well");
+    assert!(error.to_string().contains("window"), "{error}");
 }
 
 proptest! {
