@@ -37,7 +37,9 @@ impl Compression {
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             // With what follows, since a tar may begin with a name like that: a block, or the end of an empty stream.
             [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..]
-                if rest.starts_with(b"1AY&SY") || rest.starts_with(b"\x17rE8P\x90") =>
+                if [*b"1AY&SY", *b"\x17rE8P\x90"]
+                    .iter()
+                    .any(|next| next.starts_with(&rest[..rest.len().min(next.len())])) =>
             {
                 Self::Bzip2
             }

@@ -65,12 +65,28 @@ impl Rootfs {
             }
             special => Node::Special(special),
         };
+        self.note_delayed_link(existing, entry);
         let earlier = self.displace(directory, name, entry.path.as_bstr())?;
         let id = self.add(Inode::new(node, entry.into(), entry.mtime));
         self.inode_mut(id).entries.push(number);
         self.link(directory, name, id);
         self.set_entries(directory, name, earlier, number);
         Ok(())
+    }
+
+    /// GNU tar makes links that could lead out of the root last of all, and then takes a later file for its own place-holder.
+    fn note_delayed_link(&mut self, existing: Option<InodeId>, entry: &Entry) {
+        let target = existing.and_then(|id| self.inode(id).symlink());
+        let Some(target) =
+            target.filter(|t| t.starts_with(b"/") || components(t).any(|c| c == b".."))
+        else {
+            return;
+        };
+        let note = format!(
+            "{} is in the archive as a symbolic link to {target} and again later; GNU tar without --absolute-names leaves the link, where others leave what comes last",
+            entry.path
+        );
+        self.notes.push(note);
     }
 
     fn extract_root(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
@@ -295,6 +311,15 @@ pub(super) mod tests {
         refused("file a\nfile a/b", "not a directory");
         refused("symlink a -> a\nfile a/b", "more than 40");
         refused("file .", "names the root");
+    }
+
+    #[test]
+    fn a_link_that_gnu_tar_delays_is_noted_where_something_follows() {
+        let notes = |description: &str| rootfs(description).notes().len();
+        assert_eq!(notes("symlink a -> /b\nfile a"), 1);
+        assert_eq!(notes("symlink a -> ../b\nsymlink a -> c"), 1);
+        assert_eq!(notes("symlink a -> b\nfile a"), 0);
+        assert_eq!(notes("file b\nsymlink a -> /b\nhardlink a -> b"), 0);
     }
 
     #[test]
