@@ -1,6 +1,7 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help and the reference.
 
 mod drop_in;
+mod effective;
 mod mask;
 mod permissions;
 mod remove;
