@@ -176,8 +176,19 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
     #[test]
     fn a_unit_or_alias_in_the_way_is_displaced() {
         for unit in ["local", "second", "alias"] {
+            let also = match unit {
+                "local" => {
+                    "  residual /etc/systemd/system/second.service: second.service is the same file as local.service and can still be started\n"
+                }
+                "second" => {
+                    "  residual /etc/systemd/system/local.service: local.service is the same file as second.service and can still be started\n"
+                }
+                _ => {
+                    "  note /etc/systemd/system/alias.service made alias.service an alias of rpcbind.service, which keeps its own name\n"
+                }
+            };
             let want = format!(
-                "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n"
+                "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n{also}"
             );
             check(UNITS, &format!("[Mask {unit}.service]"), &want);
         }

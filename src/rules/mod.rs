@@ -7,6 +7,7 @@ mod permissions;
 mod remove;
 mod remove_applets;
 mod remove_from_groups;
+mod sandbox;
 mod set_key;
 mod shipped;
 mod strip_setid;
@@ -31,6 +32,7 @@ pub(crate) struct RuleKind {
 pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
     &drop_in::KIND,
+    &sandbox::KIND,
     &remove_from_groups::KIND,
     &strip_setid::KIND,
     &remove_applets::KIND,

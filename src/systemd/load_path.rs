@@ -244,9 +244,16 @@ impl<'r> Units<'r> {
         }
     }
 
-    /// The instances of a template of which the image knows: by a file, a drop-in directory or an enablement link.
+    /// The instances of a template of which the image knows: by a file, a drop-in directory or an enablement link, under any
+    /// name of the template.
     pub(crate) fn instances(&self, unit: &str) -> BTreeSet<String> {
-        let wanted = |name: &str| is_instance(name) && template(name).as_deref() == Some(unit);
+        let names = self.names_of(unit);
+        let names = names.iter().map(|name| with_instance(name, "any"));
+        let templates: BTreeSet<String> = names
+            .flat_map(|name| levels(&name))
+            .filter_map(|level| template(&level))
+            .collect();
+        let wanted = |name: &str| template(name).is_some_and(|t| templates.contains(&t));
         let mut found = BTreeSet::new();
         for (_, id) in &self.directories {
             for (name, _) in self.rootfs.children(*id) {
@@ -266,7 +273,8 @@ impl<'r> Units<'r> {
                 }
             }
         }
-        found
+        let instances = found.iter().filter_map(|name| instance(name));
+        instances.map(|i| with_instance(unit, i)).collect()
     }
 
     /// The files that the directories `NAME.SUFFIX` of a unit's names hold, by file name: of two with one name, the one that

@@ -102,7 +102,8 @@ impl Look<'_> {
             let path = units.fragment(unit)?;
             Some((path.to_owned(), rootfs.open(path)?))
         };
-        let original = file(&self.beneath, unit);
+        // An instance shares its template's file.
+        let original = file(&self.beneath, unit).filter(|(path, _)| base(path) == unit);
         for other in self
             .units
             .all()

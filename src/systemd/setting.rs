@@ -80,7 +80,7 @@ impl Kind {
     }
 
     /// The value in the one form that equal values share; none where systemd ignores it and keeps the old one.
-    fn canonical(self, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn canonical(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Boolean => boolean(value).map(<[u8]>::to_vec),
             Self::Mode => mode(value),

@@ -120,7 +120,7 @@ mod tests {
             &[
                 "2:Socket.SocketMode=0600 # tight",
                 "4:Socket.ListenStream=",
-                "6:Service.ExecStart=/bin/a     -b",
+                "6:Service.ExecStart=/bin/a    -b",
                 "12:Service.End=1",
             ],
         );
