@@ -101,7 +101,7 @@ fn judged_as_systemd_reads() {
         "{holding} drop-ins hold and {failing} do not, as systemd reads them; {otherwise} fail for their words"
     );
     assert!(
-        holding > 100 && failing > 100 && otherwise < 10,
+        holding > 200 && failing > 60 && otherwise < 10,
         "{holding}, {failing}"
     );
 }

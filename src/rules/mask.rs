@@ -100,6 +100,12 @@ fn mask(draft: &mut Draft<'_>, unit: &str) -> Result<bool, Stop> {
             ));
         }
     }
+    // What is displaced is not there to be found in the result.
+    let others = location.inode.map(|id| draft.rootfs().paths(id));
+    let here = draft.rootfs().location_path(&location);
+    for other in others.into_iter().flatten().filter(|other| *other != here) {
+        draft.note(format!("{other} is the same file as {path} and stays"));
+    }
     draft.create_symlink(&location, "/dev/null");
     let units = Units::read(draft.rootfs());
     match units.fragment(unit) {
@@ -178,10 +184,10 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
         for unit in ["local", "second", "alias"] {
             let also = match unit {
                 "local" => {
-                    "  residual /etc/systemd/system/second.service: second.service is the same file as local.service and can still be started\n"
+                    "  note /etc/systemd/system/second.service is the same file as /etc/systemd/system/local.service and stays\n"
                 }
                 "second" => {
-                    "  residual /etc/systemd/system/local.service: local.service is the same file as second.service and can still be started\n"
+                    "  note /etc/systemd/system/local.service is the same file as /etc/systemd/system/second.service and stays\n"
                 }
                 _ => {
                     "  note /etc/systemd/system/alias.service made alias.service an alias of rpcbind.service, which keeps its own name\n"
@@ -222,6 +228,96 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
             linked,
             "[Mask a.service]",
             "changed\n  created /usr/share\n  created /usr/share/systemd\n  created /usr/share/systemd/system\n  created /usr/share/systemd/system/a.service -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn what_a_mask_leaves_open_is_a_residual() {
+        let image = "
+dir etc/systemd/system
+file usr/lib/systemd/system/docker.socket
+| [Socket]
+| ListenStream=/run/docker.sock
+file usr/lib/systemd/system/docker.service
+| [Unit]
+| After=x \\
+|  y
+| Requires=containerd.service \\
+|   docker.socket
+| [Service]
+file usr/lib/systemd/system/other.socket
+| [Socket]
+| Service=docker.service
+file usr/lib/systemd/system/api.service
+| [Service]
+| Sockets=docker.socket
+symlink usr/lib/systemd/system/needs.target.requires/docker.socket -> ../docker.socket
+file usr/lib/systemd/system/needs.target
+| [Unit]
+file usr/lib/systemd/system/tpl@.service
+| [Service]
+file usr/lib/systemd/system/tpl@z.service
+| [Service]
+| [broken
+symlink usr/lib/systemd/system/tpl@y.service -> tpl@.service
+symlink usr/lib/systemd/system/dbus-docker.service -> docker.service
+file usr/lib/systemd/system/docker.socket.d/x.conf
+| [Socket
+";
+        let usr = "/usr/lib/systemd/system";
+        let made = "changed\n  created /etc/systemd/system";
+        check(
+            image,
+            "[Mask docker.socket]",
+            &format!(
+                "{made}/docker.socket -> /dev/null\n  \
+                 residual {usr}/api.service:2: api.service can still be started without docker.socket; mask it as well\n  \
+                 residual {usr}/docker.service: docker.service can still be started without docker.socket; mask it as well\n  \
+                 residual {usr}/docker.service:4: docker.service has Requires=docker.socket and cannot start while that is masked\n  \
+                 residual {usr}/needs.target.requires/docker.socket: needs.target requires docker.socket by this link and cannot start \
+                 while that is masked\n  \
+                 residual {usr}/other.socket: other.socket still starts docker.service, as docker.socket did\n"
+            ),
+        );
+        check(
+            image,
+            "[Mask tpl@.service]\n[Mask dbus-docker.service]",
+            &format!(
+                "{made}/tpl@.service -> /dev/null\n  residual {usr}/tpl@z.service: tpl@z.service has a file of its own, so that it can \
+                 still be started though tpl@.service is masked\n\
+                 {made}/dbus-docker.service -> /dev/null\n  residual {usr}/docker.service: dbus-docker.service is only an alias of \
+                 docker.service, which can still be started\n"
+            ),
+        );
+        // What a later rule closes is not open.
+        check(
+            image,
+            "[Mask docker.socket]\n[Mask docker.service]\n[Mask other.socket]\n[Mask api.service]\n[Mask needs.target]",
+            &[
+                "docker.socket",
+                "docker.service",
+                "other.socket",
+                "api.service",
+                "needs.target",
+            ]
+            .map(|unit| format!("{made}/{unit} -> /dev/null\n"))
+            .concat(),
+        );
+    }
+
+    #[test]
+    fn a_unit_that_comes_first_or_a_directory_in_the_way_fails() {
+        let control = "file etc/systemd/system.control/a.service\n| [Service]\n";
+        check(
+            control,
+            "[Mask a.service]",
+            "failed: a.service still comes from /etc/systemd/system.control/a.service, which is read first\n  created \
+             /etc/systemd/system\n  created /etc/systemd/system/a.service -> /dev/null\n",
+        );
+        check(
+            "dir etc/systemd/system/a.service\n",
+            "[Mask a.service]",
+            "failed: /etc/systemd/system/a.service is a directory\n",
         );
     }
 
