@@ -230,6 +230,35 @@ file usr/lib/systemd/system/fleet.socket
     }
 
     #[test]
+    fn malformed_units_are_a_plain_outcome() {
+        let names = "dir usr/lib/systemd/system/odd.socket.d/dir.conf\nsymlink usr/lib/systemd/system/odd.socket.d/loop.conf -> loop.conf\n\
+                     symlink usr/lib/systemd/system/a.socket -> b.socket\nsymlink usr/lib/systemd/system/b.socket -> a.socket\n\
+                     symlink usr/lib/systemd/system/self.socket -> self.socket\nfile usr/lib/systemd/system/\\xff.socket\n\
+                     file usr/lib/systemd/system/socket.d\n| not a directory\n\
+                     file usr/lib/systemd/system/@.socket\nfile usr/lib/systemd/system/.socket\nfile usr/lib/systemd/system/a@b@@.socket\n\
+                     file usr/lib/systemd/system/odd.socket\n| [Socket\n| =\n| [\n| ]\n| \\\n";
+        let made =
+            "changed\n  created /etc\n  created /etc/systemd\n  created /etc/systemd/system\n";
+        check(
+            names,
+            "[DropIn odd.socket/x.conf]\nSocket.SocketMode=0600",
+            &format!(
+                "{made}  created /etc/systemd/system/odd.socket.d\n  created /etc/systemd/system/odd.socket.d/x.conf\n"
+            ),
+        );
+        check(
+            names,
+            "[Mask odd.socket]",
+            &format!("{made}  created /etc/systemd/system/odd.socket -> /dev/null\n"),
+        );
+        check(
+            names,
+            "[Mask a.socket]",
+            &format!("{made}  created /etc/systemd/system/a.socket -> /dev/null\n"),
+        );
+    }
+
+    #[test]
     fn two_rules_that_disagree_are_no_success() {
         let rules = "[DropIn fleet.socket/a.conf]\nSocket.SocketMode=0600\n[DropIn fleet.socket/b.conf]\nSocket.SocketMode=0660";
         let image = crate::rules::harness::open(FLEET);

@@ -17,8 +17,8 @@ const LONGEST_LINE: usize = 1 << 20;
 
 /// The assignments of a unit file in order.
 ///
-/// A backslash at the very end of a line joins the next one by a blank; comments and empty lines between are left out. A
-/// comment starts a line with `#` or `;`. A section header that does not end, or text that is not UTF-8, ends the
+/// A backslash at the very end of a line joins the next one by a blank; comments between are left out. A comment starts a
+/// line with `#` or `;`. A section header that does not end, or text that is not UTF-8, ends the
 /// file: systemd reads no further. A line that is no assignment is skipped (systemd.syntax(7)).
 pub(crate) fn settings(text: &[u8]) -> Vec<Assignment> {
     let mut found = Vec::new();
@@ -61,7 +61,7 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, BString)> {
     let mut bom = true;
     for (number, mut line) in physical_lines(text) {
         let start = line.trim_start_with(is_blank);
-        if start.first().is_none_or(|first| b"#;".contains(first)) {
+        if start.first().is_some_and(|first| b"#;".contains(first)) {
             continue;
         }
         if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| bom) {
@@ -87,12 +87,24 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, BString)> {
     lines
 }
 
-/// Lines as systemd splits them, at carriage returns and NUL bytes too; the numbers count newlines.
+/// Lines as systemd splits them: newlines, carriage returns and NUL bytes end one, and so do two or three of them that differ.
+/// The numbers count newlines.
 fn physical_lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let parts = (1..).zip(text.split(|b| *b == b'\n'));
-    parts.flat_map(|(number, line)| {
-        line.split(|b| *b == b'\r' || *b == 0)
-            .map(move |part| (number, part))
+    let (mut rest, mut number) = (text, 1);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let ends = |b: &u8| matches!(*b, b'\n' | b'\r' | 0);
+        let end = rest.iter().position(ends).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        let all = after.iter().take(3).take_while(|b| ends(b)).count();
+        let differ = (1..=all).take_while(|n| !after[..n - 1].contains(&after[n - 1]));
+        let (end, after) = after.split_at(differ.count());
+        let found = (number, line);
+        number += usize::from(end.contains(&b'\n'));
+        rest = after;
+        Some(found)
     })
 }
 
@@ -116,14 +128,29 @@ mod tests {
     #[test]
     fn assignments_are_found_as_systemd_reads_them() {
         check(
-            b"\xef\xbb\xbf[Socket]\r\nSocketMode=0600 # tight\r\n; c\nListenStream=\n[Service]\nExecStart=/bin/a \\\n# between\n\n  -b\nnonsense\n=x\nEnd = 1\\",
+            b"\xef\xbb\xbf[Socket]\r\nSocketMode=0600 # tight\r\n; c\nListenStream=\n[Service]\nExecStart=/bin/a \\\r\n# between\n  -b\n\nX=1\\\n\nY=2\nnonsense\n=x\nEnd = 1\\",
             &[
                 "2:Socket.SocketMode=0600 # tight",
                 "4:Socket.ListenStream=",
                 "6:Service.ExecStart=/bin/a    -b",
-                "12:Service.End=1",
+                "10:Service.X=1",
+                "12:Service.Y=2",
+                "15:Service.End=1",
             ],
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read(parts in proptest::collection::vec(proptest::sample::select(vec![
+            &b"[S]"[..], b"[", b"]", b"\n", b"\r", b"\0", b"=", b"A", b"\\", b"#", b";", b" ", b"\xef\xbb\xbf", b"\xff", b"\xc3\xa4",
+        ]), 0..40)) {
+            let text = parts.concat();
+            let lines = text.split(|b| *b == b'\n').count();
+            for found in settings(&text) {
+                assert!(!found.key.is_empty() && found.line >= 1 && found.line <= lines, "{found:?}");
+            }
+        }
     }
 
     #[test]

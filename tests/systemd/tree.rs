@@ -133,8 +133,8 @@ const WISHES: [Wish; 6] = [
             "Description=other",
             "Description=",
             "Description=as asked",
-            "Description=as \\\n# between\nasked",
-            "Description=as\\\n\n;x\n asked\\",
+            "Description=as\\\n# between\nasked",
+            "Description=as\\\n\n;x\nasked \\",
             "Description=a\\\\\nX=y",
         ],
     },
@@ -256,7 +256,7 @@ pub(crate) fn generate(tree: &Tree, dice: &mut Dice, units: usize) -> Vec<Case> 
             wish,
         });
     }
-    if dice.once_in(2) {
+    for _ in 0..dice.roll(4) {
         let wish = &WISHES[dice.roll(WISHES.len())];
         drop_in(tree, dice, "socket", wish);
     }
