@@ -102,7 +102,7 @@ impl Image {
             waivers(recipe, options)?,
             options.mtime,
         );
-        let outcomes = run(&mut draft, recipe)?;
+        let outcomes = run(&mut draft, recipe, Look::First)?;
         let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = notes(&draft, recipe)?;
         notes
@@ -110,6 +110,7 @@ impl Image {
         notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
         residuals.extend(sealed::residuals(&draft, &os_release(&draft)?));
+        let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
         let unused = draft.waivers.clone();
@@ -147,7 +148,9 @@ impl Image {
             output: edited.stream().clone(),
         };
         plan.report_unused(&unused);
-        if !plan.failed() {
+        if plan.failed() {
+            plan.residuals.extend(passing);
+        } else {
             plan.verify(&edited, options)?;
         }
         Ok(plan)
@@ -158,13 +161,22 @@ impl Image {
     }
 }
 
+/// Which time the rules look at the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// To harden it.
+    First,
+    /// To see that the result holds. What was removed is absent now, and that is no failure.
+    Second,
+}
+
 /// Applies the rules in order and says what each came to.
-fn run(draft: &mut Draft<'_>, recipe: &Recipe) -> Result<Vec<Outcome>> {
+fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (at, section) in recipe.rules().iter().enumerate() {
         draft.begin(at, section.kind);
         outcomes.push(match rules::apply(section, draft) {
-            Ok(verdict) => judge(draft, section, &verdict),
+            Ok(verdict) => judge(draft, section, &verdict, look),
             Err(Stop::Failed(why)) => Outcome::Failed(why),
             Err(Stop::Fatal(error)) => return Err(error),
         });
@@ -172,9 +184,9 @@ fn run(draft: &mut Draft<'_>, recipe: &Recipe) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict) -> Outcome {
+fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look) -> Outcome {
     match verdict {
-        Verdict::Absent(what) if section.on_missing == OnMissing::Fail => {
+        Verdict::Absent(what) if section.on_missing == OnMissing::Fail && look == Look::First => {
             Outcome::Failed(format!("{what}; `OnMissing=skip` or `warn` allows that"))
         }
         Verdict::Absent(what) => {
@@ -349,7 +361,7 @@ impl Plan<'_> {
             waivers(self.recipe, options)?,
             options.mtime,
         );
-        let outcomes = run(&mut draft, self.recipe)?;
+        let outcomes = run(&mut draft, self.recipe, Look::Second)?;
         if let Some(wanted) = draft.edits.first() {
             return Err(self.conflict(wanted));
         }
@@ -360,8 +372,13 @@ impl Plan<'_> {
             .zip(&outcomes)
             .zip(&self.rules)
             .find_map(|((section, again), first)| match again {
-                // What was removed is absent the second time.
-                Outcome::Failed(why) if first.outcome != Outcome::Changed => Some((section, why)),
+                Outcome::Failed(why) => Some((section, why.as_str())),
+                Outcome::Absent
+                    if section.on_missing == OnMissing::Fail
+                        && first.outcome != Outcome::Changed =>
+                {
+                    Some((section, "nothing that it names is left"))
+                }
                 _ => None,
             });
         if let Some((section, why)) = failed {
@@ -371,7 +388,7 @@ impl Plan<'_> {
             )));
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
-        for residual in draft.residuals {
+        for residual in draft.residuals.into_iter().chain(draft.passing) {
             if !self.residuals.contains(&residual) {
                 self.residuals.push(residual);
             }

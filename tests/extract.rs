@@ -60,6 +60,7 @@ OnMissing=mask
 OnMissing=skip
 [DropIn fleet.socket/10-root-only.conf]
 Socket.SocketMode=0600
+Ensure=yes
 OnMissing=skip
 [DropIn ssh.service/10-quiet.conf]
 Service.LogLevelMax=err

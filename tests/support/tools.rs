@@ -77,7 +77,7 @@ impl Tool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             // Where an ordinary user's PATH does not reach.
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/lib/systemd"].map(PathBuf::from))
             .map(|folder| folder.join(self.program))
             .find(|file| file.is_file())
     }
@@ -138,6 +138,7 @@ macro_rules! tools {
 
 // The packages are also those of .ci/run.
 tools! {
+    SYSTEMD "systemd" "systemd"
     SYSTEMCTL "systemctl" "systemd"
     SYSTEMD_ANALYZE "systemd-analyze" "systemd"
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
@@ -164,5 +165,6 @@ tools! {
     MMDEBSTRAP "mmdebstrap" "mmdebstrap"
     QEMU_AARCH64 "qemu-aarch64" "qemu-user"
     QEMU_ARM "qemu-arm" "qemu-user"
+    SETPRIV "setpriv" "util-linux"
     GCC "gcc" "gcc"
 }
