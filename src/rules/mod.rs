@@ -6,6 +6,7 @@ mod permissions;
 mod remove;
 mod remove_applets;
 mod remove_from_groups;
+mod remove_sudo;
 mod set_key;
 mod shipped;
 mod strip_setid;
@@ -31,6 +32,7 @@ pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
     &drop_in::KIND,
     &remove_from_groups::KIND,
+    &remove_sudo::KIND,
     &strip_setid::KIND,
     &remove_applets::KIND,
     &remove::KIND,
