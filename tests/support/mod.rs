@@ -2,4 +2,5 @@
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
+pub(crate) mod rootfs;
 pub(crate) mod tools;
