@@ -14,6 +14,7 @@ mod report;
 pub mod rootfs;
 mod rules;
 mod selinux;
+mod sshd;
 mod systemd;
 mod write;
 

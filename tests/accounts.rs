@@ -330,6 +330,14 @@ fn sudo_grants_others_what_it_did_and_the_user_nothing() {
         {
             assert_eq!(before[at], after[at], "{user} of {texts}");
         }
+        let granted = |listed: &str| -> BTreeSet<String> {
+            let lines = listed.lines().filter(|line| line.starts_with("    ("));
+            lines.map(String::from).collect()
+        };
+        assert!(
+            granted(&after[1]).is_subset(&granted(&before[1])),
+            "the user gained something\n{texts}"
+        );
         let refused = after[1].contains("is not allowed to run sudo");
         assert_eq!(
             refused,
@@ -467,6 +475,13 @@ fn assert_same_but_for_core(path: &Path, before: &[u8], after: &[u8], seed: u64)
     if path.ends_with("sudoers") {
         return; // Its lines join; that it stays valid is judged by visudo.
     }
+    let ends = |text: &str| (text.matches('\n').count(), text.matches("\r\n").count());
+    assert_eq!(
+        ends(&before),
+        ends(&after),
+        "{} of seed {seed}",
+        path.display()
+    );
     for line in had {
         assert!(
             has.any(|l| l == line),

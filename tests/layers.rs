@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
         "lowerdir",
         "os_release",
         "selinux",
+        "sshd",
         "systemd",
     ],
     &["recipe"],

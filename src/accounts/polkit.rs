@@ -60,16 +60,23 @@ pub(crate) fn mentions(
                     }
                     continue;
                 }
-                let plain = name.strip_prefix(b"unix-group:");
-                let group = groups
-                    .iter()
-                    .find(|g| g.as_bytes() == plain.unwrap_or(name));
-                if let Some(group) = group {
-                    add(Some(group));
-                } else if plain.is_none()
-                    && name == user.as_bytes()
-                    && line.find(b"isInGroup").is_none()
-                {
+                if let Some(name) = name.strip_prefix(b"unix-group:") {
+                    groups
+                        .iter()
+                        .filter(|g| g.as_bytes() == name)
+                        .for_each(|g| add(Some(g)));
+                    continue;
+                }
+                // What a line compares a name with says what it is; where neither is there, it may be both.
+                let of_group = line.find(b"isInGroup").is_some();
+                let of_user = line.find(b".user").is_some();
+                if of_user == of_group || of_group {
+                    groups
+                        .iter()
+                        .filter(|g| g.as_bytes() == name)
+                        .for_each(|g| add(Some(g)));
+                }
+                if (of_user == of_group || of_user) && name == user.as_bytes() {
                     add(None);
                 }
             }

@@ -9,6 +9,7 @@ mod remove_from_groups;
 mod remove_sudo;
 mod set_key;
 mod shipped;
+mod sshd_config;
 mod strip_setid;
 mod write_file;
 
@@ -39,6 +40,7 @@ pub(crate) static KINDS: &[&RuleKind] = &[
     &permissions::KIND,
     &write_file::KIND,
     &set_key::KIND,
+    &sshd_config::KIND,
 ];
 
 /// Applies a rule by its kind.

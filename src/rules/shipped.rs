@@ -24,6 +24,7 @@ impl Recipe {
         "no-remote-login",
         "no-setid",
         "selinux-enforcing",
+        "sshd-hardened",
         "unprivileged-core",
     ];
 
