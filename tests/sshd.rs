@@ -108,8 +108,8 @@ fn sshd_works_with_what_was_asked() {
         let hardened = harden(&files, &rule());
         let texts: String = hardened
             .files
-            .iter()
-            .map(|(path, _)| {
+            .keys()
+            .map(|path| {
                 format!(
                     "== {path}\n{}--- now\n{}",
                     text(&files, path),

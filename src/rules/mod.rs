@@ -1,12 +1,14 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help and the reference.
 
 mod drop_in;
+mod environment;
 mod mask;
 mod permissions;
 mod remove;
 mod remove_applets;
 mod remove_from_groups;
 mod remove_sudo;
+mod service;
 mod set_key;
 mod shipped;
 mod sshd_config;
@@ -32,6 +34,7 @@ pub(crate) struct RuleKind {
 pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
     &drop_in::KIND,
+    &environment::KIND,
     &remove_from_groups::KIND,
     &remove_sudo::KIND,
     &strip_setid::KIND,

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bstr::ByteSlice;
 
 use super::RuleKind;
+use super::service::{Service, words};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 use crate::rootfs::InodeId;
@@ -110,9 +111,12 @@ fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
     Ok(files.filter(|id| rootfs.inode(*id).is_file()).collect())
 }
 
+/// A range of a file and what replaces it.
+type Edit = (Range<usize>, Vec<u8>);
+
 fn bring_about(draft: &mut Draft<'_>, file: InodeId, wanted: &[(&str, &str)]) -> Result<(), Stop> {
     let config = Config::read(draft, file)?;
-    let mut edits: BTreeMap<InodeId, Vec<(Range<usize>, Vec<u8>)>> = BTreeMap::new();
+    let mut edits: BTreeMap<InodeId, Vec<Edit>> = BTreeMap::new();
     let mut missing = String::new();
     for (keyword, value) in wanted {
         let decide = |keyword: &str| -> Vec<&Setting> {
@@ -198,36 +202,27 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, wanted: &[(&str, &str)]) {
 
 /// Units that hand sshd options, which win over its configuration.
 fn options(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    for directory in [
-        "/etc/systemd/system",
-        "/usr/lib/systemd/system",
-        "/lib/systemd/system",
+    for unit in [
+        "ssh.service",
+        "ssh@.service",
+        "sshd.service",
+        "sshd@.service",
     ] {
-        for unit in [
-            "ssh.service",
-            "ssh@.service",
-            "sshd.service",
-            "sshd@.service",
-        ] {
-            let mut paths = vec![format!("{directory}/{unit}")];
-            let drop_ins = draft.rootfs().glob(&format!("{directory}/{unit}.d/*.conf"));
-            paths.extend(drop_ins.into_iter().map(|(path, _)| path.to_string()));
-            for path in paths {
-                let text = draft.read_path(&path)?.unwrap_or_default();
-                let starts = systemd::settings(&text).filter(|s| s.key == b"ExecStart");
-                let given =
-                    starts.flat_map(|s| s.value.fields().map(<[u8]>::to_vec).collect::<Vec<_>>());
-                for option in given.filter(|w| w.starts_with(b"-o") || w.starts_with(b"-f")) {
-                    let at = draft.rootfs().open(&path).map(|id| draft.rootfs().path(id));
-                    draft.residual(
-                        at.as_ref().map(|path| path.as_bstr()),
-                        None,
-                        format!(
-                            "starts sshd with {}, which wins over its configuration",
-                            option.as_bstr()
-                        ),
-                    );
-                }
+        let service = Service::read(draft, unit)?;
+        let environment = service.environment(draft)?;
+        for (file, command) in service.commands() {
+            let expand = |word: String| {
+                let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
+                let value = variable.and_then(|v| environment.variables.get(v));
+                value.map_or(vec![word.clone()], |(value, _)| words(value))
+            };
+            let given = words(&command).into_iter().flat_map(expand);
+            for option in given.filter(|w| w.starts_with("-o") || w.starts_with("-f")) {
+                draft.residual(
+                    Some(file.as_bytes().as_bstr()),
+                    None,
+                    format!("starts sshd with {option}, which wins over its configuration"),
+                );
             }
         }
     }
@@ -306,7 +301,10 @@ file usr/share/flatcar/etc/ssh/sshd_config
 | MaxAuthTries 4
 file usr/lib/systemd/system/sshd.service
 | [Service]
-| ExecStart=/usr/sbin/sshd -D -oPermitRootLogin=yes
+| EnvironmentFile=-/etc/default/ssh
+| ExecStart=/usr/sbin/sshd -D $SSHD_OPTS
+file etc/default/ssh
+| SSHD_OPTS=-oPermitRootLogin=yes
 ";
         check(
             image,

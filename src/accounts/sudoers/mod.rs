@@ -1,6 +1,7 @@
 //! sudo's policy as the rootfs has it: who is granted something, and the policy without a user.
 
 mod parse;
+mod reader;
 mod revoke;
 mod sources;
 
