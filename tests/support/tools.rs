@@ -67,7 +67,7 @@ impl Tool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             // Where an ordinary user's PATH does not reach.
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/lib/systemd"].map(PathBuf::from))
             .map(|folder| folder.join(self.program))
             .find(|file| file.is_file())
     }
@@ -119,6 +119,7 @@ macro_rules! tools {
 
 // The packages are also those of .ci/run.
 tools! {
+    SYSTEMD "systemd" "systemd"
     SYSTEMCTL "systemctl" "systemd"
     SYSTEMD_ANALYZE "systemd-analyze" "systemd"
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
@@ -128,6 +129,7 @@ tools! {
     VISUDO "visudo" "sudo"
     SUDO "sudo" "sudo"
     UNSHARE "unshare" "util-linux"
+    SETPRIV "setpriv" "util-linux"
     SSHD "sshd" "openssh-server"
     SSH_KEYGEN "ssh-keygen" "openssh-client"
     TAR "tar" "tar"
