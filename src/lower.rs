@@ -19,12 +19,17 @@ pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Ve
         before,
         after,
         removed: BTreeSet::new(),
+        link_gone: false,
+        paths: BTreeMap::new(),
+        links: BTreeMap::new(),
         rewrites: BTreeMap::new(),
         new: Vec::new(),
     };
     for (directory, _) in before.inodes() {
         lowering.names_of(directory);
     }
+    lowering.reroute();
+    lowering.dangling();
     for (id, _) in before.inodes() {
         lowering.inode(id)?;
     }
@@ -38,6 +43,11 @@ struct Lowering<'a> {
     after: &'a Rootfs,
     /// Entries whose name is gone.
     removed: BTreeSet<u32>,
+    /// Whether a symbolic link is among them, through which other entries may lead.
+    link_gone: bool,
+    /// New names and hard link targets of entries that stay.
+    paths: BTreeMap<u32, BString>,
+    links: BTreeMap<u32, BString>,
     rewrites: BTreeMap<u32, Rewrite>,
     /// What goes before the trailer.
     new: Vec<Piece>,
@@ -72,41 +82,65 @@ impl<'a> Lowering<'a> {
     /// such a name must go, or an earlier duplicate would come to light.
     fn names_of(&mut self, directory: InodeId) {
         for (name, child) in self.before.children(directory) {
-            if self
-                .after
-                .child(directory, name)
-                .is_none_or(|c| c.inode != child.inode)
-            {
+            if self.after.child(directory, name).map(|c| c.inode) != Some(child.inode) {
                 self.removed.extend(&child.entries);
+                let inode = self.before.inode(child.inode);
+                self.link_gone |= inode.symlink().is_some();
+            }
+        }
+    }
+
+    /// Hard links to nothing make no file, but extraction still makes the directory that they would be in.
+    fn dangling(&mut self) {
+        let gone = |id| id != Rootfs::ROOT && self.after.inode(id).names().is_empty();
+        let numbers = self.before.dangling().iter();
+        let astray = numbers.filter(|(id, number)| gone(*id) || self.paths.contains_key(number));
+        self.removed.extend(astray.map(|(_, number)| number));
+    }
+
+    /// Finds the entries whose path or hard link leads through a symbolic link that is gone, and the way that is left.
+    fn reroute(&mut self) {
+        if !self.link_gone {
+            return;
+        }
+        let other_way = |path: &BString| {
+            let (was, is) = (self.before.locate(path).ok()?, self.after.locate(path).ok());
+            let same = is.is_some_and(|is| (is.directory, &is.rest) == (was.directory, &was.rest));
+            let stays = was.directory == Rootfs::ROOT
+                || !self.after.inode(was.directory).names().is_empty();
+            let directory = path.ends_with(b"/");
+            (stays && !same)
+                .then(|| styled(self.before.location_path(&was).as_bstr(), path, directory))
+        };
+        for (number, entry) in (0u32..).zip(&self.image.archive().entries) {
+            if self.removed.contains(&number) || entry.kind == EntryKind::Metadata {
+                continue;
+            }
+            if let Some(path) = other_way(&entry.path) {
+                self.paths.insert(number, path);
+            }
+            if entry.kind == EntryKind::HardLink
+                && let Some(link) = other_way(&entry.link)
+            {
+                self.links.insert(number, link);
             }
         }
     }
 
     fn inode(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if id != Rootfs::ROOT && new.names().is_empty() {
-            return Ok(());
+        if old.is_directory() {
+            return self.directory(id);
         }
-        let survivors: Vec<u32> = self
-            .headers(id)
-            .into_iter()
-            .filter(|n| !self.removed.contains(n))
-            .collect();
-        if survivors.is_empty() {
-            if changed(old, new) {
-                self.make_explicit(id)?;
+        let data = self.relink(id)?;
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        for number in &survivors {
+            if let Some(path) = self.paths.get(number).cloned() {
+                self.rewrite(*number)?.head.set_path(&path);
             }
-            return Ok(());
-        }
-        let data = match old.node {
-            Node::File(Content::Entry(number, _)) if self.removed.contains(&number) => {
-                Some(self.promote(number, survivors[0])?)
+            if let Some(link) = self.links.get(number).cloned() {
+                self.rewrite(*number)?.head.set_link(&link);
             }
-            Node::File(Content::Entry(number, _)) => Some(number),
-            _ => None,
-        };
-        if old.names() != new.names() {
-            self.relink(id, data.unwrap_or(survivors[0]), &survivors)?;
         }
         if changed(old, new) {
             for number in survivors {
@@ -125,28 +159,123 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// The entries whose headers speak of an inode: the one with its data, and the last at each name. Sorted.
-    fn headers(&self, id: InodeId) -> BTreeSet<u32> {
+    /// Only the last entry of a directory counts; one that only its files' paths imply gets an entry where it changed or
+    /// nothing else implies it any more.
+    fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
+        let (old, new) = (self.before.inode(id), self.after.inode(id));
+        if id != Rootfs::ROOT && new.names().is_empty() {
+            return Ok(());
+        }
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        for number in &survivors {
+            if let Some(path) = self.paths.get(number).cloned() {
+                self.rewrite(*number)?.head.set_path(&path);
+            }
+        }
+        match survivors.last() {
+            Some(last) if changed(old, new) => self.set_meta(*last, id),
+            Some(_) => Ok(()),
+            None => {
+                let emptied = self.before.children(id).next().is_some()
+                    && self.after.children(id).next().is_none();
+                if changed(old, new) || (emptied && id != Rootfs::ROOT) {
+                    self.add(self.after.path(id).as_bstr(), id)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The entries that speak of an inode and stay.
+    fn surviving(&self, id: InodeId) -> impl Iterator<Item = u32> + '_ {
+        let entries = self.before.inode(id).entries.iter().copied();
+        entries.filter(|n| !self.removed.contains(n))
+    }
+
+    /// Sees to it that what is left of an inode's hard links still has something to link to; gives the entry with its data.
+    fn relink(&mut self, id: InodeId) -> Result<Option<u32>, Damage> {
         let inode = self.before.inode(id);
-        let named = inode
-            .names()
+        let Some(data) = inode.entries.first().copied() else {
+            return Ok(None);
+        };
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        let broken: Vec<u32> = survivors
             .iter()
-            .filter_map(|(dir, name)| self.before.child(*dir, name)?.entries.last().copied());
-        let data = match inode.node {
-            Node::File(Content::Entry(number, _)) => Some(number),
-            _ => None,
+            .copied()
+            .filter(|n| *n != data && self.is_broken(*n))
+            .collect();
+        if broken.is_empty() && survivors.first() == Some(&data) {
+            return Ok(Some(data));
+        }
+        let lasting = self.lasting(id);
+        if lasting.contains(&data) {
+            let to = self.path_of(data);
+            for number in broken {
+                if self.path_of(number) == to {
+                    self.removed.insert(number);
+                } else {
+                    self.links.insert(number, to.clone());
+                }
+            }
+            return Ok(Some(data));
+        }
+        // An entry whose name a later one takes over cannot be linked to by all that follow, and makes nothing that lasts.
+        self.removed
+            .extend(survivors.iter().filter(|n| !lasting.contains(n)));
+        let Some(first) = self.surviving(id).next() else {
+            return Ok(None);
         };
-        let root = || {
-            self.image.archive().entries.iter().rposition(|e| {
-                e.path.iter().all(|b| matches!(b, b'.' | b'/')) && e.kind == EntryKind::Directory
+        self.promote(data, first)?;
+        let to = self.path_of(first);
+        let others: Vec<u32> = self.surviving(id).filter(|n| *n != first).collect();
+        for number in others {
+            if self.path_of(number) == to {
+                self.removed.insert(number);
+            } else if self.place(&self.entry(number).link) != self.place(&self.entry(first).path) {
+                self.links.insert(number, to.clone());
+            }
+        }
+        Ok(Some(first))
+    }
+
+    /// The surviving entries of an inode after which no other inode's comes at the same name.
+    fn lasting(&self, id: InodeId) -> BTreeSet<u32> {
+        let ours = &self.before.inode(id).entries;
+        let names = self.after.inode(id).names().iter();
+        let entries =
+            names.filter_map(|(dir, name)| self.before.child(*dir, name).map(|c| &c.entries));
+        entries
+            .flat_map(|all| {
+                all.iter()
+                    .rev()
+                    .take_while(|n| ours.binary_search(n).is_ok())
             })
+            .copied()
+            .filter(|n| !self.removed.contains(n))
+            .collect()
+    }
+
+    /// Whether a hard link names something that an edit took away or replaced.
+    fn is_broken(&self, number: u32) -> bool {
+        let Some((directory, name)) = self.place(&self.entry(number).link) else {
+            return false;
         };
-        let root = if id == Rootfs::ROOT {
-            root().and_then(|n| u32::try_from(n).ok())
-        } else {
-            None
-        };
-        named.chain(data).chain(root).collect()
+        let child = |rootfs: &Rootfs| rootfs.child(directory, &name).map(|c| c.inode);
+        child(self.before) != child(self.after)
+    }
+
+    /// The directory and name that an archive path stands for.
+    fn place(&self, path: &BString) -> Option<(InodeId, BString)> {
+        let mut found = self.before.locate(path).ok()?;
+        Some((found.directory, found.rest.pop()?)).filter(|_| found.rest.is_empty())
+    }
+
+    /// An entry's path in the result.
+    fn path_of(&self, number: u32) -> BString {
+        self.paths
+            .get(&number)
+            .unwrap_or(&self.entry(number).path)
+            .clone()
     }
 
     fn rewrite(&mut self, number: u32) -> Result<&mut Rewrite, Damage> {
@@ -157,39 +286,14 @@ impl<'a> Lowering<'a> {
         Ok(self.rewrites.get_mut(&number).expect("just put there"))
     }
 
-    /// Makes the first surviving hard link the entry with the data, since the entry that had it goes.
-    fn promote(&mut self, from: u32, to: u32) -> Result<u32, Damage> {
-        let name = self.entry(to).path.clone();
+    /// Makes a surviving hard link the entry that makes the file, since the one that did goes.
+    fn promote(&mut self, from: u32, to: u32) -> Result<(), Damage> {
+        let name = self.path_of(to);
         let mut head = Head::read(self.image.stream(), self.entry(from))?;
         head.set_path(&name);
-        let data = Data::Moved(from);
-        self.rewrites.insert(
-            to,
-            Rewrite {
-                head,
-                data: Some(data),
-            },
-        );
-        Ok(to)
-    }
-
-    /// Points the surviving hard links of an inode at its data entry where the name they point at is gone.
-    fn relink(&mut self, id: InodeId, data: u32, survivors: &[u32]) -> Result<(), Damage> {
-        for number in survivors.iter().copied().filter(|n| *n != data) {
-            let entry = self.entry(number);
-            if entry.kind != EntryKind::HardLink {
-                continue;
-            }
-            let target = self
-                .after
-                .locate(&entry.link)
-                .ok()
-                .and_then(|found| found.inode);
-            if target != Some(id) {
-                let link = self.entry(data).path.clone();
-                self.rewrite(number)?.head.set_link(&link);
-            }
-        }
+        self.links.remove(&to);
+        let data = Some(Data::Moved(from));
+        self.rewrites.insert(to, Rewrite { head, data });
         Ok(())
     }
 
@@ -223,14 +327,6 @@ impl<'a> Lowering<'a> {
         }
         if new.mtime != old.mtime {
             head.set_mtime(new.mtime);
-        }
-        Ok(())
-    }
-
-    /// A directory that only its files' paths imply gets an entry of its own.
-    fn make_explicit(&mut self, id: InodeId) -> Result<(), Damage> {
-        if self.after.inode(id).is_directory() {
-            self.add(self.after.path(id).as_bstr(), id)?;
         }
         Ok(())
     }
@@ -292,7 +388,7 @@ impl<'a> Lowering<'a> {
             found = if self.is_new(at) {
                 None
             } else {
-                self.headers(at).last().copied()
+                self.before.inode(at).entries.last().copied()
             };
         }
         let first = || {
@@ -321,7 +417,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn splices(self) -> Vec<Splice> {
+    fn splices(mut self) -> Vec<Splice> {
         let mut splices: Vec<Splice> = Vec::new();
         let numbers: BTreeSet<u32> = self
             .removed
@@ -339,8 +435,16 @@ impl<'a> Lowering<'a> {
                 Some(rewrite) => self.rewritten(entry, rewrite),
             });
         }
+        let archive = self.image.archive();
+        if self.new.is_empty()
+            && self.removed.len() == archive.entries.len()
+            && archive.end == self.image.stream().len()
+        {
+            // Nothing at all would be no archive.
+            self.new.push(Piece::Bytes(vec![0; 1024].into()));
+        }
         if !self.new.is_empty() {
-            let end = self.image.archive().end;
+            let end = archive.end;
             splices.push(Splice {
                 at: end..end,
                 with: self.new,

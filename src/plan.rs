@@ -329,9 +329,15 @@ impl Plan<'_> {
 
     /// Lets every rule look at the edited image, read anew.
     fn verify(&mut self, edited: &Image, options: &PlanOptions) -> Result<()> {
+        let rootfs = edited.rootfs()?;
+        if let Some(path) = self.after.difference(&rootfs) {
+            return Err(Error::Unfulfilled(format!(
+                "the result, read again, is not what was planned at {path}; please report this with the image's name"
+            )));
+        }
         let mut draft = Draft::new(
             edited,
-            edited.rootfs()?,
+            rootfs,
             waivers(self.recipe, options)?,
             options.mtime,
         );
@@ -379,6 +385,8 @@ impl Plan<'_> {
             .edits
             .iter()
             .rfind(|e| e.rule != wanted.rule && touches(e.path.as_bstr()))
+            // The result is what was planned, so else a later rule took away what this one went by.
+            .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);
         match other {
             Some(other) => Error::Recipe(vec![

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -23,52 +22,45 @@ const LEAVE: &str =
     "[RemoveFromGroups core]\nGroup=wheel\nGroup=docker\nGroup=sudo\nGroup=rkt\nOnMissing=skip";
 
 fn main() -> ExitCode {
-    tools::main(&[
-        RealTest {
-            name: "gpasswd_gives_the_same_files",
-            needs: &[GPASSWD, UNSHARE],
-            run: gpasswd_gives_the_same_files,
-        },
-        RealTest {
-            name: "grpck_and_pwck_find_nothing_new",
-            needs: &[GRPCK, PWCK, UNSHARE],
-            run: grpck_and_pwck_find_nothing_new,
-        },
-        RealTest {
-            name: "systemd_sysusers_does_not_add_the_user_again",
-            needs: &[SYSTEMD_SYSUSERS, UNSHARE],
-            run: systemd_sysusers_does_not_add_the_user_again,
-        },
-        RealTest {
-            name: "visudo_accepts_what_it_accepted",
-            needs: &[VISUDO],
-            run: sudo::visudo_accepts_what_it_accepted,
-        },
-        RealTest {
-            name: "sudo_grants_others_what_it_did_and_the_user_nothing",
-            needs: &[SUDO, VISUDO, UNSHARE],
-            run: sudo::sudo_grants_others_what_it_did_and_the_user_nothing,
-        },
-        RealTest {
-            name: "malformed_files_are_not_damaged",
-            needs: &[],
-            run: malformed_files_are_not_damaged,
-        },
-    ])
-}
-
-/// A command that runs a program as root with mounts of its own, in a user namespace where the tests are not root's.
-fn unshare() -> Command {
-    let mut command = UNSHARE.command();
-    command.arg("--mount");
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        command.args(["--map-root-user", "--map-auto"]);
-    }
-    command
+    tools::main_if(
+        tools::own_mounts,
+        &[
+            RealTest {
+                name: "gpasswd_gives_the_same_files",
+                needs: &[GPASSWD, UNSHARE],
+                run: gpasswd_gives_the_same_files,
+            },
+            RealTest {
+                name: "grpck_and_pwck_find_nothing_new",
+                needs: &[GRPCK, PWCK, UNSHARE],
+                run: grpck_and_pwck_find_nothing_new,
+            },
+            RealTest {
+                name: "systemd_sysusers_does_not_add_the_user_again",
+                needs: &[SYSTEMD_SYSUSERS, UNSHARE],
+                run: systemd_sysusers_does_not_add_the_user_again,
+            },
+            RealTest {
+                name: "visudo_accepts_what_it_accepted",
+                needs: &[VISUDO],
+                run: sudo::visudo_accepts_what_it_accepted,
+            },
+            RealTest {
+                name: "sudo_grants_others_what_it_did_and_the_user_nothing",
+                needs: &[SUDO, VISUDO, UNSHARE],
+                run: sudo::sudo_grants_others_what_it_did_and_the_user_nothing,
+            },
+            RealTest {
+                name: "malformed_files_are_not_damaged",
+                needs: &[],
+                run: malformed_files_are_not_damaged,
+            },
+        ],
+    )
 }
 
 fn as_root(tool: Tool) -> Command {
-    let mut command = unshare();
+    let mut command = tools::unshare();
     command.arg(tool.find().unwrap());
     command
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::support::rootfs::{Dice, Files, harden, text, unpack};
-use super::support::tools::VISUDO;
-use super::{USERS, accounts, run, unshare};
+use super::support::tools::{VISUDO, unshare};
+use super::{USERS, accounts, run};
 
 /// A sudoers file with every form of naming a user.
 fn sudoers(dice: &mut Dice) -> String {

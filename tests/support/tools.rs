@@ -43,14 +43,24 @@ pub(crate) struct RealTest {
 
 /// Runs the tests as the arguments say, as the built-in harness would.
 pub(crate) fn main(tests: &[RealTest]) -> ExitCode {
+    main_if(|| Ok(()), tests)
+}
+
+/// As [`main`], where all tests need something else as well: what is missing of it is asked for when the first one runs.
+pub(crate) fn main_if(ready: fn() -> Result<(), String>, tests: &[RealTest]) -> ExitCode {
     let trials = tests.iter().map(|&test| {
         Trial::ignorable_test(test.name, move || {
             let missing = missing(test.needs);
-            if missing.is_empty() {
+            let ready = if missing.is_empty() {
+                ready()
+            } else {
+                Err(missing.join(", "))
+            };
+            let Err(lacking) = ready else {
                 (test.run)();
                 return Ok(Completion::Completed);
-            }
-            let reason = format!("needs {}", missing.join(", "));
+            };
+            let reason = format!("needs {lacking}");
             if std::env::var_os("CASEHARD_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
                 Err(Failed::from(reason))
             } else {
@@ -94,6 +104,34 @@ impl Tool {
             String::from_utf8_lossy(&output.stderr)
         );
         output.stdout
+    }
+}
+
+/// Whether the tests run as root, who alone can make files of others.
+pub(crate) fn as_root() -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    match std::fs::metadata("/proc/self") {
+        Ok(process) if process.uid() == 0 => Ok(()),
+        _ => Err("to run as root".to_owned()),
+    }
+}
+
+/// A command that runs what its arguments say as root with mounts of its own, in a user namespace where the tests are not
+/// root's.
+pub(crate) fn unshare() -> Command {
+    let mut command = UNSHARE.command();
+    command.arg("--mount");
+    if as_root().is_err() {
+        command.args(["--map-root-user", "--map-auto"]);
+    }
+    command
+}
+
+/// Whether the kernel lets the tests have mounts of their own.
+pub(crate) fn own_mounts() -> Result<(), String> {
+    match unshare().arg("true").status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("to have mounts of its own (unshare --mount)".to_owned()),
     }
 }
 
