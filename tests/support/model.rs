@@ -289,7 +289,7 @@ pub(crate) fn same_tree_but_for(before: &Tree, after: &Tree, edits: &[Edit]) {
                     Change::Mode { .. } => node.meta.mode = 0,
                     Change::Owner { .. } => node.meta.owner = (0, 0),
                     Change::XattrRemoved { name, .. } => {
-                        node.meta.xattrs.retain(|(n, _)| n != name);
+                        node.meta.xattrs.retain(|(n, _)| n != name)
                     }
                     Change::Content => node.content.clear(),
                     _ => {}
