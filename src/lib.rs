@@ -36,6 +36,7 @@ pub mod rootfs;
 mod rules;
 mod sealed;
 mod selinux;
+mod sshd;
 mod systemd;
 mod write;
 

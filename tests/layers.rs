@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "packages",
         "sealed",
         "selinux",
+        "sshd",
         "systemd",
     ],
     &["recipe"],

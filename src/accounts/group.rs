@@ -39,20 +39,17 @@ pub(crate) fn without_member(
 ) -> (Vec<u8>, Vec<String>) {
     let (mut out, mut left) = (Vec::with_capacity(text.len()), Vec::new());
     for line in text.lines_with_terminator() {
-        let (body, end) = line.split_at(line.trim_end_with(|c| c == '\n' || c == '\r').len());
-        let mut fields: Vec<Vec<u8>> = body.split_str(":").map(<[u8]>::to_vec).collect();
-        let name = fields[0].to_str_lossy().into_owned();
+        let (body, end) = line.split_at(body_length(line));
+        let mut fields: Vec<Vec<u8>> = body.splitn_str(4, ":").map(<[u8]>::to_vec).collect();
+        let name = fields[0].trim_start().to_str_lossy().into_owned();
         let mentions = fields.len() == 4
             && database
                 .lists()
                 .iter()
-                .any(|at| members(&fields[*at]).any(|m| m == user.as_bytes()));
-        if mentions && wanted(&name) {
+                .any(|at| members(&fields[*at]).any(|m| names(m, user)));
+        if mentions && !name.starts_with('#') && wanted(&name) {
             for at in database.lists() {
-                fields[*at] = bstr::join(
-                    b",",
-                    members(&fields[*at]).filter(|m| *m != user.as_bytes()),
-                );
+                fields[*at] = bstr::join(b",", members(&fields[*at]).filter(|m| !names(m, user)));
             }
             out.extend_from_slice(&bstr::join(b":", &fields));
             out.extend_from_slice(end);
@@ -64,8 +61,35 @@ pub(crate) fn without_member(
     (out, left)
 }
 
+/// The groups that a user administers: he may add himself to them.
+pub(crate) fn administered(gshadow: &[u8], user: &str) -> Vec<(usize, String)> {
+    let records = super::records(gshadow)
+        .filter(|(_, fields)| fields.len() == 4 && members(fields[2]).any(|m| names(m, user)));
+    records
+        .map(|(line, fields)| (line, fields[0].to_str_lossy().into_owned()))
+        .collect()
+}
+
+/// Whether the fields of a group's line list the user.
+pub(super) fn lists(fields: &[&[u8]], user: &str) -> bool {
+    fields
+        .get(3)
+        .is_some_and(|list| members(list).any(|m| names(m, user)))
+}
+
+/// How much of a line counts: it ends at its newline, and for the C library at a NUL.
+fn body_length(line: &[u8]) -> usize {
+    let line = line.trim_end_with(|c| c == '\n' || c == '\r');
+    line.find_byte(0).unwrap_or(line.len())
+}
+
 fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split_str(",")
+}
+
+/// Whether an item of a list is the user; glibc passes over blanks before it.
+fn names(item: &[u8], user: &str) -> bool {
+    item.trim_start() == user.as_bytes()
 }
 
 #[cfg(test)]
@@ -109,6 +133,12 @@ mod tests {
             Database::Group,
             "wheel:x:10:root,,core\n",
             "wheel:x:10:root,\n",
+        );
+        // The C library passes over blanks at the start of a line and of a name, and stops at a NUL; it does not mind colons.
+        check(
+            Database::Group,
+            " wheel:x:10:root, core\nwheel:x:10:core\0,core\nwheel:x:10:core,a:b\n #wheel:x:10:core\n",
+            " wheel:x:10:root\nwheel:x:10:\0,core\nwheel:x:10:a:b\n #wheel:x:10:core\n",
         );
         check(
             Database::Gshadow,

@@ -3,7 +3,9 @@
 //! Without an `initgroups:` line in nsswitch.conf glibc takes the union of all sources, so a member that is removed from
 //! `/etc/group` alone is a member still.
 
+mod account;
 pub(crate) mod group;
+pub(crate) mod polkit;
 pub(crate) mod sudoers;
 pub(crate) mod sysusers;
 pub(crate) mod userdb;
@@ -15,6 +17,8 @@ use bstr::ByteSlice;
 use crate::edit::{Draft, Stop};
 use crate::lowerdir;
 use crate::rootfs::{InodeId, Rootfs};
+
+pub(crate) use account::Account;
 
 /// The directories that hold passwd, group, shadow and gshadow: `/etc`, nss-altfiles' (Container Linux:
 /// `/usr/share/baselayout`, ostree: `/usr/lib`), and copies of `/etc` from which the booted system fills it.
@@ -40,7 +44,7 @@ pub(crate) fn databases(rootfs: &Rootfs, name: &str) -> Vec<(String, InodeId)> {
 
 /// The fields of the lines of a colon-separated database, with their line numbers.
 pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
-    let lines = (1..).zip(text.lines());
+    let lines = (1..).zip(text.lines().map(ByteSlice::trim_start));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
         .map(|(n, line)| (n, line.split_str(":").collect()))
@@ -85,16 +89,44 @@ pub(crate) fn primary_group(
     groups: &[&str],
 ) -> Result<Vec<(String, usize, String)>, Stop> {
     let mut found = Vec::new();
-    for (path, file) in databases(draft.rootfs(), "passwd") {
-        let text = draft.read(file)?;
-        for (line, fields) in records(&text).filter(|(_, fields)| fields[0] == user.as_bytes()) {
-            for group in groups {
-                let gid = id(draft, "group", group)?.map(|gid| gid.to_string().into_bytes());
-                if gid.is_some() && fields.get(3).map(|f| f.to_vec()) == gid {
+    for group in groups {
+        let gids = gids(draft, group)?;
+        for (path, file) in databases(draft.rootfs(), "passwd") {
+            let text = draft.read(file)?;
+            for (line, fields) in records(&text).filter(|(_, f)| f[0] == user.as_bytes()) {
+                let gid = fields
+                    .get(3)
+                    .and_then(|gid| gid.to_str().ok()?.parse().ok());
+                if gid.is_some_and(|gid: u64| gids.contains(&gid)) {
                     found.push((path.clone(), line, (*group).to_owned()));
                 }
             }
         }
+        for created in sysusers::users(draft, user)? {
+            let named = created.group.as_deref().is_some_and(|of| {
+                of == *group || of.parse().is_ok_and(|gid: u64| gids.contains(&gid))
+            });
+            if named {
+                found.push((created.path, created.line, (*group).to_owned()));
+            }
+        }
+        for (path, record) in userdb::users(draft)? {
+            if record.name == user && record.gid.is_some_and(|gid| gids.contains(&gid)) {
+                found.push((path, 1, (*group).to_owned()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Every number that a source gives the group.
+fn gids(draft: &Draft<'_>, group: &str) -> Result<BTreeSet<u64>, Stop> {
+    let mut found = BTreeSet::new();
+    for (_, file) in databases(draft.rootfs(), "group") {
+        let text = draft.read(file)?;
+        let named = records(&text).filter(|(_, fields)| fields[0] == group.as_bytes());
+        found.extend(named.filter_map(|(_, f)| f.get(2)?.to_str().ok()?.parse::<u64>().ok()));
     }
     Ok(found)
 }

@@ -3,6 +3,7 @@
 use bstr::ByteSlice;
 
 use crate::edit::{Draft, Stop};
+use crate::lowerdir;
 use crate::rootfs::InodeId;
 
 const DIRECTORIES: [&str; 4] = [
@@ -16,8 +17,9 @@ const DIRECTORIES: [&str; 4] = [
 pub(crate) fn files(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
     let rootfs = draft.rootfs();
     let mut found = Vec::new();
-    for directory in DIRECTORIES {
-        let Some(id) = rootfs.open(directory) else {
+    let copies = lowerdir::copies(rootfs, "/etc/sysusers.d");
+    for directory in DIRECTORIES.into_iter().map(String::from).chain(copies) {
+        let Some(id) = rootfs.open(&directory) else {
             continue;
         };
         let names = rootfs
@@ -53,6 +55,52 @@ pub(crate) fn names(draft: &Draft<'_>, kind: u8, name: &str) -> Result<bool, Sto
         }
     }
     Ok(false)
+}
+
+/// A `u` line.
+pub(crate) struct Created {
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    pub(crate) uid: Option<u64>,
+    /// The primary group, by name or number, where the line gives one.
+    pub(crate) group: Option<String>,
+}
+
+/// The lines that create a user.
+pub(crate) fn users(draft: &Draft<'_>, user: &str) -> Result<Vec<Created>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in files(draft) {
+        let text = draft.read(file)?;
+        for (line, text) in (1..).zip(text.lines()) {
+            let words = words(text);
+            if let [kind, name, rest @ ..] = &words[..]
+                && kind.first() == Some(&b'u')
+                && *name == user.as_bytes()
+            {
+                let id = rest.first().map(|id| id.to_str_lossy()).unwrap_or_default();
+                let (uid, group) = match id.split_once(':') {
+                    Some((uid, group)) => (uid, Some(group.to_owned())),
+                    None => (&*id, None),
+                };
+                found.push(Created {
+                    path: path.clone(),
+                    line,
+                    uid: uid.parse().ok(),
+                    group,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The groups that `m` lines put the user into.
+pub(crate) fn memberships(draft: &Draft<'_>, user: &str) -> Result<Vec<String>, Stop> {
+    let mut found = Vec::new();
+    for (_, file) in files(draft) {
+        found.extend(without_member(&draft.read(file)?, user, |_| true).1);
+    }
+    Ok(found)
 }
 
 /// The text without the `m` lines that put a user into a group that `wanted` picks, and those groups. The groups' own

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice;
 use serde_json::value::RawValue;
 
-use crate::edit::Draft;
+use crate::edit::{Draft, Stop};
 use crate::rootfs::{InodeId, Location};
 
 const DIRECTORIES: [&str; 4] = [
@@ -17,17 +17,23 @@ const DIRECTORIES: [&str; 4] = [
 
 /// Every group record.
 pub(crate) fn groups(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
+    records(draft, ".group")
+}
+
+/// Every user record.
+pub(crate) fn user_files(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
+    records(draft, ".user")
+}
+
+fn records(draft: &Draft<'_>, suffix: &str) -> Vec<(String, InodeId)> {
     let rootfs = draft.rootfs();
-    let mut found = Vec::new();
-    for (path, _) in entries(draft, |name| name.ends_with(".group")) {
-        found.extend(
-            rootfs
-                .open(&path)
-                .filter(|id| rootfs.inode(*id).is_file())
-                .map(|id| (path, id)),
-        );
-    }
-    found
+    let found = entries(draft, |name| name.ends_with(suffix));
+    let files = found
+        .into_iter()
+        .filter_map(|(path, _)| rootfs.open(&path).map(|id| (path, id)));
+    files
+        .filter(|(_, id)| rootfs.inode(*id).is_file())
+        .collect()
 }
 
 /// Every file that makes a user a member of a group by its name: the group and where it is.
@@ -70,18 +76,72 @@ fn entries(draft: &Draft<'_>, wanted: impl Fn(&str) -> bool) -> Vec<(String, Loc
     found
 }
 
-/// The record without a user among its members, all other bytes as they were, and the group's name; nothing where the
-/// user is no member or the text is no group record.
+/// What a user record says of its user.
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: Option<u64>,
+    pub(crate) gid: Option<u64>,
+    pub(crate) groups: Vec<String>,
+}
+
+/// Every user record that can be read.
+pub(crate) fn users(draft: &Draft<'_>) -> Result<Vec<(String, User)>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in user_files(draft) {
+        let text = draft.read(file)?;
+        let Ok(record) = serde_json::from_slice::<serde_json::Value>(&text) else {
+            continue;
+        };
+        let Some(name) = record["userName"].as_str() else {
+            continue;
+        };
+        let groups = record["memberOf"].as_array().into_iter().flatten();
+        let user = User {
+            name: name.to_owned(),
+            uid: record["uid"].as_u64(),
+            gid: record["gid"].as_u64(),
+            groups: groups
+                .filter_map(|g| g.as_str().map(String::from))
+                .collect(),
+        };
+        found.push((path, user));
+    }
+    Ok(found)
+}
+
+/// The group's record without a user among its members, all other bytes as they were, and the group's name; nothing where
+/// the user is no member or the text is no group record.
 pub(crate) fn without_member(text: &[u8], user: &str) -> Option<(Vec<u8>, String)> {
+    without(text, ["groupName", "members"], |_, member| member == user)
+}
+
+/// The user's record without the groups that `wanted` picks; nothing where it is another user's, or lists none of them.
+pub(crate) fn without_groups(
+    text: &[u8],
+    user: &str,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> Option<Vec<u8>> {
+    let record = without(text, ["userName", "memberOf"], |name, group| {
+        name == user && wanted(group)
+    });
+    record.map(|(text, _)| text)
+}
+
+/// A record without the items of a list that `leaves` picks, given the record's name and the item; and that name.
+fn without(
+    text: &[u8],
+    [name, list]: [&str; 2],
+    mut leaves: impl FnMut(&str, &str) -> bool,
+) -> Option<(Vec<u8>, String)> {
     let text = text.to_str().ok()?;
     let record: BTreeMap<&str, &RawValue> = serde_json::from_str(text).ok()?;
-    let name: String = serde_json::from_str(record.get("groupName")?.get()).ok()?;
-    let list = record.get("members")?.get();
+    let name: String = serde_json::from_str(record.get(name)?.get()).ok()?;
+    let list = record.get(list)?.get();
     let members: Vec<&RawValue> = serde_json::from_str(list).ok()?;
     let place = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     let keep: Vec<bool> = members
         .iter()
-        .map(|m| serde_json::from_str::<String>(m.get()).ok().as_deref() != Some(user))
+        .map(|m| serde_json::from_str::<String>(m.get()).map_or(true, |item| !leaves(&name, &item)))
         .collect();
     if keep.iter().all(|k| *k) {
         return None;
@@ -130,6 +190,10 @@ mod tests {
             Some(r#"{"groupName":"wheel","members":[]}"#),
         );
         check(r#"{"groupName":"wheel","members":["root"]}"#, None);
+        let user = br#"{"userName":"core","memberOf":["wheel", "x"]}"#;
+        let left = without_groups(user, "core", |group| group == "wheel").unwrap();
+        assert_eq!(left, br#"{"userName":"core","memberOf":["x"]}"#);
+        assert_eq!(without_groups(user, "corey", |_| true), None);
         check(r#"{"groupName":"wheel"}"#, None);
         check("not json", None);
         check(r#"{"groupName":"wheel","members":"core"}"#, None);

@@ -2,14 +2,18 @@
 
 mod drop_in;
 mod effective;
+mod environment;
 mod mask;
 mod permissions;
 mod remove;
 mod remove_applets;
 mod remove_from_groups;
+mod remove_sudo;
 mod sandbox;
+mod service;
 mod set_key;
 mod shipped;
+mod sshd_config;
 mod strip_setid;
 mod write_file;
 
@@ -32,14 +36,17 @@ pub(crate) struct RuleKind {
 pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
     &drop_in::KIND,
+    &environment::KIND,
     &sandbox::KIND,
     &remove_from_groups::KIND,
+    &remove_sudo::KIND,
     &strip_setid::KIND,
     &remove_applets::KIND,
     &remove::KIND,
     &permissions::KIND,
     &write_file::KIND,
     &set_key::KIND,
+    &sshd_config::KIND,
 ];
 
 /// Applies a rule by its kind.

@@ -6,7 +6,8 @@ use bstr::ByteSlice;
 
 use super::RuleKind;
 use crate::accounts::group::Database;
-use crate::accounts::{self, group, sudoers, sysusers, userdb};
+use crate::accounts::sudoers::{Grantee, Policy};
+use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
@@ -26,7 +27,8 @@ static SCHEMA: RuleSchema = RuleSchema {
     about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
         `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
         sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
-        A primary group, and sudoers lines that name the user, are reported as residuals.",
+        A primary group, sudoers lines that grant something to the user by name, and polkit rules that name him, are \
+        reported as residuals; `RemoveSudo` takes care of sudoers. polkit rules that name one of the groups are a note.",
     keys: &[KeySchema {
         name: "Group",
         value: "GROUP",
@@ -68,11 +70,21 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 
 fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for database in [Database::Group, Database::Gshadow] {
-        for (_, file) in accounts::databases(draft.rootfs(), database.name()) {
+        for (path, file) in accounts::databases(draft.rootfs(), database.name()) {
             let text = draft.read(file)?;
+            let administered = match database {
+                Database::Group => Vec::new(),
+                Database::Gshadow => group::administered(&text, user),
+            };
             let (text, left) = group::without_member(&text, database, user, |group| {
                 wanted(draft, user, groups, group)
             });
+            for (line, group) in administered
+                .iter()
+                .filter(|(_, group)| left.contains(group))
+            {
+                draft.note(format!("{path}:{line} made {user} an administrator of {group}, who could add himself again"));
+            }
             if !left.is_empty() {
                 draft.set_content(file, text);
             }
@@ -102,6 +114,13 @@ fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
             draft.set_content(file, text);
         }
     }
+    for (_, file) in userdb::user_files(draft) {
+        let text = draft.read(file)?;
+        let text = userdb::without_groups(&text, user, |group| wanted(draft, user, groups, group));
+        if let Some(text) = text {
+            draft.set_content(file, text);
+        }
+    }
     for (group, location) in userdb::memberships(draft, user) {
         if wanted(draft, user, groups, &group) {
             draft.remove(&location);
@@ -125,12 +144,34 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
             format!("{group} is the primary group of {user}, who stays in it"),
         );
     }
-    for (path, line) in sudoers::grants(draft, user)? {
-        draft.residual(
-            Some(path.as_bytes().as_bstr()),
-            Some(line),
-            format!("grants sudo to {user} by name, whatever the groups"),
-        );
+    let account = Account::read(draft, user)?;
+    for grant in Policy::read(draft)?.grants(&account) {
+        if grant.to == Grantee::User {
+            draft.residual(
+                Some(grant.path.as_bytes().as_bstr()),
+                Some(grant.line),
+                format!("grants sudo to {user} by name, whatever the groups"),
+            );
+        }
+    }
+    for mention in polkit::mentions(draft, user, groups)? {
+        let path = Some(mention.path.as_bytes().as_bstr());
+        match mention.group {
+            None => draft.residual(
+                path,
+                Some(mention.line),
+                format!("a polkit rule names {user}, whatever the groups"),
+            ),
+            Some(group) if account.is_in(group.as_bytes()) => draft.residual(
+                path,
+                Some(mention.line),
+                format!("a polkit rule names {group}, in which {user} stays"),
+            ),
+            Some(group) => draft.note(format!(
+                "{}:{} is a polkit rule that names {group}, which {user} is not in",
+                mention.path, mention.line
+            )),
+        }
     }
     Ok(())
 }
@@ -163,6 +204,10 @@ file usr/lib/sysusers.d/rkt.conf
 | m core rkt - -
 file etc/userdb/wheel.group
 | {"groupName":"wheel","members":["core"]}
+file etc/userdb/core.user
+| {"userName":"core","memberOf":["rkt","docker"]}
+file usr/share/polkit-1/rules.d/50-default.rules
+| polkit.addAdminRule(function() { return ["unix-group:wheel"]; });
 file usr/lib/userdb/core:rkt.membership
 | {}
 file usr/lib/userdb/core:docker.membership
@@ -173,7 +218,9 @@ file usr/lib/userdb/core:docker.membership
             RULE,
             "changed\n  content /etc/group\n  content /usr/lib/group\n  content /usr/share/baselayout/group\n  \
              content /usr/share/flatcar/etc/group\n  content /etc/gshadow\n  content /usr/lib/sysusers.d/rkt.conf\n  \
-             content /etc/userdb/wheel.group\n  removed /usr/lib/userdb/core:rkt.membership\n",
+             content /etc/userdb/wheel.group\n  content /etc/userdb/core.user\n  removed /usr/lib/userdb/core:rkt.membership\n  \
+             note /etc/gshadow:1 made core an administrator of wheel, who could add himself again\n  \
+             note /usr/share/polkit-1/rules.d/50-default.rules:1 is a polkit rule that names wheel, which core is not in\n",
         );
         assert_eq!(
             content_after(image, RULE, "/etc/gshadow"),
@@ -240,6 +287,30 @@ file etc/sudoers.d/ops
              residual /etc/passwd:2: wheel is the primary group of core, who stays in it\n  \
              residual /etc/sudoers.d/ops:2: grants sudo to core by name, whatever the groups\n  \
              residual /opt/sudoers:1: grants sudo to core by name, whatever the groups\n",
+        );
+        let other = "
+file etc/group
+| rkt:x:251:
+| wheel:x:10:
+file usr/lib/sysusers.d/a.conf
+| u core 500:rkt
+file etc/userdb/core.user
+| {\"userName\":\"core\",\"gid\":10}
+file usr/share/polkit-1/rules.d/a.rules
+| // \"core\"
+| if (subject.user == \"core\") return x;
+| if (subject.isInGroup(\"rkt\")) return x;
+file etc/polkit-1/localauthority/50-local.d/a.pkla
+| Identity=unix-group:wheel;unix-group:docker
+";
+        check(
+            other,
+            RULE,
+            "already\n  residual /etc/polkit-1/localauthority/50-local.d/a.pkla:1: a polkit rule names wheel, in which core stays\n  \
+             residual /etc/userdb/core.user:1: wheel is the primary group of core, who stays in it\n  \
+             residual /usr/lib/sysusers.d/a.conf:1: rkt is the primary group of core, who stays in it\n  \
+             residual /usr/share/polkit-1/rules.d/a.rules:2: a polkit rule names core, whatever the groups\n  \
+             residual /usr/share/polkit-1/rules.d/a.rules:3: a polkit rule names rkt, in which core stays\n",
         );
     }
 

@@ -18,12 +18,15 @@ impl Recipe {
         "container",
         "container-linux",
         "systemd-host",
+        "etcd-tls",
         "fleet-off",
         "fleet-root-only",
+        "locksmith-tls",
         "no-phone-home",
         "no-remote-login",
         "no-setid",
         "selinux-enforcing",
+        "sshd-hardened",
         "unprivileged-core",
     ];
 

@@ -5,4 +5,5 @@
 pub(crate) mod archives;
 pub(crate) mod disk;
 pub(crate) mod model;
+pub(crate) mod rootfs;
 pub(crate) mod tools;

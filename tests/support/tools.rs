@@ -116,6 +116,25 @@ pub(crate) fn as_root() -> Result<(), String> {
     }
 }
 
+/// A command that runs what its arguments say as root with mounts of its own, in a user namespace where the tests are not
+/// root's.
+pub(crate) fn unshare() -> Command {
+    let mut command = UNSHARE.command();
+    command.arg("--mount");
+    if as_root().is_err() {
+        command.args(["--map-root-user", "--map-auto"]);
+    }
+    command
+}
+
+/// Whether the kernel lets the tests have mounts of their own.
+pub(crate) fn own_mounts() -> Result<(), String> {
+    match unshare().arg("true").status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("to have mounts of its own (unshare --mount)".to_owned()),
+    }
+}
+
 fn missing(needs: &[Tool]) -> Vec<String> {
     needs
         .iter()
@@ -144,8 +163,13 @@ tools! {
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
     GPASSWD "gpasswd" "passwd"
     GRPCK "grpck" "passwd"
+    PWCK "pwck" "passwd"
     VISUDO "visudo" "sudo"
+    SUDO "sudo" "sudo"
+    UNSHARE "unshare" "util-linux"
+    SETPRIV "setpriv" "util-linux"
     SSHD "sshd" "openssh-server"
+    SSH_KEYGEN "ssh-keygen" "openssh-client"
     TAR "tar" "tar"
     BSDTAR "bsdtar" "libarchive-tools"
     GETCAP "getcap" "libcap2-bin"
@@ -165,6 +189,5 @@ tools! {
     MMDEBSTRAP "mmdebstrap" "mmdebstrap"
     QEMU_AARCH64 "qemu-aarch64" "qemu-user"
     QEMU_ARM "qemu-arm" "qemu-user"
-    SETPRIV "setpriv" "util-linux"
     GCC "gcc" "gcc"
 }

@@ -1,0 +1,84 @@
+//! One user as all sources together describe him.
+
+use std::collections::BTreeSet;
+
+use bstr::ByteSlice;
+
+use super::{databases, group, records, sysusers, userdb};
+use crate::edit::{Draft, Stop};
+
+/// A user's name, numbers and groups: the union of what each source says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) uids: BTreeSet<u64>,
+    /// Names of groups that he is in, as primary group too.
+    pub(crate) groups: BTreeSet<String>,
+    pub(crate) gids: BTreeSet<u64>,
+}
+
+impl Account {
+    /// What the image says of a user; a user that it does not know has no number and no group.
+    pub(crate) fn read(draft: &Draft<'_>, user: &str) -> Result<Self, Stop> {
+        let mut account = Self {
+            name: user.to_owned(),
+            ..Self::default()
+        };
+        let number =
+            |field: Option<&&[u8]>| field.and_then(|f| f.to_str().ok()?.parse::<u64>().ok());
+        for (_, file) in databases(draft.rootfs(), "passwd") {
+            let text = draft.read(file)?;
+            for (_, fields) in records(&text).filter(|(_, f)| f[0] == user.as_bytes()) {
+                account.uids.extend(number(fields.get(2)));
+                account.gids.extend(number(fields.get(3)));
+            }
+        }
+        for created in sysusers::users(draft, user)? {
+            account.uids.extend(created.uid);
+            if let Some(group) = created.group {
+                account.gids.extend(group.parse::<u64>());
+                account.groups.insert(group);
+            }
+        }
+        for (_, record) in userdb::users(draft)? {
+            if record.name == user {
+                account.uids.extend(record.uid);
+                account.gids.extend(record.gid);
+                account.groups.extend(record.groups);
+            }
+        }
+        account.groups.extend(sysusers::memberships(draft, user)?);
+        let memberships = userdb::memberships(draft, user);
+        account
+            .groups
+            .extend(memberships.into_iter().map(|(group, _)| group));
+        for (_, file) in userdb::groups(draft) {
+            let left = userdb::without_member(&draft.read(file)?, user);
+            account.groups.extend(left.map(|(_, group)| group));
+        }
+        for (_, file) in databases(draft.rootfs(), "group") {
+            let text = draft.read(file)?;
+            for (_, fields) in records(&text) {
+                let gid = number(fields.get(2));
+                let primary = gid.is_some_and(|gid| account.gids.contains(&gid));
+                if primary || group::lists(&fields, user) {
+                    account.groups.insert(fields[0].to_str_lossy().into_owned());
+                    account.gids.extend(gid);
+                }
+            }
+        }
+        Ok(account)
+    }
+
+    /// Whether a name means the user to sudo, which by default does not regard case.
+    pub(crate) fn is(&self, name: &[u8]) -> bool {
+        name.eq_ignore_ascii_case(self.name.as_bytes())
+    }
+
+    /// Whether he is in a group that sudo is given by name.
+    pub(crate) fn is_in(&self, group: &[u8]) -> bool {
+        self.groups
+            .iter()
+            .any(|own| group.eq_ignore_ascii_case(own.as_bytes()))
+    }
+}

@@ -1,0 +1,312 @@
+//! `Environment`: variables of a service's processes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bstr::ByteSlice;
+
+use super::service::{Service, words};
+use super::{RuleKind, put_file};
+use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::systemd::{self, Units};
+
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "Environment",
+    argument: Some(ArgumentSchema {
+        name: "UNIT/NAME.conf",
+        check: Check::DropIn,
+        about: "The service (a template or glob too) and the drop-in's file name.",
+    }),
+    summary: "the processes of a service have these environment variables",
+    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with an `Environment=` line for each variable; a file of that name is \
+        replaced. Values are taken as they stand: no specifier of systemd is expanded. The rule fails, and names the file, where \
+        another drop-in, an `EnvironmentFile=` of the image or an `UnsetEnvironment=` wins. An `EnvironmentFile=` that the image \
+        lacks would win too, and is a residual.\n\n\
+        etcd and locksmithd pass over certificates on `http://` URLs, so in their variables (`ETCD_…`, `LOCKSMITHD_…`) such a \
+        URL is a mistake in the recipe, as is `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or \
+        a command line with the flag that says the same as a variable (such as `--cert-file`), fails.",
+    keys: &[KeySchema {
+        name: "Set",
+        value: "NAME=VALUE",
+        check: Check::Custom(variable),
+        list: true,
+        required: true,
+        about: "A variable and its value.",
+    }],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[],
+    example: "[Environment locksmithd.service/20-tls.conf]\nSet=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
+        Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\nSet=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
+        Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\nReason=who can write to etcd decides when hosts reboot\n",
+};
+
+/// The programs whose flags and variables are known, by what their variables start with.
+const KNOWN: [&str; 2] = ["ETCD_", "LOCKSMITHD_"];
+
+/// A certificate and a variable of URLs, without which it is of no use.
+const URLS: [(&str, &str); 5] = [
+    ("ETCD_CERT_FILE", "ETCD_LISTEN_CLIENT_URLS"),
+    ("ETCD_CERT_FILE", "ETCD_ADVERTISE_CLIENT_URLS"),
+    ("ETCD_PEER_CERT_FILE", "ETCD_LISTEN_PEER_URLS"),
+    ("ETCD_PEER_CERT_FILE", "ETCD_INITIAL_ADVERTISE_PEER_URLS"),
+    ("LOCKSMITHD_ETCD_CERTFILE", "LOCKSMITHD_ENDPOINT"),
+];
+
+fn variable(text: &str) -> Result<(), String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err("write it as NAME=VALUE".to_owned());
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return Err(format!("`{name}` is no name of an environment variable"));
+    }
+    if value.contains(char::is_control) {
+        return Err(format!("the value of {name} has a control character in it"));
+    }
+    if flag(name).is_some() && has_plain_http(value) {
+        return Err(format!(
+            "{name} has an http:// URL, on which certificates are passed over; write https://"
+        ));
+    }
+    if matches!(name, "ETCD_AUTO_TLS" | "ETCD_PEER_AUTO_TLS") && value != "false" {
+        return Err(format!(
+            "{name} makes certificates that nobody can check; give etcd its own"
+        ));
+    }
+    Ok(())
+}
+
+fn has_plain_http(value: &str) -> bool {
+    value.to_ascii_lowercase().contains("http://")
+}
+
+/// The flag that says the same as a variable, without its dashes.
+fn flag(name: &str) -> Option<String> {
+    let rest = KNOWN.iter().find_map(|prefix| name.strip_prefix(prefix))?;
+    Some(rest.to_lowercase().replace('_', "-"))
+}
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let Some((unit, name)) = section.argument.rsplit_once('/') else {
+        return fail("the argument is not UNIT/NAME.conf");
+    };
+    let wanted: BTreeMap<&str, &str> = section
+        .all("Set")
+        .filter_map(|set| set.split_once('='))
+        .collect();
+    let content = content(section);
+    let mut found = false;
+    for unit in systemd::named(draft.rootfs(), unit) {
+        if !Units::read(draft.rootfs()).has(&unit) {
+            continue;
+        }
+        found = true;
+        let path = format!("{}/{unit}.d/{name}", systemd::ETC);
+        put_file(
+            draft,
+            &path,
+            unit.as_bytes().as_bstr(),
+            content.as_bytes(),
+            None,
+        )?;
+        if draft.read_path(&path)?.as_deref() == Some(content.as_bytes()) {
+            verify(draft, &unit, &wanted)?;
+        }
+    }
+    if !found {
+        return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
+    }
+    Ok(Verdict::Holds)
+}
+
+/// The drop-in's text.
+fn content(section: &Section) -> String {
+    let mut out = String::from("[Service]\n");
+    for set in section.all("Set") {
+        let quoted = set
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('%', "%%");
+        let _ = writeln!(out, "Environment=\"{quoted}\"");
+    }
+    out
+}
+
+/// Whether the processes get what was asked for, and can use it.
+fn verify(draft: &mut Draft<'_>, unit: &str, wanted: &BTreeMap<&str, &str>) -> Result<(), Stop> {
+    let service = Service::read(draft, unit)?;
+    let environment = service.environment(draft)?;
+    for (name, value) in wanted {
+        match environment.variables.get(*name) {
+            Some((is, _)) if is == value => {}
+            Some((is, file)) => {
+                return fail(format!("{file} sets {name} to `{is}` for {unit} and wins"));
+            }
+            None => {
+                let by = environment
+                    .unset
+                    .get(*name)
+                    .map_or("a file", String::as_str);
+                return fail(format!("{by} takes {name} from {unit} again"));
+            }
+        }
+    }
+    for (certificate, urls) in URLS
+        .iter()
+        .filter(|(certificate, _)| wanted.contains_key(certificate))
+    {
+        let value = environment
+            .variables
+            .get(*urls)
+            .map_or("", |(value, _)| value);
+        if value.is_empty() || has_plain_http(value) {
+            return fail(format!(
+                "{unit} has {certificate}, but {urls} is {}; certificates are passed over without https://",
+                if value.is_empty() {
+                    "not set, which means http://".to_owned()
+                } else {
+                    format!("`{value}`")
+                },
+            ));
+        }
+    }
+    for (file, command) in service.commands() {
+        let mut given = Vec::new();
+        for word in words(&command) {
+            let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
+            match variable.and_then(|v| environment.variables.get(v)) {
+                Some((value, _)) => given.extend(value.split_whitespace().map(String::from)),
+                None => given.push(word),
+            }
+        }
+        for name in wanted.keys() {
+            let clashes = |word: &&String| {
+                let option = word.strip_prefix("--").or(word.strip_prefix('-'));
+                let option = option.map(|o| o.split('=').next().unwrap_or(o));
+                option.is_some() && option == flag(name).as_deref()
+            };
+            if let Some(option) = given.iter().find(clashes) {
+                return fail(format!(
+                    "{file} starts {unit} with {option}, which clashes with {name}: the flag wins, or the program stops"
+                ));
+            }
+        }
+    }
+    for file in environment.absent {
+        draft.residual(
+            Some(file.as_bytes().as_bstr()),
+            None,
+            format!("{unit} reads its environment from there, where the image has no file yet; what it sets wins"),
+        );
+    }
+    for (name, path) in wanted
+        .iter()
+        .filter(|(name, path)| name.ends_with("FILE") && path.starts_with('/'))
+    {
+        if flag(name).is_some() && draft.rootfs().open(path).is_none() {
+            draft.note(format!("{path}, which {name} of {unit} names, is not in the image and has to come before it starts"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::{check, content_after};
+
+    const RULE: &str = "[Environment etcd.service/20-tls.conf]\nSet=ETCD_CERT_FILE=/a b\nSet=ETCD_LISTEN_CLIENT_URLS=https://h:1\nSet=ETCD_ADVERTISE_CLIENT_URLS=https://h:1\nSet=X=1%\"\\";
+    const ETCD: &str = "file a\\ b\ndir etc/systemd/system\nfile usr/lib/systemd/system/etcd.service\n| [Service]\n| Environment=ETCD_CERT_FILE=/old\n";
+    const PATH: &str = "/etc/systemd/system/etcd.service.d/20-tls.conf";
+    const DONE: &str = "changed\n  created /etc/systemd/system/etcd.service.d\n  created /etc/systemd/system/etcd.service.d/20-tls.conf\n";
+
+    fn with(lines: &str) -> String {
+        format!("{ETCD}{lines}")
+    }
+
+    #[test]
+    fn variables_are_written_and_quoted() {
+        check(ETCD, RULE, DONE);
+        let want = "[Service]\nEnvironment=\"ETCD_CERT_FILE=/a b\"\nEnvironment=\"ETCD_LISTEN_CLIENT_URLS=https://h:1\"\n\
+            Environment=\"ETCD_ADVERTISE_CLIENT_URLS=https://h:1\"\nEnvironment=\"X=1%%\\\"\\\\\"\n";
+        assert_eq!(content_after(ETCD, RULE, PATH), want);
+        check(
+            "dir ./\n",
+            RULE,
+            "failed: the image has no unit etcd.service; `OnMissing=skip` or `warn` allows that\n",
+        );
+    }
+
+    #[test]
+    fn what_wins_over_it_fails_the_rule() {
+        let fails = |lines: &str, why: &str| {
+            let created = DONE.strip_prefix("changed\n").unwrap();
+            check(&with(lines), RULE, &format!("failed: {why}\n{created}"));
+        };
+        fails(
+            "| EnvironmentFile=-/etc/etcd.env\nfile etc/etcd.env\n| # c\n| X=\"2\"\n",
+            "/etc/etcd.env sets X to `2` for etcd.service and wins",
+        );
+        fails(
+            "| UnsetEnvironment=Y X\n",
+            "/usr/lib/systemd/system/etcd.service takes X from etcd.service again",
+        );
+        fails(
+            "| ExecStart=/usr/bin/etcd $OPTS --name x\n| Environment=\"OPTS=-a --cert-file=/x\"\n",
+            "/usr/lib/systemd/system/etcd.service starts etcd.service with --cert-file=/x, which clashes with ETCD_CERT_FILE: \
+             the flag wins, or the program stops",
+        );
+    }
+
+    #[test]
+    fn a_certificate_needs_https() {
+        let rule = "[Environment etcd.service/20-tls.conf]\nSet=ETCD_CERT_FILE=/a b";
+        let created = DONE.strip_prefix("changed\n").unwrap();
+        check(
+            ETCD,
+            rule,
+            &format!(
+                "failed: etcd.service has ETCD_CERT_FILE, but ETCD_LISTEN_CLIENT_URLS is not set, which means http://; certificates are passed over without https://\n{created}"
+            ),
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_said() {
+        check(
+            &with("| EnvironmentFile=-/run/etcd.env\n"),
+            &RULE.replace("/a b", "/none"),
+            &format!(
+                "{DONE}  note /none, which ETCD_CERT_FILE of etcd.service names, is not in the image and has to come before it starts\n  \
+                 residual /run/etcd.env: etcd.service reads its environment from there, where the image has no file yet; what it sets wins\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn http_and_nonsense_are_refused() {
+        for (set, part) in [
+            (
+                "ETCD_LISTEN_CLIENT_URLS=https://a,HTTP://b",
+                "has an http:// URL",
+            ),
+            ("LOCKSMITHD_ENDPOINT=http://a", "has an http:// URL"),
+            ("ETCD_AUTO_TLS=true", "makes certificates"),
+            ("1=2", "is no name"),
+            ("A", "NAME=VALUE"),
+            ("A=\t", "control character"),
+        ] {
+            let refused = super::variable(set).unwrap_err();
+            assert!(refused.contains(part), "{set}: {refused}");
+        }
+        assert_eq!(super::variable("HTTP_PROXY=http://a"), Ok(()));
+        assert_eq!(super::variable("ETCD_AUTO_TLS=false"), Ok(()));
+    }
+}

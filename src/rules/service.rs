@@ -1,0 +1,166 @@
+//! A service as systemd would start it: its settings from all files, and the environment that they add up to.
+
+use std::collections::BTreeMap;
+
+use bstr::ByteSlice;
+
+use crate::edit::{Draft, Stop};
+use crate::systemd::{self, Units};
+
+/// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
+pub(super) struct Service {
+    settings: Vec<Setting>,
+}
+
+struct Setting {
+    file: String,
+    key: String,
+    value: String,
+}
+
+/// The variables that a service's processes have.
+#[derive(Default)]
+pub(super) struct Environment {
+    /// By name: the value, and the file that sets it.
+    pub(super) variables: BTreeMap<String, (String, String)>,
+    /// By name: the file that takes it away.
+    pub(super) unset: BTreeMap<String, String>,
+    /// Files that systemd would read and the image lacks.
+    pub(super) absent: Vec<String>,
+}
+
+impl Service {
+    pub(super) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
+        let units = Units::read(draft.rootfs());
+        let merged = systemd::merged(draft, &units, unit, |_| false)?;
+        let own = merged.section("Service").map(|found| Setting {
+            file: found.file.to_owned(),
+            key: found.key.to_string(),
+            value: found.value.to_string(),
+        });
+        Ok(Self {
+            settings: own.collect(),
+        })
+    }
+
+    /// The values of a list setting: an empty one resets it.
+    fn list(&self, key: &str) -> Vec<&Setting> {
+        let mut found = Vec::new();
+        for setting in self.settings.iter().filter(|s| s.key == key) {
+            if setting.value.is_empty() {
+                found.clear();
+            } else {
+                found.push(setting);
+            }
+        }
+        found
+    }
+
+    /// The command lines that start the service: the file of each, and the words.
+    pub(super) fn commands(&self) -> Vec<(String, String)> {
+        let commands = ["ExecStartPre", "ExecStart"]
+            .into_iter()
+            .flat_map(|key| self.list(key));
+        commands
+            .map(|s| (s.file.clone(), s.value.clone()))
+            .collect()
+    }
+
+    /// What `Environment=` says, then `EnvironmentFile=`, without what `UnsetEnvironment=` takes away (systemd.exec(5)).
+    pub(super) fn environment(&self, draft: &Draft<'_>) -> Result<Environment, Stop> {
+        let mut found = Environment::default();
+        for setting in self.list("Environment") {
+            for word in words(&setting.value) {
+                if let Some((name, value)) = word.split_once('=') {
+                    let value = (value.replace("%%", "%"), setting.file.clone());
+                    found.variables.insert(name.to_owned(), value);
+                }
+            }
+        }
+        for setting in self.list("EnvironmentFile") {
+            let path = setting.value.trim_start_matches('-');
+            let files = draft.rootfs().glob(path);
+            if files.is_empty() {
+                found.absent.push(path.to_owned());
+            }
+            for (file, _) in files {
+                let file = file.to_string();
+                let text = draft.read_path(&file)?.unwrap_or_default();
+                for (name, value) in assignments(&text) {
+                    found.variables.insert(name, (value, file.clone()));
+                }
+            }
+        }
+        for setting in self.list("UnsetEnvironment") {
+            for word in words(&setting.value) {
+                let name = match word.split_once('=') {
+                    Some((name, value))
+                        if found.variables.get(name).is_some_and(|(is, _)| is == value) =>
+                    {
+                        name
+                    }
+                    Some(_) => continue,
+                    None => &word,
+                };
+                if found.variables.remove(name).is_some() {
+                    found.unset.insert(name.to_owned(), setting.file.clone());
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The lines of an environment file that set something.
+fn assignments(text: &[u8]) -> Vec<(String, String)> {
+    let lines = text.lines().map(ByteSlice::trim);
+    let lines = lines.filter(|line| !line.starts_with(b"#") && !line.starts_with(b";"));
+    lines
+        .filter_map(|line| {
+            let (name, value) = line.split_once_str("=")?;
+            let value = words(&value.to_str_lossy()).join(" ");
+            Some((name.trim().to_str_lossy().into_owned(), value))
+        })
+        .collect()
+}
+
+/// The words of a value, quotes and backslashes resolved.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let (mut quote, mut open) = (None, false);
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        if quote.is_none() && c.is_whitespace() {
+            open = false;
+            continue;
+        }
+        if !open {
+            found.push(String::new());
+            open = true;
+        }
+        let Some(word) = found.last_mut() else {
+            continue;
+        };
+        match (quote, c) {
+            (_, '\\') => word.extend(characters.next()),
+            (Some(end), _) if end == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            _ => word.push(c),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_and_unquoted() {
+        assert_eq!(
+            words(r#" a "b c"d 'e"' \"f\\ "" "#),
+            ["a", "b cd", "e\"", "\"f\\", ""]
+        );
+        assert_eq!(words("\"open \\"), ["open "]);
+    }
+}

@@ -1,0 +1,312 @@
+//! sshd's configuration as sshd reads it: the first value of a keyword wins, includes count where they stand, and what a
+//! `Match` block says holds for some connections only (sshd_config(5)).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bstr::ByteSlice;
+
+use crate::edit::{Draft, Stop, fail};
+use crate::lowerdir;
+use crate::rootfs::InodeId;
+use crate::rootfs::glob::is_glob;
+
+/// As deep as sshd follows includes; beyond that it does not start.
+const DEPTH: usize = 16;
+
+/// More files than any configuration includes; a file may be included again and again.
+const FILES: usize = 1000;
+
+/// Keywords of which each line counts, and those that are no settings, in lower case with blanks between.
+pub(crate) const ADDING: &str = "\
+    acceptenv allowgroups allowusers denygroups denyusers hostcertificate hostkey include listenaddress match \
+    persourcepenalties port setenv subsystem";
+
+/// Keywords of which the first line counts. With one that it does not know sshd does not start.
+pub(crate) const KEYWORDS: &str = "\
+    addressfamily allowagentforwarding allowstreamlocalforwarding allowtcpforwarding authenticationmethods \
+    authorizedkeyscommand authorizedkeyscommanduser authorizedkeysfile authorizedprincipalscommand \
+    authorizedprincipalscommanduser authorizedprincipalsfile banner casignaturealgorithms \
+    challengeresponseauthentication channeltimeout chrootdirectory ciphers clientalivecountmax clientaliveinterval \
+    compression debianbanner disableforwarding exposeauthinfo fingerprinthash forcecommand gatewayports \
+    gssapiauthentication gssapicleanupcredentials gssapikexalgorithms gssapikeyexchange \
+    gssapistorecredentialsonrekey gssapistrictacceptorcheck hostbasedacceptedalgorithms hostbasedauthentication \
+    hostbasedusesnamefrompacketonly hostkeyagent hostkeyalgorithms ignorerhosts ignoreuserknownhosts ipqos \
+    kbdinteractiveauthentication kerberosauthentication kerberosgetafstoken kerberosorlocalpasswd \
+    kerberosticketcleanup kexalgorithms logingracetime loglevel logverbose macs maxauthtries maxsessions maxstartups \
+    modulifile passwordauthentication permitemptypasswords permitlisten permitopen permitrootlogin permittty \
+    permittunnel permituserenvironment permituserrc persourcemaxstartups persourcenetblocksize pidfile printlastlog \
+    printmotd pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication pubkeyauthoptions rdomain \
+    refuseconnection rekeylimit requiredrsasize revokedkeys securitykeyprovider streamlocalbindmask \
+    streamlocalbindunlink strictmodes syslogfacility tcpkeepalive trustedusercakeys unusedconnectiontimeout usedns \
+    usepam useprivilegeseparation versionaddendum x11displayoffset x11forwarding x11uselocalhost xauthlocation";
+
+/// What a configuration file and all that it includes say, in the order in which sshd reads it.
+#[derive(Default)]
+pub(crate) struct Config {
+    pub(crate) settings: Vec<Setting>,
+    /// Includes outside of `Match` with a wildcard: files may come that they stand for.
+    pub(crate) open: Vec<Open>,
+    /// Where the first `Include` or `Match` line of the file itself starts.
+    pub(crate) block: Option<usize>,
+    files: usize,
+}
+
+/// A keyword with its value.
+pub(crate) struct Setting {
+    pub(crate) file: InodeId,
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    /// In lower case, an old name replaced by today's.
+    pub(crate) keyword: String,
+    /// As [`plain`] gives it.
+    pub(crate) value: String,
+    /// Where the value is in the file.
+    pub(crate) range: Range<usize>,
+    pub(crate) scope: Scope,
+}
+
+/// For which connections a setting holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All, unless a `Match` block says something else.
+    Global,
+    /// All, before what is global: it is in a `Match all` block.
+    All,
+    /// Those that fit; the criteria as they are written.
+    Match(String),
+}
+
+/// An include that files may be added to.
+pub(crate) struct Open {
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    pub(crate) pattern: String,
+    /// How many settings stand before it.
+    pub(crate) after: usize,
+}
+
+impl Config {
+    /// Reads a file and what it includes.
+    pub(crate) fn read(draft: &Draft<'_>, file: InodeId) -> Result<Self, Stop> {
+        let mut config = Self::default();
+        config.add(draft, file, &Scope::Global, 0)?;
+        Ok(config)
+    }
+
+    /// The settings of a keyword, in order.
+    pub(crate) fn of<'a>(&'a self, keyword: &str) -> impl Iterator<Item = (usize, &'a Setting)> {
+        let keyword = canonical(keyword.as_bytes());
+        let settings = self.settings.iter().enumerate();
+        settings.filter(move |(_, setting)| setting.keyword == keyword)
+    }
+
+    fn add(
+        &mut self,
+        draft: &Draft<'_>,
+        file: InodeId,
+        within: &Scope,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        let path = draft.rootfs().path(file).to_string();
+        self.files += 1;
+        if depth > DEPTH || self.files > FILES {
+            return fail(format!(
+                "{path} is included too deep or too often; sshd would not start"
+            ));
+        }
+        let text = draft.read(file)?;
+        let (mut scope, mut at) = (within.clone(), 0);
+        for (number, line) in (1..).zip(text.lines_with_terminator()) {
+            let start = at;
+            at += line.len();
+            let Some((keyword, range)) = parse(line) else {
+                continue;
+            };
+            let keyword = canonical(keyword);
+            let written = &line[range.clone()];
+            if depth == 0 && matches!(&*keyword, "include" | "match") {
+                self.block.get_or_insert(start);
+            }
+            match &*keyword {
+                "match" => scope = matching(within, written),
+                "include" => {
+                    for pattern in words(written) {
+                        let pattern = pattern.to_str_lossy().into_owned();
+                        if scope == Scope::Global && is_glob(&pattern) {
+                            self.open.push(Open {
+                                path: path.clone(),
+                                line: number,
+                                pattern: pattern.clone(),
+                                after: self.settings.len(),
+                            });
+                        }
+                        for file in included(draft, &pattern) {
+                            self.add(draft, file, &scope, depth + 1)?;
+                        }
+                    }
+                }
+                _ => self.settings.push(Setting {
+                    file,
+                    path: path.clone(),
+                    line: number,
+                    value: plain(written),
+                    keyword,
+                    range: start + range.start..start + range.end,
+                    scope: scope.clone(),
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scope that a `Match` line begins, in a file included within another.
+fn matching(within: &Scope, criteria: &[u8]) -> Scope {
+    let text = criteria.to_str_lossy().into_owned();
+    match within {
+        Scope::Match(outer) => Scope::Match(format!("{outer}, {text}")),
+        _ if text.eq_ignore_ascii_case("all") => Scope::All,
+        _ => Scope::Match(text),
+    }
+}
+
+/// The files that an `Include` stands for, in sshd's order; of a file that a copy of /etc has too, the one in /etc.
+fn included(draft: &Draft<'_>, pattern: &str) -> Vec<InodeId> {
+    let rootfs = draft.rootfs();
+    let pattern = if pattern.starts_with('/') {
+        pattern.to_owned()
+    } else {
+        format!("/etc/ssh/{pattern}")
+    };
+    let hidden = pattern
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.starts_with('.'));
+    let mut found = BTreeMap::new();
+    for pattern in std::iter::once(pattern.clone()).chain(lowerdir::copies(rootfs, &pattern)) {
+        for (path, _) in rootfs.glob(&pattern) {
+            let name = path
+                .rsplit_once_str("/")
+                .map_or(&path[..], |(_, name)| name);
+            if hidden || !name.starts_with(b".") {
+                found.entry(name.to_vec()).or_insert(path);
+            }
+        }
+    }
+    let files = found.into_values().filter_map(|path| rootfs.open(&path));
+    files.filter(|id| rootfs.inode(*id).is_file()).collect()
+}
+
+/// The keyword of a line and where its arguments are, without the comment behind them; none for a comment or half a line.
+fn parse(line: &[u8]) -> Option<(&[u8], Range<usize>)> {
+    const BLANKS: &[u8] = b" \t\r\n\x0c";
+    let end = line.find_byte(0).unwrap_or(line.len());
+    let end = line[..end].rfind_not_byteset(BLANKS)? + 1;
+    let start = line[..end].find_not_byteset(BLANKS)?;
+    let keyword_end = start + line[start..end].find_byteset(b" \t\r\x0c=")?;
+    if keyword_end == start || line[start] == b'#' {
+        return None;
+    }
+    let skip = |from: usize| {
+        from + line[from..end]
+            .find_not_byteset(BLANKS)
+            .unwrap_or(end - from)
+    };
+    let mut value = skip(keyword_end);
+    if line[value..end].starts_with(b"=") {
+        value = skip(value + 1);
+    }
+    let value_end = comment(&line[value..end]).map_or(end, |at| value + at);
+    let value_end = value + line[value..value_end].trim_end().len();
+    (value < value_end).then(|| (&line[start..keyword_end], value..value_end))
+}
+
+/// Where a word outside of quotes starts with `#`.
+fn comment(text: &[u8]) -> Option<usize> {
+    let (mut quote, mut before) = (None, b' ');
+    for (at, byte) in text.iter().copied().enumerate() {
+        match (quote, byte) {
+            (None, b'#') if b" \t".contains(&before) => return Some(at),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+        before = byte;
+    }
+    None
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.fields()
+        .map(|word| word.trim_with(|c| c == '"' || c == '\''))
+}
+
+/// A value in one form: words without quotes, one blank between them, in lower case.
+pub(crate) fn plain(value: &[u8]) -> String {
+    let words: Vec<String> = words(value)
+        .map(|w| w.to_str_lossy().to_lowercase())
+        .collect();
+    words.join(" ")
+}
+
+/// The keyword that decides the same where it is given. Before version 8.7 of OpenSSH, `ChallengeResponseAuthentication` was
+/// a setting of its own, on by default, that turned the other on; since then it is an alias.
+pub(crate) fn twin(keyword: &str) -> Option<&'static str> {
+    match &*canonical(keyword.as_bytes()) {
+        "challengeresponseauthentication" => Some("kbdinteractiveauthentication"),
+        "kbdinteractiveauthentication" => Some("challengeresponseauthentication"),
+        _ => None,
+    }
+}
+
+/// A keyword in lower case; an alias by the name that it stands for.
+fn canonical(keyword: &[u8]) -> String {
+    let keyword = keyword.to_str_lossy().to_lowercase();
+    let known = match &*keyword {
+        "skeyauthentication" => "challengeresponseauthentication",
+        "dsaauthentication" => "pubkeyauthentication",
+        "keepalive" => "tcpkeepalive",
+        "pubkeyacceptedkeytypes" => "pubkeyacceptedalgorithms",
+        "hostbasedacceptedkeytypes" => "hostbasedacceptedalgorithms",
+        _ => return keyword,
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_split_as_sshd_splits_them() {
+        let split = |line: &'static str| {
+            parse(line.as_bytes())
+                .map(|(keyword, range)| (keyword.to_str_lossy().into_owned(), &line[range]))
+        };
+        for (line, keyword, value) in [
+            ("PermitRootLogin no\r\n", "PermitRootLogin", "no"),
+            ("\tPort=22", "Port", "22"),
+            ("Port = 22 # x", "Port", "22"),
+            ("Banner \"/a # b\" # c\n", "Banner", "\"/a # b\""),
+            ("X a b  \n", "X", "a b"),
+            ("X a\0b\n", "X", "a"),
+        ] {
+            assert_eq!(split(line), Some((keyword.to_owned(), value)), "{line:?}");
+        }
+        for line in [
+            "",
+            "\n",
+            "# PermitRootLogin no",
+            "PermitRootLogin",
+            "PermitRootLogin # no",
+            "=",
+            " = x",
+            "X =",
+            "\0",
+        ] {
+            assert_eq!(split(line), None, "{line:?}");
+        }
+        assert_eq!(plain(b"\"No\"  'b'"), "no b");
+    }
+}

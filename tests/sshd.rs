@@ -1,0 +1,226 @@
+//! `SshdConfig`, judged by sshd.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use casehard::Recipe;
+
+mod support;
+
+use support::rootfs::{Dice, Files, file, harden, text, unpack};
+use support::tools::{self, RealTest, SSH_KEYGEN, SSHD, UNSHARE};
+
+/// What a keyword comes to, for a connection that no `Match` block means and for one of the user `bob`.
+type Effective = [BTreeMap<String, String>; 2];
+
+const ASKED: [(&str, &str); 4] = [
+    ("PermitRootLogin", "no"),
+    ("MaxAuthTries", "4"),
+    ("X11Forwarding", "no"),
+    ("KbdInteractiveAuthentication", "no"),
+];
+
+fn main() -> ExitCode {
+    tools::main_if(
+        tools::own_mounts,
+        &[
+            RealTest {
+                name: "sshd_works_with_what_was_asked",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: sshd_works_with_what_was_asked,
+            },
+            RealTest {
+                name: "sshd_accepts_the_shipped_recipe",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: sshd_accepts_the_shipped_recipe,
+            },
+        ],
+    )
+}
+
+fn rule() -> String {
+    let sets = ASKED
+        .iter()
+        .map(|(keyword, value)| format!("\nSet={keyword} {value}"));
+    format!(
+        "[SshdConfig /etc/ssh/sshd_config]{}",
+        sets.collect::<String>()
+    )
+}
+
+/// Lines of a configuration that sets some of what is asked for, in all the ways there are.
+fn lines(dice: &mut Dice, includes: &[&str]) -> String {
+    const LINES: &[&str] = &[
+        "PermitRootLogin yes",
+        "permitrootlogin=prohibit-password # why",
+        "PermitRootLogin \"no\"",
+        "  MaxAuthTries 6",
+        "MaxAuthTries = 2",
+        "X11Forwarding yes",
+        "\tX11Forwarding\tno",
+        "#PermitRootLogin yes",
+        "ChallengeResponseAuthentication yes",
+        "KbdInteractiveAuthentication yes",
+        "LogLevel INFO",
+        "",
+        "# Match all",
+        "Match user bob",
+        "Match user carol,bob",
+        "Match all",
+        "Match address 192.0.2.0/24",
+    ];
+    let mut text = String::new();
+    for _ in 0..dice.roll(9) {
+        text += if dice.roll(5) == 0 && !includes.is_empty() {
+            dice.pick(includes)
+        } else {
+            dice.pick(LINES)
+        };
+        text += dice.pick(&["\n", "\n", "\r\n"]);
+    }
+    text += dice.pick(&["", "X11DisplayOffset 12"]);
+    text
+}
+
+fn sshd_works_with_what_was_asked() {
+    let (mut changed, mut matched) = (0, 0);
+    for seed in 0..70 {
+        let mut dice = Dice::new(seed);
+        let includes = [
+            "Include sshd_config.d/*.conf",
+            "Include /etc/ssh/more sshd_config.d/a.conf",
+            "Include absent",
+        ];
+        let files = Files::from([
+            file("etc/ssh/sshd_config", lines(&mut dice, &includes)),
+            file("etc/ssh/sshd_config.d/a.conf", lines(&mut dice, &[])),
+            file(
+                "etc/ssh/sshd_config.d/b.conf",
+                lines(&mut dice, &["Include /etc/ssh/more"]),
+            ),
+            file("etc/ssh/sshd_config.d/b.conf.off", "PermitRootLogin yes\n"),
+            file("etc/ssh/more", lines(&mut dice, &[])),
+        ]);
+        let Ok(before) = effective(&files) else {
+            continue;
+        };
+        let hardened = harden(&files, &rule());
+        let texts: String = hardened
+            .files
+            .keys()
+            .map(|path| {
+                format!(
+                    "== {path}\n{}--- now\n{}",
+                    text(&files, path),
+                    text(&hardened.files, path)
+                )
+            })
+            .collect();
+        let after =
+            effective(&hardened.files).unwrap_or_else(|why| panic!("seed {seed}: {why}\n{texts}"));
+        for (keyword, value) in ASKED {
+            let name = keyword.to_lowercase();
+            assert_eq!(after[0][&name], value, "{keyword} of seed {seed}\n{texts}");
+            // A connection that differs is one that a residual speaks of.
+            if after[1][&name] != value {
+                matched += 1;
+                let said = hardened
+                    .residuals
+                    .iter()
+                    .any(|r| r.contains("Match user") && r.contains(keyword));
+                assert!(
+                    said,
+                    "{keyword} of seed {seed}: {:?}\n{texts}",
+                    hardened.residuals
+                );
+            }
+        }
+        let others = |of: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let mut of = of.clone();
+            of.retain(|name, _| {
+                !ASKED
+                    .iter()
+                    .any(|(keyword, _)| keyword.to_lowercase() == *name)
+            });
+            of
+        };
+        assert_eq!(
+            others(&before[0]),
+            others(&after[0]),
+            "other settings of seed {seed}\n{texts}"
+        );
+        changed += usize::from(before[0] != after[0]);
+    }
+    assert!(
+        changed > 30 && matched > 5,
+        "{changed} changed, {matched} matched"
+    );
+}
+
+fn sshd_accepts_the_shipped_recipe() {
+    let shipped = Recipe::SHIPPED
+        .iter()
+        .find(|s| s.name == "sshd-hardened")
+        .unwrap();
+    let rules = &shipped.text[shipped.text.find("[SshdConfig").unwrap()..];
+    for config in [
+        "",
+        "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nX11Forwarding yes\nSubsystem sftp internal-sftp\n",
+    ] {
+        let files = Files::from([file("etc/ssh/sshd_config", config)]);
+        let [global, _] = effective(&harden(&files, rules).files).unwrap();
+        for set in rules.lines().filter_map(|line| line.strip_prefix("Set=")) {
+            let (keyword, value) = set.split_once(' ').unwrap();
+            if keyword != "ChallengeResponseAuthentication" {
+                assert_eq!(global[&keyword.to_lowercase()], value, "{keyword}");
+            }
+        }
+    }
+}
+
+/// What sshd says it would do with these files as its own; or why it does not start.
+fn effective(files: &Files) -> Result<Effective, String> {
+    const SCRIPT: &str = r#"
+        mount --bind "$1/etc/ssh" /etc/ssh && mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit 9
+        "$2" -t -f /etc/ssh/sshd_config 2>&1 || exit 1
+        for user in nobody bob; do echo "== "; "$2" -T -C "user=$user,host=h,addr=198.51.100.1" 2>&1 || exit 1; done"#;
+    let folder = tempfile::tempdir().unwrap();
+    unpack(files, folder.path());
+    let key = folder.path().join("etc/ssh/ssh_host_ed25519_key");
+    let arguments = [
+        "-q".as_ref(),
+        "-t".as_ref(),
+        "ed25519".as_ref(),
+        "-N".as_ref(),
+        "".as_ref(),
+        "-f".as_ref(),
+        key.as_os_str(),
+    ];
+    SSH_KEYGEN.output(arguments);
+    let mut command = tools::unshare();
+    command
+        .args(["sh", "-c", SCRIPT, "sh"])
+        .arg(folder.path())
+        .arg(SSHD.find().unwrap());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_ne!(
+        output.status.code(),
+        Some(9),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    if !output.status.success() {
+        return Err(text);
+    }
+    let parse = |part: &str| -> BTreeMap<String, String> {
+        let pairs = part.lines().filter_map(|line| line.split_once(' '));
+        pairs
+            .map(|(keyword, value)| (keyword.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let mut parts = text.split("== \n").skip(1).map(parse);
+    Ok([parts.next().unwrap(), parts.next().unwrap()])
+}

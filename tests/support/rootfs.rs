@@ -1,0 +1,125 @@
+//! Root filesystems made of a few files, hardened, and put on disk for programs to judge.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use casehard::{OpenOptions, Recipe};
+
+/// Files by path from the root, with mode and content.
+pub(crate) type Files = BTreeMap<String, (u32, Vec<u8>)>;
+
+/// A file that everyone may read.
+pub(crate) fn file(path: &str, content: impl AsRef<[u8]>) -> (String, (u32, Vec<u8>)) {
+    (path.to_owned(), (0o644, content.as_ref().to_vec()))
+}
+
+/// What hardening gives.
+pub(crate) struct Hardened {
+    pub(crate) files: Files,
+    /// The residuals, as `PATH:LINE: MESSAGE`.
+    pub(crate) residuals: Vec<String>,
+}
+
+/// Applies rules, each as recipes write it; panics if one fails.
+pub(crate) fn harden(files: &Files, rules: &str) -> Hardened {
+    let image = OpenOptions::new()
+        .read("test.tar", &archive(files)[..])
+        .expect("the image opens");
+    let recipe = format!("[Recipe]\nSchema=1\n{rules}\n");
+    let recipe = Recipe::parse("test", &recipe).expect("the recipe is right");
+    let plan = image.plan(&recipe).expect("the plan holds");
+    let outcomes: Vec<_> = plan.rules().iter().map(|rule| &rule.outcome).collect();
+    assert!(!plan.failed(), "{outcomes:?}");
+    let mut out = Vec::new();
+    plan.write_to(&mut out, &casehard::WriteOptions::new())
+        .expect("the result is written");
+    let residuals = plan.residuals().iter().map(|r| {
+        let path = r.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{path}:{}: {}", r.line.unwrap_or_default(), r.message)
+    });
+    Hardened {
+        files: read(&out),
+        residuals: residuals.collect(),
+    }
+}
+
+fn archive(files: &Files) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, (mode, content)) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(*mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header.set_size(content.len() as u64);
+        builder
+            .append_data(&mut header, path, &content[..])
+            .expect("a plain file");
+    }
+    builder.into_inner().expect("memory takes it")
+}
+
+fn read(archive: &[u8]) -> Files {
+    let mut archive = tar::Archive::new(archive);
+    let entries = archive.entries().expect("an archive");
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry: tar::Entry<'_, &[u8]> = entry.expect("an entry");
+        let path = entry.path().expect("a path").to_string_lossy().into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("content");
+        let mode = entry.header().mode().expect("a mode");
+        entry
+            .header()
+            .entry_type()
+            .is_file()
+            .then_some((path, (mode, content)))
+    };
+    entries.filter_map(read).collect()
+}
+
+/// Writes the files below a folder.
+pub(crate) fn unpack(files: &Files, folder: &Path) {
+    for (path, (mode, content)) in files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("the folder is writable");
+        fs::write(&path, content).expect("the folder is writable");
+        fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("it is ours");
+    }
+}
+
+/// The content of one file as text.
+pub(crate) fn text(files: &Files, path: &str) -> String {
+    let (_, content) = files.get(path).unwrap_or_else(|| panic!("{path} is there"));
+    String::from_utf8_lossy(content).into_owned()
+}
+
+/// Numbers that look random and are always the same.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `sides`.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).expect("31 bits") % sides
+    }
+
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+        of[self.roll(of.len())]
+    }
+
+    /// Between `least` and `most` of these, joined.
+    pub(crate) fn list(&mut self, of: &[&str], (least, most): (usize, usize), gap: &str) -> String {
+        let length = least + self.roll(most - least + 1);
+        let items: Vec<&str> = (0..length).map(|_| self.pick(of)).collect();
+        items.join(gap)
+    }
+}
