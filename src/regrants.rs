@@ -7,10 +7,30 @@ use bstr::{BString, ByteSlice};
 use crate::edit::{Change, Draft, Edit, Stop};
 use crate::packages::{self, Owner};
 use crate::rootfs::Rootfs;
+use crate::systemd::tmpfiles;
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was.
 pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    boots(draft)?;
     upgrades(draft, before)
+}
+
+/// systemd-tmpfiles makes, changes and removes files when the system boots.
+fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
+    let lines = tmpfiles::lines(draft)?;
+    for edit in draft.edits.clone() {
+        for line in &lines {
+            if let Some(what) = line.undoes(edit.path.as_bstr(), &edit.change) {
+                draft.begin(edit.rule, "");
+                draft.residual(
+                    Some(line.file.as_bytes().as_bstr()),
+                    Some(line.number),
+                    format!("{}: {what}", edit.path),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A package's own files come back with its next version, unless dpkg was told to keep their modes.
@@ -91,6 +111,45 @@ file var/lib/dpkg/info/util-linux:amd64.list
             apk,
             "[Remove /bin/wget]",
             "changed\n  removed /bin/wget\n  residual /bin/wget: belongs to the package busybox, whose next upgrade brings it back; harden again after upgrades\n",
+        );
+    }
+
+    #[test]
+    fn tmpfiles_takes_back_at_boot() {
+        let image = "
+dir ./
+file usr/lib/tmpfiles.d/a.conf
+| # z /usr/bin/su 4755
+| z /usr/bin/su 4755 root root
+| Z /usr/sbin 4711
+| f /etc/motd 0644 root root - hello
+| F /etc/issue 0644 - - - x
+| L /etc/link - - - - /x
+| r /etc/gone
+| z /usr/bin/ls 0755
+file usr/lib/tmpfiles.d/hidden.conf
+| f /etc/motd
+symlink etc/tmpfiles.d/hidden.conf -> /dev/null
+file usr/bin/su mode=4755
+file usr/bin/ls mode=4755
+file usr/sbin/x mode=4755
+file etc/motd
+file etc/issue
+| y
+symlink etc/link -> /x
+";
+        let at = "/usr/lib/tmpfiles.d/a.conf";
+        check(
+            image,
+            "[StripSetid]\n[Remove /etc/{motd,link}]\n[WriteFile /etc/issue]\n[WriteFile /etc/gone]",
+            &format!(
+                "changed\n  mode /usr/bin/su 4755 0755\n  mode /usr/bin/ls 4755 0755\n  mode /usr/sbin/x 4755 0755\n  \
+                 residual {at}:2: /usr/bin/su: sets its mode to 4755 at boot\n  residual {at}:3: /usr/sbin/x: sets its mode to 4711 at boot\n\
+                 changed\n  removed /etc/link\n  removed /etc/motd\n  \
+                 residual {at}:4: /etc/motd: makes it again at boot\n  residual {at}:6: /etc/link: makes it again at boot\n\
+                 changed\n  content /etc/issue\n  residual {at}:5: /etc/issue: writes over it at boot\n\
+                 changed\n  created /etc/gone\n  residual {at}:7: /etc/gone: removes it at boot\n"
+            ),
         );
     }
 

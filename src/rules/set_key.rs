@@ -91,7 +91,7 @@ fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
     let mut paths = vec![path.to_owned()];
     paths.extend(lowerdir::copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {
-        for line in systemd::tmpfiles(draft, path)? {
+        for line in systemd::tmpfiles::lines(draft)? {
             if let Some(source) = line.source(path) {
                 draft.note(format!(
                     "{}:{} makes {path} of {source} when the system boots",

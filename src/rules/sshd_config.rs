@@ -102,7 +102,7 @@ fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
     let mut paths = vec![path.to_owned()];
     paths.extend(lowerdir::copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {
-        for line in systemd::tmpfiles(draft, path)? {
+        for line in systemd::tmpfiles::lines(draft)? {
             paths.extend(line.source(path));
         }
     }
