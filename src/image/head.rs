@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bstr::{BString, ByteSlice};
 use tar::{EntryType, Header};
 
-use super::index::{BLOCK, Damage, Entry, padded, xattr};
+use super::index::{BLOCK, Damage, Entry, padded};
 use super::pax::{self, Record};
 use super::stream::TarStream;
+use super::xattrs::xattr;
 
 const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
 

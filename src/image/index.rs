@@ -6,14 +6,14 @@
 use std::io;
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bstr::{BString, ByteSlice};
 use tar::Header;
 
+use super::fields::{checksums, id_field, number_field, octal, parse_number};
 use super::pax::{self, Record};
 use super::sparse::{self, Ranges};
 use super::stream::TarStream;
+use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
 
 pub(crate) const BLOCK: u64 = 512;
 
@@ -503,55 +503,6 @@ impl Entry {
     }
 }
 
-/// A size where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
-pub(super) fn number_field(field: &[u8; 12]) -> Option<u64> {
-    match field.split_last_chunk::<8>() {
-        Some(([0x80, 0, 0, 0], low)) => Some(u64::from_be_bytes(*low)),
-        _ => octal(field),
-    }
-}
-
-fn id_field(field: &[u8], value: io::Result<u64>) -> Option<u64> {
-    if field[0] & 0x80 == 0 {
-        octal(field)
-    } else {
-        value.ok()
-    }
-}
-
-/// Octal digits between blanks; a blank field is zero.
-fn octal(field: &[u8]) -> Option<u64> {
-    let blank = |b: &u8| matches!(b, b' ' | 0);
-    if field.iter().all(blank) {
-        return Some(0);
-    }
-    let digits = field.trim_start_with(|c| c == ' ');
-    let digits = &digits[..digits.iter().position(blank).unwrap_or(digits.len())];
-    digits.first()?;
-    digits.iter().try_fold(0, |sum, b| {
-        matches!(b, b'0'..=b'7').then(|| sum << 3 | u64::from(b - b'0'))
-    })
-}
-
-/// The sum of a header's bytes with its checksum field as blanks; historic tars added the bytes as signed ones.
-fn checksums(header: &Header) -> (u64, i64) {
-    header
-        .as_bytes()
-        .iter()
-        .enumerate()
-        .fold((0, 0), |(unsigned, signed), (at, byte)| {
-            let byte = if (148..156).contains(&at) {
-                b' '
-            } else {
-                *byte
-            };
-            (
-                unsigned + u64::from(byte),
-                signed + i64::from(byte.cast_signed()),
-            )
-        })
-}
-
 /// One name from the up to three places that may give it. GNU tar and Go rank PAX and GNU names differently, so the two
 /// must agree where both are there.
 fn agreed(
@@ -594,14 +545,6 @@ fn sparse_name(records: &[Record]) -> Option<&[u8]> {
     pax::value(records, "GNU.sparse.name")
 }
 
-pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
-    text.to_str()
-        .ok()
-        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?
-        .parse()
-        .ok()
-}
-
 fn speaks_of_an_entry(key: &[u8]) -> bool {
     matches!(
         key,
@@ -609,59 +552,4 @@ fn speaks_of_an_entry(key: &[u8]) -> bool {
     ) || [&b"GNU.sparse."[..], SCHILY_XATTR, LIBARCHIVE_XATTR]
         .iter()
         .any(|p| key.starts_with(p))
-}
-
-const SCHILY_XATTR: &[u8] = b"SCHILY.xattr.";
-const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
-
-/// The extended attribute that a PAX record carries, in either spelling: raw (star, GNU tar) or base64 (libarchive).
-pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
-    if let Some(name) = record.key.strip_prefix(SCHILY_XATTR) {
-        return Some((name.into(), record.value.clone()));
-    }
-    let name = percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?);
-    let text: Vec<u8> = record
-        .value
-        .iter()
-        .copied()
-        .filter(|b| *b != b'=')
-        .collect();
-    Some((
-        name,
-        STANDARD_NO_PAD
-            .decode(text)
-            .map_or_else(|_| record.value.clone(), Into::into),
-    ))
-}
-
-/// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.
-fn xattrs(records: &[Record]) -> Vec<(BString, BString)> {
-    let mut found = Vec::new();
-    for attribute in records
-        .iter()
-        .filter(|r| !r.value.is_empty())
-        .filter_map(xattr)
-    {
-        if !found.contains(&attribute) {
-            found.push(attribute);
-        }
-    }
-    found
-}
-
-/// libarchive writes attribute names with `%XX` for what is not plain ASCII.
-fn percent_decoded(name: &[u8]) -> BString {
-    let mut out = BString::default();
-    let mut rest = name;
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail
-            .get(..2)
-            .and_then(|h| h.to_str().ok())
-            .and_then(|h| u8::from_str_radix(h, 16).ok());
-        (rest, _) = match (first, hex) {
-            (b'%', Some(byte)) => (&tail[2..], out.push(byte)),
-            _ => (tail, out.push(*first)),
-        };
-    }
-    out
 }

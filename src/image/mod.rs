@@ -4,6 +4,7 @@
 
 mod codec;
 mod directory;
+mod fields;
 mod head;
 mod index;
 mod pax;
@@ -11,6 +12,7 @@ mod progress;
 mod sparse;
 mod spool;
 mod stream;
+mod xattrs;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};

@@ -8,7 +8,8 @@ use std::io::{self, BufRead, BufReader};
 use bstr::ByteSlice;
 use tar::{GnuExtSparseHeader, GnuHeader, GnuSparseHeader};
 
-use super::index::{BLOCK, number_field, padded, parse_number};
+use super::fields::{number_field, parse_number};
+use super::index::{BLOCK, padded};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 

@@ -1,0 +1,62 @@
+//! Extended attributes in PAX records: raw as star and GNU tar write them, or base64 as libarchive does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bstr::{BString, ByteSlice};
+
+use super::pax::Record;
+
+pub(super) const SCHILY_XATTR: &[u8] = b"SCHILY.xattr.";
+pub(super) const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
+
+/// The extended attribute that a PAX record carries, in either spelling: raw (star, GNU tar) or base64 (libarchive).
+pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
+    if let Some(name) = record.key.strip_prefix(SCHILY_XATTR) {
+        return Some((name.into(), record.value.clone()));
+    }
+    let name = percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?);
+    let text: Vec<u8> = record
+        .value
+        .iter()
+        .copied()
+        .filter(|b| *b != b'=')
+        .collect();
+    Some((
+        name,
+        STANDARD_NO_PAD
+            .decode(text)
+            .map_or_else(|_| record.value.clone(), Into::into),
+    ))
+}
+
+/// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.
+pub(super) fn xattrs(records: &[Record]) -> Vec<(BString, BString)> {
+    let mut found = Vec::new();
+    for attribute in records
+        .iter()
+        .filter(|r| !r.value.is_empty())
+        .filter_map(xattr)
+    {
+        if !found.contains(&attribute) {
+            found.push(attribute);
+        }
+    }
+    found
+}
+
+/// libarchive writes attribute names with `%XX` for what is not plain ASCII.
+fn percent_decoded(name: &[u8]) -> BString {
+    let mut out = BString::default();
+    let mut rest = name;
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail
+            .get(..2)
+            .and_then(|h| h.to_str().ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        (rest, _) = match (first, hex) {
+            (b'%', Some(byte)) => (&tail[2..], out.push(byte)),
+            _ => (tail, out.push(*first)),
+        };
+    }
+    out
+}
