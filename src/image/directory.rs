@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use tar::EntryType;
 use walkdir::WalkDir;
 
+use super::fields::padded;
 use super::head::{Format, Head};
-use super::index::padded;
 use super::progress::{Meter, Phase, Progress, is_stop};
 use super::spool;
 use crate::error::{Error, Result};

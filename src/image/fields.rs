@@ -1,9 +1,16 @@
-//! The number fields of a tar header, read where all extractors read the same.
+//! Blocks, and the number fields of a tar header, read where all extractors read the same.
 
 use std::io;
 
 use bstr::ByteSlice;
 use tar::Header;
+
+/// A tar stream's unit, in bytes: headers take one, and data is padded to whole ones.
+pub(super) const BLOCK: u64 = 512;
+
+pub(super) fn padded(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK)
+}
 
 /// A size where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
 pub(super) fn number_field(field: &[u8; 12]) -> Option<u64> {

@@ -9,13 +9,11 @@ use std::ops::Range;
 use bstr::{BString, ByteSlice};
 use tar::Header;
 
-use super::fields::{checksums, id_field, number_field, octal, parse_number};
+use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
 use super::pax::{self, Record};
 use super::sparse::{self, Ranges};
 use super::stream::TarStream;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
-
-pub(crate) const BLOCK: u64 = 512;
 
 /// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
 /// 64 KiB for each extended attribute.
@@ -116,10 +114,6 @@ fn damage<T>(offset: u64, message: impl Into<String>) -> Result<T, Damage> {
         offset,
         message: message.into(),
     })
-}
-
-pub(crate) fn padded(size: u64) -> u64 {
-    size.next_multiple_of(BLOCK)
 }
 
 impl Archive {

@@ -8,8 +8,7 @@ use std::io::{self, BufRead, BufReader};
 use bstr::ByteSlice;
 use tar::{GnuExtSparseHeader, GnuHeader, GnuSparseHeader};
 
-use super::fields::{number_field, parse_number};
-use super::index::{BLOCK, padded};
+use super::fields::{BLOCK, number_field, padded, parse_number};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 
