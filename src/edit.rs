@@ -1,6 +1,6 @@
 //! Edits: what rules change, with the rule that asked for each, and what they leave open.
 //!
-//! A rule works on a [`Draft`], a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
+//! A rule works on a `Draft`, a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

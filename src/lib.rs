@@ -1,4 +1,23 @@
-//! casehard hardens an operating system image at build time.
+//! casehard hardens an operating system image at build time, offline, and shows a reviewer exactly what it did.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let image = casehard::Image::open("rootfs.tar.gz")?;
+//! let recipe = casehard::Recipe::load("recipes/baseline.ini")?;
+//! let plan = image.plan(&recipe)?;
+//! plan.write("rootfs.hardened.tar.gz")?;
+//! std::fs::write("rootfs.diff", plan.report().to_diff()?)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules are the stages that data goes through, lowest layer first: [`image`] reads a tar stream and its compression,
+//! [`rootfs`] resolves its entries to a file tree, [`recipe`] reads what the tree must be like, rules draft [`edit`]s, and a
+//! [`Plan`] holds what they come to. The plan is verified before it is returned: the edited stream is read anew, and every
+//! rule looks at it once more. [`Plan::write`] writes the image, whole or not at all; [`Plan::report`] says what changed, why,
+//! and what stays open.
+//!
+//! The library never prints, exits, starts a process or asks the clock.
 
 mod accounts;
 mod busybox;

@@ -1,0 +1,114 @@
+//! What the user sees: results on stdout, everything else on stderr.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use casehard::error::Diagnostic;
+use casehard::{Error, Result};
+
+use super::arguments::When;
+use super::diagnostics;
+use super::printable::{printable, printable_lines};
+
+/// Writes to the two streams. Nothing else does, but the progress bar.
+pub(crate) struct Console {
+    color: bool,
+    quiet: bool,
+}
+
+impl Console {
+    /// Looks at the environment once.
+    pub(crate) fn new(color: When, quiet: bool) -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let color = match color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => {
+                io::stderr().is_terminal()
+                    && !set("NO_COLOR")
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Self { color, quiet }
+    }
+
+    /// A result that someone asked for, such as a list. That its reader has seen enough is no failure.
+    pub(crate) fn text(&self, text: &str) -> Result<()> {
+        match stdout(printable_lines(text).as_bytes()) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
+        }
+    }
+
+    /// What the work came to; on stderr where stdout has something else.
+    pub(crate) fn summary(&self, text: &str, on_stdout: bool) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        if on_stdout {
+            return self.text(text);
+        }
+        self.stderr(&printable_lines(text));
+        Ok(())
+    }
+
+    /// A diff or report; escaped if it goes to a terminal, else as it is. All of it has to arrive.
+    pub(crate) fn data(&self, bytes: &[u8]) -> Result<()> {
+        if io::stdout().is_terminal() {
+            stdout(printable_lines(bytes).as_bytes())
+        } else {
+            stdout(bytes)
+        }
+    }
+
+    /// Why a command ends without a result.
+    pub(crate) fn error(&self, error: &Error) {
+        match error {
+            Error::Recipe(mistakes) => self.diagnostics(mistakes),
+            other => self.problem(&other.to_string()),
+        }
+    }
+
+    /// One line on what went wrong.
+    pub(crate) fn problem(&self, message: &str) {
+        let error = if self.color {
+            "\x1b[1;91merror\x1b[0m"
+        } else {
+            "error"
+        };
+        self.stderr(&format!("casehard: {error}: {}\n", printable(message)));
+    }
+
+    /// Mistakes, each drawn with the lines that it is about.
+    pub(crate) fn diagnostics(&self, all: &[Diagnostic]) {
+        self.stderr(&diagnostics::draw(all, self.color));
+    }
+
+    /// Nothing can be done where even stderr fails.
+    fn stderr(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Standard output without the buffer that Rust puts before it, for an image.
+pub(crate) fn raw_stdout() -> Result<File> {
+    let owned = io::stdout().as_fd().try_clone_to_owned();
+    owned.map(File::from).map_err(failed)
+}
+
+fn stdout(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(failed)
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Io {
+        action: "write",
+        path: Path::new("-").to_owned(),
+        source,
+    }
+}

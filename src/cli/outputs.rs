@@ -1,0 +1,278 @@
+//! What a command writes: known to be possible before the long work, and whole or absent after it.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use casehard::{Error, Plan, Result};
+use tempfile::NamedTempFile;
+
+use super::console::Console;
+
+/// The forms of a report, by the ending of a file's name.
+const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("diff", Format::Diff)];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Diff,
+    Json,
+}
+
+/// Where something goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `-`.
+    Stdout,
+    /// A file, or a device or pipe that has a name.
+    File(PathBuf),
+}
+
+impl Target {
+    fn new(path: &Path) -> Self {
+        // To put a file in the place of these would break the machine for everyone else.
+        let stdout = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        if stdout.iter().any(|name| path == Path::new(name)) {
+            Self::Stdout
+        } else {
+            Self::File(path.to_owned())
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+/// All that a command is to write.
+pub(crate) struct Outputs {
+    image: Option<Target>,
+    reports: Vec<(Format, Target)>,
+}
+
+impl Outputs {
+    /// Reads the options: the image's, `--diff` and `--report`.
+    pub(crate) fn new(
+        image: Option<&Path>,
+        diff: Option<&Path>,
+        reports: &[PathBuf],
+    ) -> Result<Self> {
+        let diff = diff.map(|path| Ok((Format::Diff, Target::new(path))));
+        let reports = reports
+            .iter()
+            .map(|path| Ok((format(path)?, Target::new(path))));
+        let outputs = Self {
+            image: image.map(Target::new),
+            reports: diff.into_iter().chain(reports).collect::<Result<_>>()?,
+        };
+        let on_stdout = outputs.targets().filter(|t| **t == Target::Stdout);
+        if on_stdout.count() > 1 {
+            return Err(Error::Usage(
+                "only one of OUT, --diff and --report can be stdout".into(),
+            ));
+        }
+        if outputs.image == Some(Target::Stdout) && io::stdout().is_terminal() {
+            return Err(Error::Usage(
+                "stdout is a terminal, and an image is nothing to read there; pipe it on or name a file".into(),
+            ));
+        }
+        Ok(outputs)
+    }
+
+    /// Where the image goes, if one is written.
+    pub(crate) fn image(&self) -> Option<&Target> {
+        self.image.as_ref()
+    }
+
+    /// Whether stdout has something else than the summary.
+    pub(crate) fn take_stdout(&self) -> bool {
+        self.targets().any(|target| *target == Target::Stdout)
+    }
+
+    /// Finds what would make the work vain or overwrite what it reads: same files, missing or write-protected folders.
+    pub(crate) fn check(&self, inputs: &[&Path]) -> Result<()> {
+        let mut known = Vec::new();
+        for input in inputs {
+            known.extend(Place::of(input).map(|place| (place, *input, true)));
+        }
+        for path in self.targets().filter_map(Target::path) {
+            let Some(place) = Place::of(path) else {
+                continue;
+            };
+            let twin = known.iter().find(|(other, ..)| place.meets(other));
+            match (twin, &place) {
+                (Some((Place::Directory(..), input, true)), _) => {
+                    return usage(
+                        path,
+                        &format!("lies inside {}, which is read", input.display()),
+                    );
+                }
+                (Some((_, input, true)), _) if *input == path => {
+                    return usage(
+                        path,
+                        "is the input, and nothing is changed in place; name another file",
+                    );
+                }
+                (Some((_, input, true)), _) => {
+                    return usage(
+                        path,
+                        &format!(
+                            "is {}, which is read, and nothing is changed in place",
+                            input.display()
+                        ),
+                    );
+                }
+                (Some((_, other, false)), _) if *other == path => {
+                    return usage(path, "is given for two outputs");
+                }
+                (Some((_, other, false)), _) => {
+                    return usage(path, &format!("and {} are the same file", other.display()));
+                }
+                (None, Place::Directory(..)) => return usage(path, "is a directory; name a file"),
+                (None, _) => known.push((place, path, false)),
+            }
+        }
+        for path in self.targets().filter_map(Target::path) {
+            if !is_special(path) {
+                // A file without a name: it goes away by itself.
+                let folder = folder(path);
+                tempfile::tempfile_in(folder).map_err(|e| failed("create a file in", folder, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes diff and reports. All are whole before any gets its name.
+    pub(crate) fn write_reports(&self, plan: &Plan<'_>, console: &Console) -> Result<()> {
+        let mut staged = Vec::new();
+        let mut direct = Vec::new();
+        for (format, target) in &self.reports {
+            let bytes = render(*format, plan)?;
+            match target {
+                Target::File(path) if !is_special(path) => {
+                    staged.push((stage(path, &bytes)?, path.as_path()));
+                }
+                other => direct.push((other, bytes)),
+            }
+        }
+        for (file, path) in staged {
+            file.persist(path)
+                .map_err(|e| failed("write", path, e.error))?;
+        }
+        for (target, bytes) in direct {
+            match target {
+                Target::Stdout => console.data(&bytes)?,
+                Target::File(path) => File::options()
+                    .write(true)
+                    .open(path)
+                    .and_then(|mut file| file.write_all(&bytes))
+                    .map_err(|e| failed("write", path, e))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        let reports = self.reports.iter().map(|(_, target)| target);
+        self.image.iter().chain(reports)
+    }
+}
+
+fn render(format: Format, plan: &Plan<'_>) -> Result<Vec<u8>> {
+    match format {
+        Format::Diff => plan.report().to_diff(),
+        Format::Json => plan.report().to_json().map(String::into_bytes),
+    }
+}
+
+/// The format that a report's name asks for; `-` has no ending and means the one that programs read.
+fn format(path: &Path) -> Result<Format> {
+    if Target::new(path) == Target::Stdout {
+        return Ok(Format::Json);
+    }
+    let named = |(ending, _): &&(&str, Format)| path.extension().is_some_and(|e| e == *ending);
+    let found = FORMATS.iter().find(named);
+    found.map(|(_, format)| *format).ok_or_else(|| {
+        let known = FORMATS.map(|(ending, _)| format!(".{ending}"));
+        Error::Usage(format!(
+            "--report {}: the name's ending says which format is wanted; known are {}",
+            path.display(),
+            known.join(", ")
+        ))
+    })
+}
+
+/// A file beside its place, whole and on disk.
+fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+    let folder = folder(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".casehard-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|e| failed("create a file in", folder, e))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(|e| failed("write", path, e))?;
+    Ok(file)
+}
+
+/// What tells whether two paths are one file.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// A file that exists.
+    File(u64, u64),
+    /// A file that does not: the folder, without links, and a name in it.
+    New(PathBuf, OsString),
+    /// A directory, without links.
+    Directory(PathBuf),
+}
+
+impl Place {
+    /// None where it does not matter, as for a device, or cannot be known.
+    fn of(path: &Path) -> Option<Self> {
+        match fs::metadata(path) {
+            Ok(there) if there.is_file() => Some(Self::File(there.dev(), there.ino())),
+            Ok(there) if there.is_dir() => path.canonicalize().ok().map(Self::Directory),
+            Ok(_) => None,
+            Err(_) => {
+                let folder = folder(path).canonicalize().ok()?;
+                Some(Self::New(folder, path.file_name()?.to_owned()))
+            }
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::New(folder, _), Self::Directory(above)) => folder.starts_with(above),
+            _ => self == other,
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent();
+    parent
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// A device or a pipe: written to, where anything else is replaced.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+fn usage<T>(path: &Path, what: &str) -> Result<T> {
+    Err(Error::Usage(format!("{} {what}", path.display())))
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,66 @@
+//! SIGINT and SIGTERM: the first asks the work to stop and clean up, the second ends the process at once.
+
+use std::ffi::c_int;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use casehard::{Error, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::Exit;
+
+/// Which signal came, if any.
+pub(crate) struct Signals {
+    received: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Result<Self> {
+        let signals = Self {
+            received: Arc::default(),
+        };
+        let armed = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signals
+                .register(signal, &armed)
+                .map_err(|source| Error::Io {
+                    action: "listen for",
+                    path: PathBuf::from("signals"),
+                    source,
+                })?;
+        }
+        Ok(signals)
+    }
+
+    /// The order matters: what ends the process looks at the flag before the same signal sets it.
+    fn register(&self, signal: c_int, armed: &Arc<AtomicBool>) -> io::Result<()> {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(armed))?;
+        flag::register(signal, Arc::clone(armed))?;
+        let number = usize::try_from(signal).unwrap_or_default();
+        flag::register_usize(signal, Arc::clone(&self.received), number)?;
+        Ok(())
+    }
+
+    /// Whether to stop.
+    pub(crate) fn came(&self) -> bool {
+        self.received.load(Ordering::SeqCst) != 0
+    }
+
+    /// An error where it is time to stop.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.came() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// How a command ends that did not come to its end, if a signal is why.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        let number = u8::try_from(self.received.load(Ordering::SeqCst)).ok()?;
+        (number != 0).then_some(Exit::Signal(number))
+    }
+}

@@ -1,0 +1,175 @@
+//! What is written, where and how compressed.
+
+use super::{Bench, gzip};
+use casehard::Compression;
+use casehard_testimages::{build, bundled};
+
+const MAGIC: usize = 6;
+
+fn compression(bytes: &[u8]) -> Compression {
+    Compression::detect(&bytes[..MAGIC])
+}
+
+#[test]
+fn twice_is_once_byte_for_byte_and_so_is_another_run() {
+    let bench = Bench::new();
+    bench.put("image.tar.gz", gzip(&bench.tar));
+    for image in ["image.tar", "image.tar.gz"] {
+        bench
+            .run(&format!("apply {image} -r ours.ini -o once"))
+            .code(0);
+        bench
+            .run(&format!("apply {image} -r ours.ini -o again"))
+            .code(0);
+        bench.run("apply once -r ours.ini -o twice").code(0);
+        assert_eq!(bench.get("once"), bench.get("again"), "{image}");
+        assert_eq!(bench.get("once"), bench.get("twice"), "{image}");
+    }
+}
+
+#[test]
+fn bundled_images_are_hardened_once_and_for_all() {
+    let bench = Bench::new();
+    bench.put("setid.ini", "[Recipe]\nSchema=1\n[StripSetid]\n");
+    for image in bundled() {
+        bench.put("bundled.tar", build(image.description).unwrap());
+        bench
+            .run("apply bundled.tar -r setid.ini -o once -q")
+            .code(0);
+        bench.run("check once -r setid.ini").code(0);
+        bench.run("apply once -r setid.ini -o twice -q").code(0);
+        assert_eq!(bench.get("once"), bench.get("twice"), "{}", image.name);
+    }
+}
+
+#[test]
+fn compression_is_kept_unless_told_otherwise() {
+    let bench = Bench::new();
+    bench.put("image", gzip(&bench.tar));
+    bench.run("apply image -r ours.ini -o out.tar").code(0);
+    assert_eq!(compression(&bench.get("out.tar")), Compression::Gzip);
+    bench.run("apply image.tar -r ours.ini -o plain").code(0);
+    for how in Compression::ALL {
+        let name = how.name();
+        bench
+            .run(&format!(
+                "apply image -r ours.ini -o {name} --compress {name}"
+            ))
+            .code(0);
+        assert_eq!(compression(&bench.get(name)), how);
+        bench
+            .run(&format!("apply {name} -r ours.ini -o back --compress none"))
+            .code(0);
+        assert_eq!(bench.get("back"), bench.get("plain"), "{name}");
+    }
+}
+
+#[test]
+fn stdin_to_stdout_is_as_file_to_file() {
+    let bench = Bench::new();
+    bench
+        .run("apply image.tar -r ours.ini -o out.tar --diff out.diff")
+        .code(0);
+    let run = bench.feed("apply - -r ours.ini -o -", &bench.tar);
+    run.code(0);
+    assert!(run.stdout == bench.get("out.tar"));
+    assert_ne!(run.stderr, "", "the summary");
+    let run = bench.feed("apply - -r ours.ini -o - --quiet", &gzip(&bench.tar));
+    assert_eq!(compression(&run.stdout), Compression::Gzip);
+    assert_eq!(run.stderr, "");
+
+    let run = bench.run("check image.tar -r ours.ini --diff -");
+    run.code(1);
+    assert_eq!(run.stdout, bench.get("out.diff"));
+    assert_ne!(run.stderr, "", "the summary");
+    let run = bench.run("check image.tar -r ours.ini --report - -q");
+    assert!(run.code(1).starts_with('{'));
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_directory_becomes_a_tar() {
+    let bench = Bench::new();
+    let folder = bench.path("rootfs/etc");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("motd"), "hello\n").unwrap();
+    bench.put("motd.ini", "[Recipe]\nSchema=1\n[Remove /etc/motd]\n");
+    bench
+        .run("apply rootfs --root-owned -r motd.ini -o out.tar.gz")
+        .code(0);
+    assert_eq!(compression(&bench.get("out.tar.gz")), Compression::Gzip);
+    bench
+        .run("apply rootfs -r motd.ini -o rootfs/out.tar")
+        .says(2, &["lies inside rootfs"]);
+}
+
+#[test]
+fn devices_are_written_to_and_not_replaced() {
+    let bench = Bench::new();
+    bench
+        .run("apply image.tar -r ours.ini -o /dev/null --diff /dev/null")
+        .code(0);
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn the_time_comes_from_the_option_or_source_date_epoch() {
+    let bench = Bench::new();
+    let apply = "apply image.tar -r ours.ini -o";
+    bench
+        .run(&format!("{apply} option --mtime 1700000000"))
+        .code(0);
+    bench
+        .with_epoch("1700000000", &format!("{apply} epoch"))
+        .code(0);
+    bench
+        .with_epoch("5", &format!("{apply} both --mtime 1700000000"))
+        .code(0);
+    bench.run(&format!("{apply} neither")).code(0);
+    assert_eq!(bench.get("option"), bench.get("epoch"));
+    assert_eq!(bench.get("option"), bench.get("both"));
+    assert_ne!(bench.get("option"), bench.get("neither"));
+    for wrong in [
+        "",
+        "yesterday",
+        "-1",
+        "1.5",
+        "99999999999999999999",
+        "9999999999999999",
+    ] {
+        let run = bench.with_epoch(wrong, "check image.tar -r ours.ini");
+        run.says(2, &["SOURCE_DATE_EPOCH="]);
+    }
+}
+
+#[test]
+fn waivers_are_judged_by_the_day_given() {
+    let bench = Bench::new();
+    bench.put(
+        "waiving.ini",
+        "[Recipe]\nSchema=1\n[StripSetid]\n\
+         [Waive StripSetid:/usr/bin/su]\nReason=console\nExpires=2026-06-30\n",
+    );
+    let check = "check image.tar -r waiving.ini";
+    bench.run(check).says(2, &["--as-of", "waiving.ini:4:"]);
+    bench.run(&format!("{check} --as-of 2026-06-30")).code(0);
+    bench
+        .run(&format!("{check} --as-of 2026-07-01"))
+        .says(4, &["2026-06-30"]);
+    // The last second of that day, and the one behind it.
+    bench.with_epoch("1782863999", check).code(0);
+    bench.with_epoch("1782864000", check).code(4);
+}
+
+#[test]
+fn parameters_are_set() {
+    let bench = Bench::new();
+    bench.put(
+        "params.ini",
+        "[Recipe]\nSchema=1\n[Params]\nUnit=none\n[Mask ${Unit}.socket]\n",
+    );
+    bench.run("check image.tar -r params.ini").code(4);
+    bench
+        .run("check image.tar -r params.ini --set Unit=sshd")
+        .code(1);
+}

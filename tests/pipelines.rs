@@ -1,0 +1,261 @@
+//! The examples of docs/pipelines.md and README.md, run.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+mod support;
+
+use support::tools::{self, MAKE, RealTest};
+
+fn main() -> ExitCode {
+    tools::main(&[
+        RealTest {
+            name: "the_makefile_hardens_and_checks",
+            needs: &[MAKE],
+            run: makefile,
+        },
+        RealTest {
+            name: "the_shell_examples_run",
+            needs: &[],
+            run: shell,
+        },
+        RealTest {
+            name: "the_dockerfile_s_step_runs",
+            needs: &[],
+            run: dockerfile,
+        },
+        RealTest {
+            name: "the_mkosi_script_replaces_its_outputs",
+            needs: &[],
+            run: mkosi,
+        },
+        RealTest {
+            name: "the_ci_job_s_steps_run",
+            needs: &[],
+            run: ci,
+        },
+        RealTest {
+            name: "an_outside_crate_hardens_an_image",
+            needs: &[],
+            run: outside_crate,
+        },
+    ])
+}
+
+/// A folder with a rootfs under the names that the examples use, and a recipe.
+struct Site {
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::write(site.path("site.ini"), block(&readme(), "ini", "Extends")).unwrap();
+        let tar = image("debian-host");
+        fs::write(site.path("rootfs.tar"), &tar).unwrap();
+        fs::write(site.path("rootfs.tar.gz"), gzip(&tar)).unwrap();
+        fs::write(
+            site.path("flatcar-container.tar.gz"),
+            gzip(&image("container-linux")),
+        )
+        .unwrap();
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a script with casehard in PATH.
+    #[track_caller]
+    fn run(&self, script: &str) {
+        let output = self
+            .command("bash")
+            .args(["-euc", script])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{script}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let casehard = Path::new(env!("CARGO_BIN_EXE_casehard")).parent().unwrap();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(casehard.to_owned()).chain(std::env::split_paths(&path));
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path())
+            .env("PATH", std::env::join_paths(paths).unwrap())
+            .env("OUTPUTDIR", self.folder.path());
+        command
+    }
+
+    #[track_caller]
+    fn holds(&self, names: &[&str]) {
+        for name in names {
+            assert!(self.path(name).is_file(), "{name} is there");
+        }
+    }
+}
+
+fn makefile() {
+    let site = Site::new();
+    fs::write(
+        site.path("Makefile"),
+        block(&pipelines(), "make", "casehard"),
+    )
+    .unwrap();
+    site.run("make check");
+    site.holds(&["hardened.tar.gz", "hardened.diff", "hardened.json"]);
+}
+
+fn shell() {
+    let site = Site::new();
+    for text in [readme(), pipelines()] {
+        for line in blocks(&text, "sh").lines() {
+            // Of a pipe from docker the rest takes the same image from a file.
+            let line = line.replace("docker export build |", "cat rootfs.tar |");
+            if line.contains("casehard ") && !line.starts_with('#') {
+                site.run(&line);
+            }
+        }
+    }
+    site.holds(&[
+        "hardened.tar.gz",
+        "rootfs.tar",
+        "flatcar-hardened.tar.gz",
+        "flatcar.diff",
+    ]);
+    site.run("! casehard check rootfs.tar.gz -r site.ini");
+}
+
+fn dockerfile() {
+    let site = Site::new();
+    let text = block(&pipelines(), "dockerfile", "casehard");
+    let steps: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("RUN casehard"))
+        .collect();
+    assert_eq!(steps.len(), 1);
+    site.run(&format!("casehard{}", steps[0].replace(" /", " ./")));
+    site.holds(&["hardened.tar", "hardened.diff"]);
+}
+
+fn mkosi() {
+    let site = Site::new();
+    let before = fs::read(site.path("rootfs.tar")).unwrap();
+    site.run(&block(&pipelines(), "bash", "OUTPUTDIR"));
+    site.holds(&["rootfs.tar", "rootfs.tar.diff"]);
+    assert!(before != fs::read(site.path("rootfs.tar")).unwrap());
+    assert!(!site.path("rootfs.tar.new").exists());
+}
+
+fn ci() {
+    let site = Site::new();
+    let text = block(&pipelines(), "yaml", "casehard");
+    let steps: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- run: "))
+        .collect();
+    assert_eq!(steps.len(), 3);
+    for step in steps {
+        site.run(step);
+    }
+    site.holds(&["hardened.tar.gz", "hardened.diff", "hardened.json"]);
+}
+
+/// A crate of its own, as a user would have it, with casehard as a dependency; both examples of the library.
+fn outside_crate() {
+    let site = Site::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    // The same profile, so that what is compiled already serves here too.
+    let profile = manifest.find("[profile").map_or("", |at| &manifest[at..]);
+    let package = format!(
+        "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\ncasehard = {{ path = {root:?} }}\n\n[workspace]\n\n{profile}"
+    );
+    fs::write(site.path("Cargo.toml"), package).unwrap();
+    fs::copy(root.join("Cargo.lock"), site.path("Cargo.lock")).unwrap();
+    fs::create_dir_all(site.path("src/bin")).unwrap();
+    fs::create_dir_all(site.path("recipes")).unwrap();
+    fs::copy(site.path("site.ini"), site.path("recipes/baseline.ini")).unwrap();
+    fs::write(
+        site.path("src/bin/pipelines.rs"),
+        block(&pipelines(), "rust", "Image::open"),
+    )
+    .unwrap();
+    fs::write(
+        site.path("src/bin/readme.rs"),
+        block(&readme(), "rust", "Image::open"),
+    )
+    .unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside");
+    for example in ["pipelines", "readme"] {
+        let output = site
+            .command(env!("CARGO"))
+            .args(["run", "--quiet", "--offline", "--bin", example])
+            .env("CARGO_TARGET_DIR", &target)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    site.holds(&["rootfs.hardened.tar.gz", "rootfs.diff"]);
+    site.run("casehard check rootfs.hardened.tar.gz -r site.ini");
+}
+
+fn readme() -> String {
+    document("README.md")
+}
+
+fn pipelines() -> String {
+    document("docs/pipelines.md")
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// All fenced blocks of a language, one after another.
+fn blocks(text: &str, language: &str) -> String {
+    fenced(text, language).collect()
+}
+
+/// The first fenced block of a language that has a word in it.
+fn block(text: &str, language: &str, word: &str) -> String {
+    let found = fenced(text, language).find(|block| block.contains(word));
+    found.unwrap_or_else(|| panic!("no {language} block with {word}"))
+}
+
+fn fenced(text: &str, language: &str) -> impl Iterator<Item = String> {
+    let fence = format!("\n```{language}\n");
+    let blocks = text.split(&fence).skip(1).map(|rest| {
+        let end = rest.find("\n```").unwrap();
+        rest[..=end].to_owned()
+    });
+    blocks.collect::<Vec<_>>().into_iter()
+}
+
+fn image(name: &str) -> Vec<u8> {
+    let bundled = casehard_testimages::bundled();
+    let image = bundled.iter().find(|image| image.name == name).unwrap();
+    casehard_testimages::build(image.description).unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
