@@ -190,6 +190,10 @@ impl<'s> Work<'s> {
             match neutralised(draft, &binary, &wanted) {
                 Ok(content) => {
                     draft.set_content(id, content);
+                    draft.note(format!(
+                        "in {path}, {} now run the code of `false`",
+                        wanted.join(", ")
+                    ));
                     open.retain(kept);
                 }
                 Err(why) if self.binary == "required" => {
