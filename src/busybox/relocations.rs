@@ -136,7 +136,7 @@ impl<'d> Found<'_, 'd> {
     fn push(&mut self, at: u64, slot: Option<Slot>) -> Result<(), Refusal> {
         let word = self.program.machine.word() as u64;
         // What begins in the middle of a word changes two of them.
-        let places = if at % word == 0 { 1 } else { 2 };
+        let places = if at.is_multiple_of(word) { 1 } else { 2 };
         for n in 0..places {
             if self.list.len() == MOST {
                 return Err(Refusal::new("it has too many relocations"));

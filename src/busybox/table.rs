@@ -99,6 +99,7 @@ impl Table {
     }
 
     /// The applets' names, sorted.
+    #[cfg(test)]
     pub(crate) fn applets(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }

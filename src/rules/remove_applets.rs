@@ -190,10 +190,7 @@ impl<'s> Work<'s> {
             match neutralised(draft, &binary, &wanted) {
                 Ok(content) => {
                     draft.set_content(id, content);
-                    draft.note(format!(
-                        "in {path}, {} now run the code of `false`",
-                        wanted.join(", ")
-                    ));
+                    draft.note(format!("{path} runs `false` for {}", wanted.join(", ")));
                     open.retain(kept);
                 }
                 Err(why) if self.binary == "required" => {

@@ -155,5 +155,7 @@ tools! {
     QEMU_I386 "qemu-i386" "qemu-user"
     CHROOT "chroot" "coreutils"
     LDD "ldd" "libc-bin"
+    UNSHARE "unshare" "util-linux"
+    MOUNT "mount" "mount"
     GCC "gcc" "gcc"
 }

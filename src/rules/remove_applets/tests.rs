@@ -33,7 +33,9 @@ file usr/local/bin/wget mode=0755
     check(
         &image,
         RULE,
-        &format!("{REMOVED}  content /bin/busybox\n{NOTE}"),
+        &format!(
+            "{REMOVED}  content /bin/busybox\n{NOTE}  note /bin/busybox runs `false` for nc, wget\n"
+        ),
     );
     check(
         &image,
@@ -55,14 +57,14 @@ hardlink bin/wget -> bin/[
     check(
         &image,
         RULE,
-        "changed\n  removed /bin/nc\n  removed /bin/wget\n  content /bin/[\n  content /bin/busybox\n",
+        "changed\n  removed /bin/nc\n  removed /bin/wget\n  content /bin/[\n  content /bin/busybox\n  note /bin/busybox runs `false` for nc, wget\n",
     );
     let data = busybox("bin/wget", ",wget")
         + "hardlink bin/busybox -> bin/wget\nhardlink bin/x -> bin/wget\n";
     check(
         &data,
         RULE,
-        "changed\n  removed /bin/wget\n  content /bin/busybox\n  content /bin/x\n  note no busybox has nc\n",
+        "changed\n  removed /bin/wget\n  content /bin/busybox\n  content /bin/x\n  note /bin/busybox runs `false` for wget\n  note no busybox has nc\n",
     );
 }
 
@@ -72,7 +74,7 @@ fn without_links_the_binary_is_what_counts() {
     check(
         &image,
         RULE,
-        "changed\n  content /bin/busybox\n  note no busybox has nc\n",
+        "changed\n  content /bin/busybox\n  note /bin/busybox runs `false` for wget\n  note no busybox has nc\n",
     );
     check(
         &busybox("bin/busybox", ""),
@@ -96,7 +98,8 @@ fn every_busybox_is_changed() {
         &image,
         RULE,
         "changed\n  removed /usr/bin/nc\n  content /bin/busybox\n  \
-         content /usr/lib/initramfs-tools/bin/busybox\n  content /opt/multi\n",
+         content /usr/lib/initramfs-tools/bin/busybox\n  content /opt/multi\n  note /bin/busybox runs `false` for wget\n  \
+         note /usr/lib/initramfs-tools/bin/busybox runs `false` for nc\n  note /opt/multi runs `false` for nc, wget\n",
     );
 }
 
@@ -117,7 +120,9 @@ fn a_second_name_that_the_rule_forgets_is_told() {
     check(
         &image,
         "[RemoveApplets]\nApplet=nc",
-        &format!("changed\n  content /bin/busybox\n{told}"),
+        &format!(
+            "changed\n  content /bin/busybox\n  note /bin/busybox runs `false` for nc\n{told}"
+        ),
     );
 }
 
@@ -156,7 +161,7 @@ fn waivers_keep_a_link_with_its_applet_or_the_binary() {
     check(
         &image,
         &format!("{RULE}\n[Waive RemoveApplets:/bin/wget]\n{WAIVER}"),
-        "changed\n  removed /bin/nc\n  content /bin/busybox\n  \
+        "changed\n  removed /bin/nc\n  content /bin/busybox\n  note /bin/busybox runs `false` for nc\n  \
          residual /bin/busybox: the binary still has wget: `busybox wget` runs it\n",
     );
     check(
@@ -184,7 +189,7 @@ file lib/apk/db/triggers
         &image,
         rule,
         &format!(
-            "changed\n  removed /usr/bin/wget\n  content /bin/busybox\n{residual}; they lead to applets that end 1\n"
+            "changed\n  removed /usr/bin/wget\n  content /bin/busybox\n  note /bin/busybox runs `false` for wget\n{residual}; they lead to applets that end 1\n"
         ),
     );
     check(
@@ -217,6 +222,6 @@ symlink bin/wget -> busybox
     check(
         &image,
         "[RemoveApplets]\nApplet=wget",
-        "changed\n  removed /bin/wget\n  content /bin/busybox\n",
+        "changed\n  removed /bin/wget\n  content /bin/busybox\n  note /bin/busybox runs `false` for wget\n",
     );
 }
