@@ -36,24 +36,21 @@ pub(super) struct Machine {
     pub(super) addends: bool,
     /// The relocation that adds the address at which the program is loaded.
     pub(super) relative: u32,
-    /// What of an address chooses an instruction set.
-    mode_bit: u64,
 }
 
 const MACHINES: &[Machine] = &[
-    machine(elf::EM_X86_64, true, 8, 0),
-    machine(elf::EM_386, false, 8, 0),
-    machine(elf::EM_AARCH64, true, 1027, 0),
-    machine(elf::EM_ARM, false, 23, 1),
+    machine(elf::EM_X86_64, true, 8),
+    machine(elf::EM_386, false, 8),
+    machine(elf::EM_AARCH64, true, 1027),
+    machine(elf::EM_ARM, false, 23),
 ];
 
-const fn machine(number: elf::Machine, wide: bool, relative: u32, mode_bit: u64) -> Machine {
+const fn machine(number: elf::Machine, wide: bool, relative: u32) -> Machine {
     Machine {
         number: number.0,
         wide,
         addends: wide,
         relative,
-        mode_bit,
     }
 }
 
@@ -182,10 +179,9 @@ impl<'d> Program<'d> {
     }
 
     fn is_code(&self, value: u64) -> bool {
-        let at = value & !self.machine.mode_bit;
         self.segments
             .iter()
-            .any(|s| s.executable && at >= s.memory && at - s.memory < s.size)
+            .any(|s| s.executable && value >= s.memory && value - s.memory < s.size)
     }
 
     /// Hands over every run of at least `least` neighbouring words that hold addresses of code, in order.

@@ -213,3 +213,36 @@ impl<'d> Found<'_, 'd> {
         self.list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use casehard_testimages::{Layout, busybox};
+
+    use super::*;
+
+    #[test]
+    fn words_that_are_relocated_twice_or_in_part_are_not_understood() {
+        let data = busybox(Layout::X86_64Rela, &["[", "false", "test"]);
+        let program = Program::read(&data).unwrap();
+        let mut found = Found {
+            program: &program,
+            list: Vec::new(),
+        };
+        let slot = |at| {
+            Some(Slot {
+                at,
+                value: 0,
+                file: 0,
+            })
+        };
+        for at in [48, 8, 24, 8, 35] {
+            found.push(at, slot(at)).unwrap();
+        }
+        let known = found
+            .sorted()
+            .into_iter()
+            .map(|r| (r.at, r.slot().is_some()));
+        let want = [(8, false), (24, true), (32, false), (40, false), (48, true)];
+        assert_eq!(known.collect::<Vec<_>>(), want);
+    }
+}
