@@ -167,6 +167,8 @@ pub(crate) struct Draft<'i> {
     pub(crate) waivers: Waivers,
     pub(crate) edits: Vec<Edit>,
     pub(crate) residuals: Vec<Residual>,
+    /// Residuals that a later rule may still close.
+    pub(crate) passing: Vec<Residual>,
     pub(crate) notes: Vec<(usize, String)>,
 }
 
@@ -177,7 +179,7 @@ impl<'i> Draft<'i> {
         waivers: Waivers,
         mtime: Option<u64>,
     ) -> Self {
-        let (edits, residuals, notes) = Default::default();
+        let (edits, residuals, passing, notes) = Default::default();
         let (rule, waived_now, expired_now) = ((0, ""), 0, None);
         Self {
             image,
@@ -189,6 +191,7 @@ impl<'i> Draft<'i> {
             waivers,
             edits,
             residuals,
+            passing,
             notes,
         }
     }
@@ -255,6 +258,21 @@ impl<'i> Draft<'i> {
         if !self.residuals.contains(&residual) {
             self.residuals.push(residual);
         }
+    }
+
+    /// Writes down what stays open unless a later rule closes it: it counts only if it is found in the result too.
+    pub(crate) fn open_so_far(
+        &mut self,
+        path: Option<&BStr>,
+        line: Option<usize>,
+        message: impl Into<String>,
+    ) {
+        self.passing.push(Residual {
+            rule: Some(self.rule.0),
+            path: path.map(Into::into),
+            line,
+            message: message.into(),
+        });
     }
 
     /// Writes down what the reader of the report should know, without anything being open.
@@ -367,6 +385,15 @@ impl<'i> Draft<'i> {
                 before: before.xattr(name).unwrap_or_default().into(),
             },
         );
+    }
+
+    /// Gives a new inode an extended attribute. It is a part of creating it, not an edit of its own.
+    pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
+        self.rootfs
+            .inode_mut(id)
+            .meta
+            .xattrs
+            .push((name.into(), value));
     }
 
     /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.

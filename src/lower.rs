@@ -3,6 +3,8 @@
 //! Lowering compares the rootfs before and after rather than following the edits, so that an edit which another took back
 //! costs nothing, and an entry whose inode and names are the same is never touched.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,12 +21,17 @@ pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Ve
         before,
         after,
         removed: BTreeSet::new(),
+        link_gone: false,
+        paths: BTreeMap::new(),
+        links: BTreeMap::new(),
         rewrites: BTreeMap::new(),
         new: Vec::new(),
     };
     for (directory, _) in before.inodes() {
         lowering.names_of(directory);
     }
+    lowering.reroute();
+    lowering.dangling();
     for (id, _) in before.inodes() {
         lowering.inode(id)?;
     }
@@ -38,6 +45,11 @@ struct Lowering<'a> {
     after: &'a Rootfs,
     /// Entries whose name is gone.
     removed: BTreeSet<u32>,
+    /// Whether a symbolic link is among them, through which other entries may lead.
+    link_gone: bool,
+    /// New names and hard link targets of entries that stay.
+    paths: BTreeMap<u32, BString>,
+    links: BTreeMap<u32, BString>,
     rewrites: BTreeMap<u32, Rewrite>,
     /// What goes before the trailer.
     new: Vec<Piece>,
@@ -72,41 +84,28 @@ impl<'a> Lowering<'a> {
     /// such a name must go, or an earlier duplicate would come to light.
     fn names_of(&mut self, directory: InodeId) {
         for (name, child) in self.before.children(directory) {
-            if self
-                .after
-                .child(directory, name)
-                .is_none_or(|c| c.inode != child.inode)
-            {
+            if self.after.child(directory, name).map(|c| c.inode) != Some(child.inode) {
                 self.removed.extend(&child.entries);
+                let inode = self.before.inode(child.inode);
+                self.link_gone |= inode.symlink().is_some();
             }
         }
     }
 
     fn inode(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if id != Rootfs::ROOT && new.names().is_empty() {
-            return Ok(());
+        if old.is_directory() {
+            return self.directory(id);
         }
-        let survivors: Vec<u32> = self
-            .headers(id)
-            .into_iter()
-            .filter(|n| !self.removed.contains(n))
-            .collect();
-        if survivors.is_empty() {
-            if changed(old, new) {
-                self.make_explicit(id)?;
+        let data = self.relink(id)?;
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        for number in &survivors {
+            if let Some(path) = self.paths.get(number).cloned() {
+                self.rewrite(*number)?.head.set_path(&path);
             }
-            return Ok(());
-        }
-        let data = match old.node {
-            Node::File(Content::Entry(number, _)) if self.removed.contains(&number) => {
-                Some(self.promote(number, survivors[0])?)
+            if let Some(link) = self.links.get(number).cloned() {
+                self.rewrite(*number)?.head.set_link(&link);
             }
-            Node::File(Content::Entry(number, _)) => Some(number),
-            _ => None,
-        };
-        if old.names() != new.names() {
-            self.relink(id, data.unwrap_or(survivors[0]), &survivors)?;
         }
         if changed(old, new) {
             for number in survivors {
@@ -125,28 +124,37 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// The entries whose headers speak of an inode: the one with its data, and the last at each name. Sorted.
-    fn headers(&self, id: InodeId) -> BTreeSet<u32> {
-        let inode = self.before.inode(id);
-        let named = inode
-            .names()
-            .iter()
-            .filter_map(|(dir, name)| self.before.child(*dir, name)?.entries.last().copied());
-        let data = match inode.node {
-            Node::File(Content::Entry(number, _)) => Some(number),
-            _ => None,
-        };
-        let root = || {
-            self.image.archive().entries.iter().rposition(|e| {
-                e.path.iter().all(|b| matches!(b, b'.' | b'/')) && e.kind == EntryKind::Directory
-            })
-        };
-        let root = if id == Rootfs::ROOT {
-            root().and_then(|n| u32::try_from(n).ok())
-        } else {
-            None
-        };
-        named.chain(data).chain(root).collect()
+    /// Only the last entry of a directory counts; one that only its files' paths imply gets an entry where it changed or
+    /// nothing else implies it any more.
+    fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
+        let (old, new) = (self.before.inode(id), self.after.inode(id));
+        if id != Rootfs::ROOT && new.names().is_empty() {
+            return Ok(());
+        }
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        for number in &survivors {
+            if let Some(path) = self.paths.get(number).cloned() {
+                self.rewrite(*number)?.head.set_path(&path);
+            }
+        }
+        match survivors.last() {
+            Some(last) if changed(old, new) => self.set_meta(*last, id),
+            Some(_) => Ok(()),
+            None => {
+                let emptied = self.before.children(id).next().is_some()
+                    && self.after.children(id).next().is_none();
+                if changed(old, new) || (emptied && id != Rootfs::ROOT) {
+                    self.add(self.after.path(id).as_bstr(), id)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The entries that speak of an inode and stay.
+    fn surviving(&self, id: InodeId) -> impl Iterator<Item = u32> + '_ {
+        let entries = self.before.inode(id).entries.iter().copied();
+        entries.filter(|n| !self.removed.contains(n))
     }
 
     fn rewrite(&mut self, number: u32) -> Result<&mut Rewrite, Damage> {
@@ -155,42 +163,6 @@ impl<'a> Lowering<'a> {
             self.rewrites.insert(number, Rewrite { head, data: None });
         }
         Ok(self.rewrites.get_mut(&number).expect("just put there"))
-    }
-
-    /// Makes the first surviving hard link the entry with the data, since the entry that had it goes.
-    fn promote(&mut self, from: u32, to: u32) -> Result<u32, Damage> {
-        let name = self.entry(to).path.clone();
-        let mut head = Head::read(self.image.stream(), self.entry(from))?;
-        head.set_path(&name);
-        let data = Data::Moved(from);
-        self.rewrites.insert(
-            to,
-            Rewrite {
-                head,
-                data: Some(data),
-            },
-        );
-        Ok(to)
-    }
-
-    /// Points the surviving hard links of an inode at its data entry where the name they point at is gone.
-    fn relink(&mut self, id: InodeId, data: u32, survivors: &[u32]) -> Result<(), Damage> {
-        for number in survivors.iter().copied().filter(|n| *n != data) {
-            let entry = self.entry(number);
-            if entry.kind != EntryKind::HardLink {
-                continue;
-            }
-            let target = self
-                .after
-                .locate(&entry.link)
-                .ok()
-                .and_then(|found| found.inode);
-            if target != Some(id) {
-                let link = self.entry(data).path.clone();
-                self.rewrite(number)?.head.set_link(&link);
-            }
-        }
-        Ok(())
     }
 
     fn set_meta(&mut self, number: u32, id: InodeId) -> Result<(), Damage> {
@@ -227,14 +199,6 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// A directory that only its files' paths imply gets an entry of its own.
-    fn make_explicit(&mut self, id: InodeId) -> Result<(), Damage> {
-        if self.after.inode(id).is_directory() {
-            self.add(self.after.path(id).as_bstr(), id)?;
-        }
-        Ok(())
-    }
-
     /// Adds what is new, parents first.
     fn added(&mut self) -> Result<(), Damage> {
         for (path, id) in self.after.walk(Rootfs::ROOT) {
@@ -267,6 +231,9 @@ impl<'a> Lowering<'a> {
         head.set_uid(inode.meta.uid);
         head.set_gid(inode.meta.gid);
         head.set_mtime(inode.mtime);
+        for (name, value) in &inode.meta.xattrs {
+            head.add_xattr(name, value);
+        }
         if let Node::Symlink(target) = &inode.node {
             head.set_link(target);
         }
@@ -292,7 +259,7 @@ impl<'a> Lowering<'a> {
             found = if self.is_new(at) {
                 None
             } else {
-                self.headers(at).last().copied()
+                self.before.inode(at).entries.last().copied()
             };
         }
         let first = || {
@@ -321,7 +288,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn splices(self) -> Vec<Splice> {
+    fn splices(mut self) -> Vec<Splice> {
         let mut splices: Vec<Splice> = Vec::new();
         let numbers: BTreeSet<u32> = self
             .removed
@@ -339,8 +306,16 @@ impl<'a> Lowering<'a> {
                 Some(rewrite) => self.rewritten(entry, rewrite),
             });
         }
+        let archive = self.image.archive();
+        if self.new.is_empty()
+            && self.removed.len() == archive.entries.len()
+            && archive.end == self.image.stream().len()
+        {
+            // Nothing at all would be no archive.
+            self.new.push(Piece::Bytes(vec![0; 1024].into()));
+        }
         if !self.new.is_empty() {
-            let end = self.image.archive().end;
+            let end = archive.end;
             splices.push(Splice {
                 at: end..end,
                 with: self.new,

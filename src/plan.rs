@@ -14,7 +14,7 @@ use crate::lower::lower;
 use crate::os_release::OsRelease;
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::Rootfs;
-use crate::rules;
+use crate::{regrants, rules, sealed, selinux};
 
 /// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
 ///
@@ -102,10 +102,15 @@ impl Image {
             waivers(recipe, options)?,
             options.mtime,
         );
-        let outcomes = run(&mut draft, recipe)?;
-        let notes = notes(&draft, recipe)?;
+        let outcomes = run(&mut draft, recipe, Look::First)?;
+        let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
+        let mut notes = notes(&draft, recipe)?;
+        notes
+            .extend(unlabelled.map(|why| format!("new files are not labelled for SELinux: {why}")));
+        notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed_usr(&draft)?);
+        residuals.extend(sealed::residuals(&draft, &os_release(&draft)?));
+        let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
         let unused = draft.waivers.clone();
@@ -143,7 +148,9 @@ impl Image {
             output: edited.stream().clone(),
         };
         plan.report_unused(&unused);
-        if !plan.failed() {
+        if plan.failed() {
+            plan.residuals.extend(passing);
+        } else {
             plan.verify(&edited, options)?;
         }
         Ok(plan)
@@ -154,13 +161,22 @@ impl Image {
     }
 }
 
+/// Which time the rules look at the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// To harden it.
+    First,
+    /// To see that the result holds. What was removed is absent now, and that is no failure.
+    Second,
+}
+
 /// Applies the rules in order and says what each came to.
-fn run(draft: &mut Draft<'_>, recipe: &Recipe) -> Result<Vec<Outcome>> {
+fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (at, section) in recipe.rules().iter().enumerate() {
         draft.begin(at, section.kind);
         outcomes.push(match rules::apply(section, draft) {
-            Ok(verdict) => judge(draft, section, &verdict),
+            Ok(verdict) => judge(draft, section, &verdict, look),
             Err(Stop::Failed(why)) => Outcome::Failed(why),
             Err(Stop::Fatal(error)) => return Err(error),
         });
@@ -168,9 +184,9 @@ fn run(draft: &mut Draft<'_>, recipe: &Recipe) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict) -> Outcome {
+fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look) -> Outcome {
     match verdict {
-        Verdict::Absent(what) if section.on_missing == OnMissing::Fail => {
+        Verdict::Absent(what) if section.on_missing == OnMissing::Fail && look == Look::First => {
             Outcome::Failed(format!("{what}; `OnMissing=skip` or `warn` allows that"))
         }
         Verdict::Absent(what) => {
@@ -226,15 +242,19 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// What the image as a whole leaves open: edits below a `/usr` that dm-verity checks at boot.
-fn sealed_usr(draft: &Draft<'_>) -> Result<Option<Residual>> {
-    let below = draft.edits.iter().any(|e| e.path.starts_with(b"/usr/"));
-    Ok((below && os_release(draft)?.seals_usr()).then(|| Residual {
-        rule: None,
-        path: Some("/usr".into()),
-        line: None,
-        message: "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot".into(),
-    }))
+/// Adds what takes edits back; a note where that cannot be found out.
+fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Option<String>> {
+    let why = readable(regrants::residuals(draft, before))?;
+    Ok(why.map(|why| format!("what upgrades bring back is not known: {why}")))
+}
+
+/// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.
+fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
+    match found {
+        Ok(()) => Ok(None),
+        Err(Stop::Failed(why)) => Ok(Some(why)),
+        Err(Stop::Fatal(error)) => Err(error),
+    }
 }
 
 fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {
@@ -329,13 +349,19 @@ impl Plan<'_> {
 
     /// Lets every rule look at the edited image, read anew.
     fn verify(&mut self, edited: &Image, options: &PlanOptions) -> Result<()> {
+        let rootfs = edited.rootfs()?;
+        if let Some(path) = self.after.difference(&rootfs) {
+            return Err(Error::Unfulfilled(format!(
+                "the result, read again, is not what was planned at {path}; please report this with the image's name"
+            )));
+        }
         let mut draft = Draft::new(
             edited,
-            edited.rootfs()?,
+            rootfs,
             waivers(self.recipe, options)?,
             options.mtime,
         );
-        let outcomes = run(&mut draft, self.recipe)?;
+        let outcomes = run(&mut draft, self.recipe, Look::Second)?;
         if let Some(wanted) = draft.edits.first() {
             return Err(self.conflict(wanted));
         }
@@ -346,8 +372,13 @@ impl Plan<'_> {
             .zip(&outcomes)
             .zip(&self.rules)
             .find_map(|((section, again), first)| match again {
-                // What was removed is absent the second time.
-                Outcome::Failed(why) if first.outcome != Outcome::Changed => Some((section, why)),
+                Outcome::Failed(why) => Some((section, why.as_str())),
+                Outcome::Absent
+                    if section.on_missing == OnMissing::Fail
+                        && first.outcome != Outcome::Changed =>
+                {
+                    Some((section, "nothing that it names is left"))
+                }
                 _ => None,
             });
         if let Some((section, why)) = failed {
@@ -357,7 +388,7 @@ impl Plan<'_> {
             )));
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
-        for residual in draft.residuals {
+        for residual in draft.residuals.into_iter().chain(draft.passing) {
             if !self.residuals.contains(&residual) {
                 self.residuals.push(residual);
             }
@@ -379,6 +410,8 @@ impl Plan<'_> {
             .edits
             .iter()
             .rfind(|e| e.rule != wanted.rule && touches(e.path.as_bstr()))
+            // The result is what was planned, so else a later rule took away what this one went by.
+            .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);
         match other {
             Some(other) => Error::Recipe(vec![

@@ -27,7 +27,7 @@ impl Compression {
     pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Zstd, Self::Xz, Self::Bzip2];
 
     /// How many bytes [`detect`](Self::detect) wants to see.
-    pub(crate) const MAGIC: usize = 6;
+    pub(crate) const MAGIC: usize = 10;
 
     /// The compression that a file with these first bytes has; `None` where no magic fits.
     pub fn detect(magic: &[u8]) -> Self {
@@ -35,7 +35,14 @@ impl Compression {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            // With what follows, since a tar may begin with a name like that: a block, or the end of an empty stream.
+            [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..]
+                if [*b"1AY&SY", *b"\x17rE8P\x90"]
+                    .iter()
+                    .any(|next| next.starts_with(&rest[..rest.len().min(next.len())])) =>
+            {
+                Self::Bzip2
+            }
             _ => Self::None,
         }
     }

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place in a tar: as GNU tar
 /// does, they are left out.
 pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Result<File> {
+    // Through a link, if it is given by one.
+    let root = &root.join(".");
     let mut out = spool::writer()?;
     let failed = |path: &Path| {
         let path = path.to_owned();

@@ -9,6 +9,8 @@ use super::index::{BLOCK, Damage, Entry, padded, xattr};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 
+const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
+
 /// The extension headers and the header block of one entry.
 #[derive(Clone)]
 pub(crate) struct Head {
@@ -179,6 +181,12 @@ impl Head {
     }
 
     pub(crate) fn set_path(&mut self, name: &[u8]) {
+        if self.record(SPARSE_NAME).is_some() {
+            // The header's own name is one for extractors that know no sparse files.
+            self.edit_records(|records| records.retain(|r| r.key != SPARSE_NAME));
+            self.add_record(SPARSE_NAME, name);
+            return;
+        }
         self.set_long(b'L', "path", name);
     }
 
@@ -194,7 +202,22 @@ impl Head {
             self.header.as_mut_bytes()[345..495].fill(0);
         }
         self.set_kind(EntryType::Regular);
+        let name = self.record(SPARSE_NAME);
         self.edit_records(|records| records.retain(|r| !r.key.starts_with(b"GNU.sparse.")));
+        if let Some(name) = name {
+            self.set_path(&name);
+        }
+    }
+
+    fn record(&self, key: &[u8]) -> Option<BString> {
+        let records = self.extensions.iter().filter_map(|e| match e {
+            Extension::Pax { records, .. } => Some(records),
+            Extension::Long { .. } => None,
+        });
+        records
+            .flatten()
+            .rfind(|r| r.key == key)
+            .map(|r| r.value.clone())
     }
 
     pub(crate) fn remove_xattr(&mut self, name: &[u8]) {

@@ -12,6 +12,7 @@ use bstr::{BString, ByteSlice};
 use tar::Header;
 
 use super::pax::{self, Record};
+use super::sparse::{self, Ranges};
 use super::stream::TarStream;
 
 pub(crate) const BLOCK: u64 = 512;
@@ -19,6 +20,9 @@ pub(crate) const BLOCK: u64 = 512;
 /// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
 /// 64 KiB for each extended attribute.
 const EXTENSION_LIMIT: u64 = 1 << 20;
+
+/// The longest path or link target that Linux takes, in bytes.
+pub(crate) const PATH_LIMIT: usize = 4095;
 
 /// The members of a tar stream in order, and where they end.
 #[derive(Debug)]
@@ -123,6 +127,7 @@ impl Archive {
         let mut walker = Walker {
             stream,
             at: 0,
+            pax: false,
             pending: Pending::default(),
         };
         let mut entries = Vec::new();
@@ -167,6 +172,8 @@ fn only_zeros_from(stream: &TarStream, start: u64) -> Result<(), Damage> {
 struct Walker<'a> {
     stream: &'a TarStream,
     at: u64,
+    /// Whether a PAX header came by.
+    pax: bool,
     pending: Pending,
 }
 
@@ -212,6 +219,10 @@ impl Walker<'_> {
                     "a header's checksum fails: the archive is damaged"
                 },
             );
+        }
+        if header.as_bytes().get(257..263) == Some(b"ustar\0") {
+            // Extractors read the name's prefix whatever the version; so shall `tar::Header`.
+            header.as_mut_bytes()[263..265].copy_from_slice(b"00");
         }
         Ok(Some(header))
     }
@@ -285,13 +296,15 @@ impl Walker<'_> {
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
         let typeflag = header.as_bytes()[156];
-        let number = |what: &str, value: io::Result<u64>, key: &str| match pax::value(records, key)
-        {
+        let number = |what: &str, value: Option<u64>| match pax::value(records, what) {
             Some(text) => parse_number(text).map_or_else(
-                || damage(at, format!("the PAX record `{key}` is not a number")),
+                || damage(at, format!("the PAX record `{what}` is not a number")),
                 Ok,
             ),
-            None => value.or_else(|_| damage(at, format!("the {what} field is not a number"))),
+            None => value.map_or_else(
+                || damage(at, format!("the {what} field is not a number")),
+                Ok,
+            ),
         };
         let path = agreed(
             at,
@@ -329,10 +342,18 @@ impl Walker<'_> {
                 );
             }
         };
-        let size = number("size", header.entry_size(), "size")?;
+        let size = number("size", number_field(&header.as_old().size))?;
         let stored = match kind {
             EntryKind::File | EntryKind::SparseFile => size,
-            // A hard link may repeat its file's size, but no data follows.
+            EntryKind::HardLink if self.pax && size > 0 => {
+                return damage(
+                    at,
+                    format!(
+                        "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
+                    ),
+                );
+            }
+            // Elsewhere it may repeat its file's size, but no data follows.
             EntryKind::HardLink => 0,
             _ if size == 0 => 0,
             _ => {
@@ -344,7 +365,12 @@ impl Walker<'_> {
                 );
             }
         };
-        let data = self.data_start(header, typeflag)?;
+        // No PAX record speaks of the mode.
+        let Some(mode) = octal(&header.as_old().mode) else {
+            return damage(at, "the mode field is not a number");
+        };
+        let mode = u32::try_from(mode & 0o7777).expect("twelve bits");
+        let data = self.data_start(header, typeflag, stored)?;
         if data
             .checked_add(stored)
             .and_then(|end| end.checked_next_multiple_of(BLOCK))
@@ -355,6 +381,18 @@ impl Walker<'_> {
                 format!("the archive is cut short: it ends inside {path}"),
             );
         }
+        let fits = match (kind, typeflag) {
+            (EntryKind::SparseFile, b'S') => {
+                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
+            }
+            (EntryKind::SparseFile, _) => {
+                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
+            }
+            _ => true,
+        };
+        if !fits {
+            return damage(at, ODD_MAP);
+        }
         Ok(Entry {
             start: pending.start.unwrap_or(at),
             header: at,
@@ -362,24 +400,35 @@ impl Walker<'_> {
             stored,
             kind,
             link,
-            mode: u32::try_from(number("mode", header.mode().map(u64::from), "")? & 0o7777)
-                .expect("twelve bits"),
-            uid: number("uid", header.uid(), "uid")?,
-            gid: number("gid", header.gid(), "gid")?,
+            mode,
+            uid: number("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: number("gid", id_field(&header.as_old().gid, header.gid()))?,
             mtime: match pax::value(records, "mtime") {
                 Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
                     .unwrap_or_default(),
-                None => header.mtime().unwrap_or_default(),
+                // Before 1970 it is negative, which a new file need not inherit.
+                None => header
+                    .mtime()
+                    .ok()
+                    .filter(|t| i64::try_from(*t).is_ok())
+                    .unwrap_or_default(),
             },
             xattrs: xattrs(records),
             path,
         })
     }
 
-    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map.
-    fn data_start(&self, header: &Header, typeflag: u8) -> Result<u64, Damage> {
+    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
+    /// not ask for more than is stored.
+    fn data_start(&self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
         let mut data = self.at + BLOCK;
-        let mut more = typeflag == b'S' && header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
+        if typeflag != b'S' {
+            return Ok(data);
+        }
+        let Some(header) = header.as_gnu() else {
+            return damage(self.at, ODD_MAP);
+        };
+        let (mut more, mut ranges) = (header.is_extended(), Ranges::of_gnu_header(header));
         while more {
             let mut block = tar::GnuExtSparseHeader::new();
             if self.stream.len() - data < BLOCK {
@@ -390,22 +439,26 @@ impl Walker<'_> {
             }
             self.stream.read_exact_at(block.as_mut_bytes(), data)?;
             more = block.is_extended();
+            ranges = ranges.and_then(|all| all.with_block(&block));
             data += BLOCK;
+        }
+        if !ranges.is_some_and(|all| all.fit(stored)) {
+            return damage(self.at, ODD_MAP);
         }
         Ok(data)
     }
 
     fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {
         let at = self.at;
+        self.pax = true;
         let data = self.extension(header)?;
         pax::parse(&data).or_else(|message| damage(at, message))
     }
 
     /// The data of an extension header; moves past it.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
-        let size = header
-            .entry_size()
-            .or_else(|_| damage(self.at, "the size field is not a number"))?;
+        let size = number_field(&header.as_old().size)
+            .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
         if size > EXTENSION_LIMIT {
             return damage(
                 self.at,
@@ -426,6 +479,8 @@ impl Walker<'_> {
     }
 }
 
+const ODD_MAP: &str =
+    "a sparse map does not fit the data that is stored; extractors disagree on where the file ends";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 impl Entry {
@@ -446,6 +501,36 @@ impl Entry {
             xattrs: Vec::new(),
         }
     }
+}
+
+/// A size where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
+pub(super) fn number_field(field: &[u8; 12]) -> Option<u64> {
+    match field.split_last_chunk::<8>() {
+        Some(([0x80, 0, 0, 0], low)) => Some(u64::from_be_bytes(*low)),
+        _ => octal(field),
+    }
+}
+
+fn id_field(field: &[u8], value: io::Result<u64>) -> Option<u64> {
+    if field[0] & 0x80 == 0 {
+        octal(field)
+    } else {
+        value.ok()
+    }
+}
+
+/// Octal digits between blanks; a blank field is zero.
+fn octal(field: &[u8]) -> Option<u64> {
+    let blank = |b: &u8| matches!(b, b' ' | 0);
+    if field.iter().all(blank) {
+        return Some(0);
+    }
+    let digits = field.trim_start_with(|c| c == ' ');
+    let digits = &digits[..digits.iter().position(blank).unwrap_or(digits.len())];
+    digits.first()?;
+    digits.iter().try_fold(0, |sum, b| {
+        matches!(b, b'0'..=b'7').then(|| sum << 3 | u64::from(b - b'0'))
+    })
 }
 
 /// The sum of a header's bytes with its checksum field as blanks; historic tars added the bytes as signed ones.
@@ -490,6 +575,15 @@ fn agreed(
         (None, Some(gnu)) => gnu,
         (None, None) => header.into(),
     };
+    if name.len() > PATH_LIMIT {
+        return damage(
+            at,
+            format!(
+                "a {what} has {} bytes; Linux takes {PATH_LIMIT}",
+                name.len()
+            ),
+        );
+    }
     if name.contains(&0) {
         return damage(at, format!("a {what} holds a NUL byte"));
     }
@@ -500,7 +594,7 @@ fn sparse_name(records: &[Record]) -> Option<&[u8]> {
     pax::value(records, "GNU.sparse.name")
 }
 
-fn parse_number(text: &[u8]) -> Option<u64> {
+pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
     text.to_str()
         .ok()
         .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?

@@ -8,6 +8,7 @@ mod head;
 mod index;
 mod pax;
 mod progress;
+mod sparse;
 mod spool;
 mod stream;
 
@@ -25,7 +26,7 @@ pub use stream::{Piece, Splice, TarStream};
 
 pub(crate) use codec::{Encoder, gzip_header};
 pub(crate) use head::{Format, Head, styled};
-pub(crate) use index::Damage;
+pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use stream::Origin;
 

@@ -49,10 +49,12 @@ pub(crate) fn spool_decoded(
         Failed::Reading(e) => Error::Image {
             image: name.into(),
             offset: None,
-            message: format!(
-                "the {} data is cut short or damaged: {e}",
-                compression.name()
-            ),
+            message: if e.to_string().contains("too much memory") {
+                // What `zstd --long` over 27 or `--ultra` makes; `zstd -d` refuses it too.
+                "the zstd data needs a window of more than 128 MiB; compress it with `--long=27` or less".into()
+            } else {
+                format!("the {} data is cut short or damaged: {e}", compression.name())
+            },
         },
         Failed::Writing(error) => error,
     })

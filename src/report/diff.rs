@@ -11,7 +11,6 @@ use similar::{ChangeTag, TextDiff};
 use super::state::{Data, State};
 use super::text::{escape, hex, misleads, mode, quote};
 use super::{FileChange, Report, capability};
-use crate::edit::Residual;
 use crate::error::Result;
 
 impl Report<'_> {
@@ -58,7 +57,7 @@ impl Report<'_> {
             out.comment("what stays open:");
         }
         for residual in &self.plan.residuals {
-            out.comment(self.residual(residual));
+            out.comment([b"  ", &self.residual(residual)[..]].concat());
         }
         if !self.plan.notes.is_empty() {
             out.comment("");
@@ -67,22 +66,6 @@ impl Report<'_> {
         for note in &self.plan.notes {
             out.comment(format!("  {note}"));
         }
-    }
-
-    fn residual(&self, residual: &Residual) -> Vec<u8> {
-        let mut text = b"  ".to_vec();
-        if let Some(path) = &residual.path {
-            text.push_str(path);
-            if let Some(line) = residual.line {
-                text.push_str(format!(":{line}"));
-            }
-            text.push_str(": ");
-        }
-        text.push_str(&residual.message);
-        if let Some(rule) = residual.rule {
-            text.push_str(format!(" ({})", self.rules()[rule].section.label()));
-        }
-        text
     }
 
     /// Writes one file's part; says whether that is all there is to say of the other names of the same file too. What

@@ -20,9 +20,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use bstr::BString;
+use bstr::{BString, ByteVec as _};
 
-use crate::edit::Outcome;
+use crate::edit::{Outcome, Residual};
 use crate::plan::{Plan, RuleResult};
 use crate::rootfs::InodeId;
 
@@ -95,7 +95,7 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// A few lines for a terminal: the rules that need a look, and how many came to what.
+    /// A few lines for a terminal: the rules that need a look, what stays open, and how many came to what.
     pub fn summary(&self) -> String {
         let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
         let shown: Vec<_> = self.rules().iter().filter(|rule| !quiet(rule)).collect();
@@ -104,9 +104,29 @@ impl<'a> Report<'a> {
             .into_iter()
             .map(|line| line + "\n")
             .collect();
+        for residual in &self.plan.residuals {
+            out.push_str(&format!("open     {}\n", escape(self.residual(residual))));
+        }
         out.push_str(&self.counts());
         out.push('\n');
         out
+    }
+
+    /// A residual on a line, not escaped: its place, what stays open, and the rule.
+    fn residual(&self, residual: &Residual) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Some(path) = &residual.path {
+            text.push_str(path);
+            if let Some(line) = residual.line {
+                text.push_str(format!(":{line}"));
+            }
+            text.push_str(": ");
+        }
+        text.push_str(&residual.message);
+        if let Some(rule) = residual.rule {
+            text.push_str(format!(" ({})", self.rules()[rule].section.label()));
+        }
+        text
     }
 
     /// The image's file name; its folder says where a build ran, which is nothing that a report should depend on.

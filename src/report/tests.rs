@@ -180,6 +180,8 @@ fn the_summary_names_what_needs_a_look() {
          changed  Touch modes  test.ini:6\n\
          changed  Touch names  test.ini:8\n\
          failed   Touch fails  test.ini:10: it\\ndoes\n\
+         open     /etc/\\xff:3: something\\u{1b}[31m stays (Touch names)\n\
+         open     something else too (Touch names)\n\
          rules: 3 changed, 1 already, 1 failed; 33 paths touched; 2 residuals\n"
     );
 }

@@ -31,6 +31,8 @@ impl InodeId {
 #[derive(Clone, Debug)]
 pub struct Rootfs {
     inodes: Vec<Inode>,
+    /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
+    dangling: Vec<(InodeId, u32)>,
     notes: Vec<String>,
 }
 
@@ -47,6 +49,9 @@ pub struct Inode {
     pub mtime: u64,
     /// Its names: the directory and the name in it. None once every name is removed; none for the root.
     names: Vec<(InodeId, BString)>,
+    /// The archive's entries that speak of it, in order: the one that makes it, then its hard links, those included whose
+    /// name a later entry took over. None for what is new and for a directory that only its files' paths imply.
+    pub(crate) entries: Vec<u32>,
 }
 
 /// Mode, owner and extended attributes of an inode.
@@ -103,6 +108,7 @@ impl Inode {
             link_metas: Vec::new(),
             mtime,
             names: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
@@ -207,6 +213,11 @@ impl Rootfs {
         }
     }
 
+    /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
+    pub(crate) fn dangling(&self) -> &[(InodeId, u32)] {
+        &self.dangling
+    }
+
     /// What the reader should know of the archive itself.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -214,11 +225,17 @@ impl Rootfs {
 
     /// The absolute path of a name in a directory.
     pub fn path_in(&self, directory: InodeId, name: &[u8]) -> BString {
-        let mut path = self.path(directory);
-        if !path.ends_with(b"/") {
-            path.push(b'/');
+        // Upwards in a loop, since a tree can be deeper than a stack.
+        let (mut at, mut names) = (directory, vec![name]);
+        while let Some((parent, name)) = self.inode(at).names.first() {
+            names.push(name);
+            at = *parent;
         }
-        path.extend_from_slice(name);
+        let mut path = BString::default();
+        for name in names.into_iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
         path
     }
 

@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind};
+use crate::image::{Archive, Damage, Entry, EntryKind, PATH_LIMIT};
 
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
@@ -14,6 +14,7 @@ impl Rootfs {
         let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
         let mut rootfs = Self {
             inodes: vec![root],
+            dangling: Vec::new(),
             notes: Vec::new(),
         };
         for (number, entry) in (0u32..).zip(&archive.entries) {
@@ -33,11 +34,18 @@ impl Rootfs {
         }
         let path = within(&entry.path)?;
         let Some((name, parents)) = path.split_last() else {
-            return self.extract_root(entry);
+            return self.extract_root(number, entry);
         };
         let directory = self
             .parents(parents)
             .map_err(|e| format!("{}: {e}", entry.path))?;
+        let length = self.path_in(directory, name).len();
+        if length > PATH_LIMIT + 1 {
+            return Err(format!(
+                "{} leads to a path of {length} bytes; Linux takes {PATH_LIMIT}",
+                entry.path
+            ));
+        }
         let existing = self.child(directory, name).map(|c| c.inode);
         let node = match entry.kind {
             EntryKind::HardLink => return self.extract_link(number, entry, directory, name),
@@ -45,6 +53,7 @@ impl Rootfs {
                 if let Some(id) = existing.filter(|id| self.inode(*id).is_directory()) {
                     let inode = self.inode_mut(id);
                     (inode.meta, inode.mtime) = (entry.into(), entry.mtime);
+                    inode.entries.push(number);
                     self.add_entry(directory, name, number);
                     return Ok(());
                 }
@@ -56,14 +65,31 @@ impl Rootfs {
             }
             special => Node::Special(special),
         };
+        self.note_delayed_link(existing, entry);
         let earlier = self.displace(directory, name, entry.path.as_bstr())?;
         let id = self.add(Inode::new(node, entry.into(), entry.mtime));
+        self.inode_mut(id).entries.push(number);
         self.link(directory, name, id);
         self.set_entries(directory, name, earlier, number);
         Ok(())
     }
 
-    fn extract_root(&mut self, entry: &Entry) -> Result<(), String> {
+    /// GNU tar makes links that could lead out of the root last of all, and then takes a later file for its own place-holder.
+    fn note_delayed_link(&mut self, existing: Option<InodeId>, entry: &Entry) {
+        let target = existing.and_then(|id| self.inode(id).symlink());
+        let Some(target) =
+            target.filter(|t| t.starts_with(b"/") || components(t).any(|c| c == b".."))
+        else {
+            return;
+        };
+        let note = format!(
+            "{} is in the archive as a symbolic link to {target} and again later; GNU tar without --absolute-names leaves the link, where others leave what comes last",
+            entry.path
+        );
+        self.notes.push(note);
+    }
+
+    fn extract_root(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
         if entry.kind != EntryKind::Directory {
             return Err(format!(
                 "`{}` names the root but is not a directory",
@@ -72,6 +98,7 @@ impl Rootfs {
         }
         let root = self.inode_mut(Self::ROOT);
         (root.meta, root.mtime) = (entry.into(), entry.mtime);
+        root.entries.push(number);
         Ok(())
     }
 
@@ -89,6 +116,7 @@ impl Rootfs {
                 "the hard link {} names {}, which the archive does not have; extraction skips it",
                 entry.path, entry.link
             ));
+            self.dangling.push((directory, number));
             return Ok(());
         };
         let meta = Meta::from(entry);
@@ -96,6 +124,7 @@ impl Rootfs {
         if inode.meta != meta && !inode.link_metas.contains(&meta) {
             inode.link_metas.push(meta);
         }
+        inode.entries.push(number);
         if self
             .child(directory, name)
             .is_some_and(|c| c.inode == target)
@@ -127,7 +156,8 @@ impl Rootfs {
                 .rest
                 .iter()
                 .fold(location.directory, |parent, name| {
-                    self.add_directory(parent, name.as_bstr(), 0)
+                    let mtime = self.inode(parent).mtime;
+                    self.add_directory(parent, name.as_bstr(), mtime)
                 })),
         }
     }
@@ -281,6 +311,15 @@ pub(super) mod tests {
         refused("file a\nfile a/b", "not a directory");
         refused("symlink a -> a\nfile a/b", "more than 40");
         refused("file .", "names the root");
+    }
+
+    #[test]
+    fn a_link_that_gnu_tar_delays_is_noted_where_something_follows() {
+        let notes = |description: &str| rootfs(description).notes().len();
+        assert_eq!(notes("symlink a -> /b\nfile a"), 1);
+        assert_eq!(notes("symlink a -> ../b\nsymlink a -> c"), 1);
+        assert_eq!(notes("symlink a -> b\nfile a"), 0);
+        assert_eq!(notes("file b\nsymlink a -> /b\nhardlink a -> b"), 0);
     }
 
     #[test]

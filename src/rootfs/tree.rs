@@ -1,8 +1,10 @@
 //! The few changes that a tree can undergo. Everything else is made of these.
 
+use std::collections::BTreeMap;
+
 use bstr::{BStr, BString};
 
-use super::{Child, Inode, InodeId, Node, Rootfs};
+use super::{Child, Content, Inode, InodeId, Node, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
@@ -43,10 +45,58 @@ impl Rootfs {
         Some(child)
     }
 
+    /// The first path at which two trees differ. Told apart are names, hard links, what headers say and the size of data, but not
+    /// the times of directories, which those without an entry only inherit.
+    pub(crate) fn difference(&self, other: &Self) -> Option<BString> {
+        let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
+        let mut left = vec![(Self::ROOT, Self::ROOT)];
+        while let Some((a, b)) = left.pop() {
+            let same = *ours.entry(a).or_insert(b) == b && *theirs.entry(b).or_insert(a) == a;
+            if !(same && alike(self.inode(a), other.inode(b))) {
+                return Some(self.path(a));
+            }
+            let odd = |tree: &Self, id, than: &Self, other| {
+                let mut names = tree.children(id);
+                names.find_map(|(name, _)| {
+                    than.child(other, name)
+                        .is_none()
+                        .then(|| tree.path_in(id, name))
+                })
+            };
+            if let Some(path) = odd(self, a, other, b).or_else(|| odd(other, b, self, a)) {
+                return Some(path);
+            }
+            let children = self.children(a).map(|(_, child)| child.inode);
+            left.extend(children.zip(other.children(b).map(|(_, child)| child.inode)));
+        }
+        None
+    }
+
     pub(super) fn child_mut(&mut self, directory: InodeId, name: &BStr) -> Option<&mut Child> {
         match &mut self.inode_mut(directory).node {
             Node::Directory(children) => children.get_mut(name),
             _ => None,
         }
+    }
+}
+
+/// Whether two inodes are the same but for their names and a directory's time.
+fn alike(a: &Inode, b: &Inode) -> bool {
+    let node = match (&a.node, &b.node) {
+        (Node::Directory(_), Node::Directory(_)) => true,
+        (Node::File(a), Node::File(b)) => size(a) == size(b),
+        (Node::Symlink(a), Node::Symlink(b)) => a == b,
+        (Node::Special(a), Node::Special(b)) => a == b,
+        _ => false,
+    };
+    node && a.meta == b.meta
+        && (a.is_directory() || a.mtime == b.mtime)
+        && b.link_metas.iter().all(|meta| a.metas().any(|m| m == meta))
+}
+
+fn size(content: &Content) -> u64 {
+    match content {
+        Content::Entry(_, stored) => *stored,
+        Content::New(bytes) => bytes.len() as u64,
     }
 }

@@ -1,17 +1,26 @@
 //! `DropIn`: settings that a unit gets on top of its own.
 
-use std::fmt::Write as _;
-
 use bstr::ByteSlice;
 
-use super::{RuleKind, put_file};
+use super::RuleKind;
+use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, OpenKeys, RuleSchema, Section};
-use crate::systemd;
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section};
+use crate::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
     apply,
+};
+
+/// The key that has a drop-in win over others.
+pub(super) const ENSURE: KeySchema = KeySchema {
+    name: "Ensure",
+    value: "yes|no",
+    check: Check::OneOf(&["yes", "no"]),
+    list: false,
+    required: false,
+    about: "Whether a second drop-in, `zz-NAME`, sets again what another file overrides. Default `no`: the rule fails then.",
 };
 
 static SCHEMA: RuleSchema = RuleSchema {
@@ -21,12 +30,19 @@ static SCHEMA: RuleSchema = RuleSchema {
         check: Check::DropIn,
         about: "The unit (a template or glob too) and the drop-in's file name.",
     }),
-    summary: "a unit has a drop-in with these settings",
+    summary: "a unit has these settings, by a drop-in that wins",
     about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with exactly the settings given, in their order; a file of that name is \
         replaced. Values are written as they stand, an empty one too, since that resets systemd's lists.\n\n\
-        systemd merges drop-ins by file name and the last wins: one that sorts after NAME and sets the same key is reported \
-        as a residual with its path. Aliases of the unit and `PREFIX-.d` directories are not looked at.",
-    keys: &[],
+        Then the unit is read as systemd reads it: its file, the drop-ins of all its names, of its template, its prefixes and \
+        its type, sorted by file name. The rule holds only if each setting comes out as asked: the same value, or a list that \
+        has what was asked for, and nothing else if asking began with an empty value. An allow-list such as \
+        `CapabilityBoundingSet=` must come last, and after an empty value if the unit has one already. A truth value or mode \
+        that systemd would ignore, with a comment or quotes, counts neither here nor there. Otherwise the rule fails and names \
+        the file and line that win; with `Ensure=yes` it adds `zz-NAME.conf`, with as many `z` as it takes to sort last, \
+        that sets them again. A template is judged by every instance that the image knows.\n\n\
+        What `/run` and generators hold when the system runs is not in the image, and a drop-in there can still win. Drop-ins \
+        of a masked unit wait until it is unmasked.",
+    keys: &[ENSURE],
     open_keys: Some(OpenKeys {
         name: "Section.Key",
         value: "VALUE",
@@ -35,65 +51,40 @@ static SCHEMA: RuleSchema = RuleSchema {
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
     example: "[DropIn fleet.socket/10-root-only.conf]\nSocket.SocketMode=0600\nSocket.SocketUser=root\nSocket.SocketGroup=root\n\
-        Reason=only root may start units in the cluster\n",
+        Ensure=yes\nReason=only root may start units in the cluster\n",
 };
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let Some((unit, name)) = section.argument.rsplit_once('/') else {
         return fail("the argument is not UNIT/NAME.conf");
     };
-    let content = content(section);
-    if content.is_empty() {
+    let settings: Vec<(&str, &str, &str)> = section
+        .settings
+        .iter()
+        .filter_map(|setting| {
+            let (section, key) = setting.key.split_once('.')?;
+            Some((section, key, setting.value.as_str()))
+        })
+        .collect();
+    if settings.is_empty() {
         return fail("it has no settings; write them as Section.Key=value");
     }
-    let mut found = false;
-    for unit in systemd::named(draft.rootfs(), unit) {
-        if !systemd::exists(draft.rootfs(), &unit) {
-            continue;
-        }
-        found = true;
-        let path = format!("{}/{unit}.d/{name}", systemd::ETC);
-        put_file(
-            draft,
-            &path,
-            unit.as_bytes().as_bstr(),
-            content.as_bytes(),
-            None,
-        )?;
-        for setting in &section.settings {
-            let Some(key) = setting.key.split_once('.') else {
-                continue;
-            };
-            for other in systemd::overriding(draft, &unit, name, key)? {
-                draft.residual(
-                    Some(other.as_bstr()),
-                    None,
-                    format!("sets {} after {name} and wins", setting.key),
-                );
-            }
-        }
-    }
-    if !found {
+    let named = systemd::named(draft.rootfs(), unit);
+    let units = Units::read(draft.rootfs());
+    let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
+    if found.is_empty() {
         return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
     }
-    Ok(Verdict::Holds)
-}
-
-/// The drop-in's text: a section header wherever the section changes.
-fn content(section: &Section) -> String {
-    let (mut out, mut at) = (String::new(), "");
-    for setting in &section.settings {
-        let Some((name, key)) = setting.key.split_once('.') else {
-            continue;
+    for unit in found {
+        let drop_in = DropIn {
+            unit: &unit,
+            name,
+            settings: &settings,
+            ensure: section.one(ENSURE.name) == Some("yes"),
         };
-        if name != at {
-            let gap = if out.is_empty() { "" } else { "\n" };
-            let _ = writeln!(out, "{gap}[{name}]");
-            at = name;
-        }
-        let _ = writeln!(out, "{key}={}", setting.value);
+        put(draft, &drop_in, unit.as_bytes().as_bstr())?;
     }
-    out
+    Ok(Verdict::Holds)
 }
 
 #[cfg(test)]
@@ -145,13 +136,39 @@ file usr/lib/systemd/system/fleet.socket
     }
 
     #[test]
-    fn a_later_drop_in_that_wins_is_a_residual() {
+    fn a_later_drop_in_that_wins_fails_the_rule_or_is_overridden() {
         let vendor = "/usr/lib/systemd/system/fleet.socket.d/50-vendor.conf";
         let image = format!("{FLEET}file {vendor}\n| [Socket]\n| SocketMode=0666\n");
-        let want = format!(
-            "changed\n  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n  residual {vendor}: sets Socket.SocketMode after 10-root-only.conf and wins\n"
+        let made = format!("  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n");
+        check(
+            &image,
+            RULE,
+            &format!(
+                "failed: {vendor}:2 decides with SocketMode=0666, not 10-root-only.conf, for fleet.socket; give the drop-in a \
+                 name that sorts later, or write `Ensure=yes`\n{made}"
+            ),
         );
-        check(&image, RULE, &want);
+        let ensure = format!("{RULE}\nEnsure=yes");
+        let last = "/etc/systemd/system/fleet.socket.d/zz-10-root-only.conf";
+        check(
+            &image,
+            &ensure,
+            &format!("changed\n{made}  created {last}\n"),
+        );
+        assert_eq!(
+            content_after(&image, &ensure, last),
+            "[Socket]\nSocketMode=0600\n"
+        );
+        let zz = format!(
+            "{image}file etc/systemd/system/socket.d/zzz.conf\n| [Socket]\n| SocketMode=0666\n"
+        );
+        check(
+            &zz,
+            &ensure,
+            &format!(
+                "changed\n{made}  created /etc/systemd/system/fleet.socket.d/zzzz-10-root-only.conf\n"
+            ),
+        );
         let hidden = format!(
             "{image}symlink etc/systemd/system/fleet.socket.d/50-vendor.conf -> /dev/null\n"
         );
@@ -159,10 +176,117 @@ file usr/lib/systemd/system/fleet.socket
         let earlier = format!(
             "{FLEET}file usr/lib/systemd/system/fleet.socket.d/05-vendor.conf\n| [Socket]\n| SocketMode=0666\n"
         );
+        check(&earlier, RULE, &format!("changed\n{made}"));
+        let same = image.replace("0666", "00600");
+        check(&same, RULE, &format!("changed\n{made}"));
+    }
+
+    #[test]
+    fn what_cannot_win_fails() {
+        let control = format!(
+            "{FLEET}file etc/systemd/system.control/fleet.socket.d/10-root-only.conf\n| [Socket]\n| SocketMode=0666\n\
+             file etc/systemd/system.control/fleet.socket.d/zz-10-root-only.conf\n"
+        );
+        let made = format!("  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n");
+        let ours = "/etc/systemd/system/fleet.socket.d";
         check(
-            &earlier,
-            RULE,
-            &format!("changed\n  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n"),
+            &control,
+            &format!("{RULE}\nEnsure=yes"),
+            &format!(
+                "failed: /etc/systemd/system.control/fleet.socket.d/zz-10-root-only.conf stands in for \
+                 {ours}/zz-10-root-only.conf, for fleet.socket\n{made}  created {ours}/zz-10-root-only.conf\n"
+            ),
+        );
+        let tilde = format!(
+            "{FLEET}file etc/systemd/system/socket.d/~.conf\n| [Socket]\n| SocketMode=0666\n"
+        );
+        check(
+            &tilde,
+            &format!("{RULE}\nEnsure=yes"),
+            &format!(
+                "failed: /etc/systemd/system/socket.d/~.conf:2 decides with SocketMode=0666, not 10-root-only.conf, for fleet.socket; no name sorts after it\n{made}"
+            ),
+        );
+        for (rule, why) in [
+            (
+                "Socket.SocketMode=0600 # x",
+                "systemd ignores the value of Socket.SocketMode: it is no octal mode",
+            ),
+            (
+                "Service.User=x",
+                "systemd reads no [Service] in a drop-in of fleet.socket",
+            ),
+            (
+                "Unit.After=",
+                "systemd ignores the value of Unit.After: it is empty, and dependencies cannot be reset",
+            ),
+        ] {
+            check(
+                FLEET,
+                &format!("[DropIn fleet.socket/a.conf]\n{rule}"),
+                &format!("failed: {why}\n"),
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_units_are_a_plain_outcome() {
+        let names = "dir usr/lib/systemd/system/odd.socket.d/dir.conf\nsymlink usr/lib/systemd/system/odd.socket.d/loop.conf -> loop.conf\n\
+                     symlink usr/lib/systemd/system/a.socket -> b.socket\nsymlink usr/lib/systemd/system/b.socket -> a.socket\n\
+                     symlink usr/lib/systemd/system/self.socket -> self.socket\nfile usr/lib/systemd/system/\\xff.socket\n\
+                     file usr/lib/systemd/system/socket.d\n| not a directory\n\
+                     file usr/lib/systemd/system/@.socket\nfile usr/lib/systemd/system/.socket\nfile usr/lib/systemd/system/a@b@@.socket\n\
+                     file usr/lib/systemd/system/odd.socket\n| [Socket\n| =\n| [\n| ]\n| \\\n";
+        let made =
+            "changed\n  created /etc\n  created /etc/systemd\n  created /etc/systemd/system\n";
+        check(
+            names,
+            "[DropIn odd.socket/x.conf]\nSocket.SocketMode=0600",
+            &format!(
+                "{made}  created /etc/systemd/system/odd.socket.d\n  created /etc/systemd/system/odd.socket.d/x.conf\n"
+            ),
+        );
+        check(
+            names,
+            "[Mask odd.socket]",
+            &format!("{made}  created /etc/systemd/system/odd.socket -> /dev/null\n"),
+        );
+        check(
+            names,
+            "[Mask a.socket]",
+            &format!("{made}  created /etc/systemd/system/a.socket -> /dev/null\n"),
+        );
+    }
+
+    #[test]
+    fn two_rules_that_disagree_are_no_success() {
+        let rules = "[DropIn fleet.socket/a.conf]\nSocket.SocketMode=0600\n[DropIn fleet.socket/b.conf]\nSocket.SocketMode=0660";
+        let image = crate::rules::harness::open(FLEET);
+        let recipe =
+            crate::recipe::Recipe::parse("test", &format!("[Recipe]\nSchema=1\n{rules}\n"));
+        let error = image.plan(&recipe.unwrap()).unwrap_err().to_string();
+        assert!(
+            error.contains("/etc/systemd/system/fleet.socket.d/b.conf:2 decides"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_template_is_judged_by_its_instances() {
+        let image = "
+file usr/lib/systemd/system/t@.service
+| [Service]
+file usr/lib/systemd/system/t@a.service.d/90.conf
+| [Service]
+| NoNewPrivileges=no
+";
+        let rule = "[DropIn t@.service/50.conf]\nService.NoNewPrivileges=yes";
+        check(
+            image,
+            rule,
+            "failed: /usr/lib/systemd/system/t@a.service.d/90.conf:2 decides with NoNewPrivileges=no, not 50.conf, for t@a.service; \
+             give the drop-in a name that sorts later, or write `Ensure=yes`\n  created /etc\n  created /etc/systemd\n  \
+             created /etc/systemd/system\n  created /etc/systemd/system/t@.service.d\n  created /etc/systemd/system/t@.service.d/50.conf\n",
         );
     }
 

@@ -1,11 +1,13 @@
 //! `Mask`: a unit that cannot be started.
 
+use std::collections::BTreeSet;
+
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
-use crate::systemd;
+use crate::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -20,11 +22,16 @@ static SCHEMA: RuleSchema = RuleSchema {
         about: "A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.",
     }),
     summary: "a unit cannot be started, by hand, at boot or by a socket",
-    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does. A unit file or alias \
-        link that stands there is replaced, where systemctl refuses; the diff shows what was displaced. Enablement links stay, \
-        as systemd ignores them for a masked unit.\n\n\
-        Masking a socket leaves its service startable, and the other way round: to close SSH mask both. A unit that \
-        `Requires=` a masked one will fail to start.",
+    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does, in the directory that \
+        this leads to in the image. A unit file or alias link that stands there is replaced, where systemctl refuses; the diff \
+        shows what was displaced. Enablement links stay, as systemd ignores them for a masked unit.\n\n\
+        Masking a unit masks its aliases, but masking an alias does not mask the unit, and masking a template leaves instances \
+        that have a file of their own. What stays open so is a residual with its path: the unit behind an alias, such an \
+        instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
+        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
+        `.requires` directory will not start any more; that is a residual with file and line too. What `/run` and generators \
+        hold when the system runs is not in the image: a unit made there does not start while it is masked, but one of \
+        another name may start the same program.",
     keys: &[],
     open_keys: None,
     on_missing: OnMissing::Fail,
@@ -33,42 +40,81 @@ static SCHEMA: RuleSchema = RuleSchema {
 };
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let units = systemd::named(draft.rootfs(), &section.argument);
-    let (mut found, mut masked) = (0, 0);
-    for unit in units {
-        let waits = section.on_missing == OnMissing::Mask;
-        if !waits && !systemd::exists(draft.rootfs(), &unit) {
-            continue;
-        }
-        found += 1;
-        if systemd::is_masked(draft.rootfs(), &unit) {
-            masked += 1;
-            continue;
-        }
-        if draft.waived(unit.as_bytes().as_bstr()) {
-            continue;
-        }
-        let path = format!("{}/{unit}", systemd::ETC);
-        match draft.rootfs().locate(path.as_bytes()) {
-            Ok(location) => draft.create_symlink(&location, "/dev/null"),
-            Err(error) => return fail(error.to_string()),
-        }
-        if !systemd::is_masked(draft.rootfs(), &unit) {
-            return fail(format!(
-                "{unit} is also in /etc/systemd/system.control, which comes first"
-            ));
-        }
-    }
-    if found == 0 {
+    let named = systemd::named(draft.rootfs(), &section.argument);
+    let units = Units::read(draft.rootfs());
+    let waits = section.on_missing == OnMissing::Mask;
+    let found: Vec<(String, bool)> = named
+        .into_iter()
+        .filter(|unit| waits || units.has(unit))
+        .map(|unit| {
+            let masked = units.is_masked(&unit);
+            (unit, masked)
+        })
+        .collect();
+    if found.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no unit {}",
             section.argument
         )));
     }
-    if masked > 0 && masked < found {
-        draft.note(format!("{masked} of {found} units were masked already"));
+    let already = found.iter().filter(|(_, masked)| *masked).count();
+    if already > 0 && already < found.len() {
+        draft.note(format!(
+            "{already} of {} units were masked already",
+            found.len()
+        ));
+    }
+    let mut masked = BTreeSet::new();
+    for (unit, already) in found {
+        if already || mask(draft, &unit)? {
+            masked.insert(unit);
+        }
+    }
+    for opening in systemd::openings(draft, &masked)? {
+        draft.open_so_far(
+            Some(opening.path.as_bytes().as_bstr()),
+            opening.line,
+            opening.message,
+        );
     }
     Ok(Verdict::Holds)
+}
+
+/// Masks a unit unless that is waived.
+fn mask(draft: &mut Draft<'_>, unit: &str) -> Result<bool, Stop> {
+    if draft.waived(unit.as_bytes().as_bstr()) {
+        return Ok(false);
+    }
+    let path = format!("{}/{unit}", systemd::ETC);
+    let location = match draft.rootfs().locate(path.as_bytes()) {
+        Ok(location) => location,
+        Err(error) => return fail(error.to_string()),
+    };
+    if let Some(id) = location.inode {
+        if draft.rootfs().inode(id).is_directory() {
+            return fail(format!("{path} is a directory"));
+        }
+        if let Some(target) = Units::read(draft.rootfs()).alias_of(unit) {
+            draft.note(format!(
+                "{path} made {unit} an alias of {target}, which keeps its own name"
+            ));
+        }
+    }
+    // What is displaced is not there to be found in the result.
+    let others = location.inode.map(|id| draft.rootfs().paths(id));
+    let here = draft.rootfs().location_path(&location);
+    for other in others.into_iter().flatten().filter(|other| *other != here) {
+        draft.note(format!("{other} is the same file as {path} and stays"));
+    }
+    draft.create_symlink(&location, "/dev/null");
+    let units = Units::read(draft.rootfs());
+    match units.fragment(unit) {
+        _ if units.is_masked(unit) => Ok(true),
+        Some(winner) => fail(format!(
+            "{unit} still comes from {winner}, which is read first"
+        )),
+        None => fail(format!("a link at {path} is not read as a mask of {unit}")),
+    }
 }
 
 #[cfg(test)]
@@ -136,8 +182,19 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
     #[test]
     fn a_unit_or_alias_in_the_way_is_displaced() {
         for unit in ["local", "second", "alias"] {
+            let also = match unit {
+                "local" => {
+                    "  note /etc/systemd/system/second.service is the same file as /etc/systemd/system/local.service and stays\n"
+                }
+                "second" => {
+                    "  note /etc/systemd/system/local.service is the same file as /etc/systemd/system/second.service and stays\n"
+                }
+                _ => {
+                    "  note /etc/systemd/system/alias.service made alias.service an alias of rpcbind.service, which keeps its own name\n"
+                }
+            };
             let want = format!(
-                "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n"
+                "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n{also}"
             );
             check(UNITS, &format!("[Mask {unit}.service]"), &want);
         }
@@ -171,6 +228,96 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
             linked,
             "[Mask a.service]",
             "changed\n  created /usr/share\n  created /usr/share/systemd\n  created /usr/share/systemd/system\n  created /usr/share/systemd/system/a.service -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn what_a_mask_leaves_open_is_a_residual() {
+        let image = "
+dir etc/systemd/system
+file usr/lib/systemd/system/docker.socket
+| [Socket]
+| ListenStream=/run/docker.sock
+file usr/lib/systemd/system/docker.service
+| [Unit]
+| After=x \\
+|  y
+| Requires=containerd.service \\
+|   docker.socket
+| [Service]
+file usr/lib/systemd/system/other.socket
+| [Socket]
+| Service=docker.service
+file usr/lib/systemd/system/api.service
+| [Service]
+| Sockets=docker.socket
+symlink usr/lib/systemd/system/needs.target.requires/docker.socket -> ../docker.socket
+file usr/lib/systemd/system/needs.target
+| [Unit]
+file usr/lib/systemd/system/tpl@.service
+| [Service]
+file usr/lib/systemd/system/tpl@z.service
+| [Service]
+| [broken
+symlink usr/lib/systemd/system/tpl@y.service -> tpl@.service
+symlink usr/lib/systemd/system/dbus-docker.service -> docker.service
+file usr/lib/systemd/system/docker.socket.d/x.conf
+| [Socket
+";
+        let usr = "/usr/lib/systemd/system";
+        let made = "changed\n  created /etc/systemd/system";
+        check(
+            image,
+            "[Mask docker.socket]",
+            &format!(
+                "{made}/docker.socket -> /dev/null\n  \
+                 residual {usr}/api.service:2: api.service can still be started without docker.socket; mask it as well\n  \
+                 residual {usr}/docker.service: docker.service can still be started without docker.socket; mask it as well\n  \
+                 residual {usr}/docker.service:4: docker.service has Requires=docker.socket and cannot start while that is masked\n  \
+                 residual {usr}/needs.target.requires/docker.socket: needs.target requires docker.socket by this link and cannot start \
+                 while that is masked\n  \
+                 residual {usr}/other.socket: other.socket still starts docker.service, as docker.socket did\n"
+            ),
+        );
+        check(
+            image,
+            "[Mask tpl@.service]\n[Mask dbus-docker.service]",
+            &format!(
+                "{made}/tpl@.service -> /dev/null\n  residual {usr}/tpl@z.service: tpl@z.service has a file of its own, so that it can \
+                 still be started though tpl@.service is masked\n\
+                 {made}/dbus-docker.service -> /dev/null\n  residual {usr}/docker.service: dbus-docker.service is only an alias of \
+                 docker.service, which can still be started\n"
+            ),
+        );
+        // What a later rule closes is not open.
+        check(
+            image,
+            "[Mask docker.socket]\n[Mask docker.service]\n[Mask other.socket]\n[Mask api.service]\n[Mask needs.target]",
+            &[
+                "docker.socket",
+                "docker.service",
+                "other.socket",
+                "api.service",
+                "needs.target",
+            ]
+            .map(|unit| format!("{made}/{unit} -> /dev/null\n"))
+            .concat(),
+        );
+    }
+
+    #[test]
+    fn a_unit_that_comes_first_or_a_directory_in_the_way_fails() {
+        let control = "file etc/systemd/system.control/a.service\n| [Service]\n";
+        check(
+            control,
+            "[Mask a.service]",
+            "failed: a.service still comes from /etc/systemd/system.control/a.service, which is read first\n  created \
+             /etc/systemd/system\n  created /etc/systemd/system/a.service -> /dev/null\n",
+        );
+        check(
+            "dir etc/systemd/system/a.service\n",
+            "[Mask a.service]",
+            "failed: /etc/systemd/system/a.service is a directory\n",
         );
     }
 

@@ -1,18 +1,20 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help and the reference.
 
 mod drop_in;
+mod effective;
 mod mask;
 mod permissions;
 mod remove;
 mod remove_applets;
 mod remove_from_groups;
+mod sandbox;
 mod set_key;
 mod shipped;
 mod strip_setid;
 mod write_file;
 
 #[cfg(test)]
-mod harness;
+pub(crate) mod harness;
 
 use bstr::BStr;
 
@@ -30,6 +32,7 @@ pub(crate) struct RuleKind {
 pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
     &drop_in::KIND,
+    &sandbox::KIND,
     &remove_from_groups::KIND,
     &strip_setid::KIND,
     &remove_applets::KIND,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict};
+use super::{RuleKind, put_file};
+use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::packages;
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
 use crate::rootfs::InodeId;
 
@@ -39,6 +40,14 @@ static SCHEMA: RuleSchema = RuleSchema {
             required: false,
             about: "Whether file capabilities go too; they do by default.",
         },
+        KeySchema {
+            name: "StatOverride",
+            value: "yes|no",
+            check: Check::OneOf(&["yes", "no"]),
+            list: false,
+            required: false,
+            about: "Whether dpkg is told to keep the modes of stripped files when it upgrades their packages; it is not by default.",
+        },
     ],
     open_keys: None,
     on_missing: OnMissing::Fail,
@@ -62,6 +71,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         kept.extend(matching);
     }
+    let mut stripped = Vec::new();
     for id in privileged.difference(&kept) {
         let paths: Vec<BString> = draft.rootfs().paths(*id);
         if paths.iter().any(|path| draft.waived(path.as_bstr())) {
@@ -71,8 +81,54 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         if strip_capabilities {
             draft.remove_xattr(*id, CAPABILITY);
         }
+        stripped.extend(paths);
+    }
+    if section.one("StatOverride") == Some("yes") {
+        keep_modes(draft, &stripped)?;
     }
     Ok(Verdict::Holds)
+}
+
+/// Adds a line to dpkg's statoverride for each stripped file that a package owns, in place of one that is there for it.
+fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
+    let owners = packages::owners(draft, draft.rootfs(), stripped)?;
+    let lines: Vec<(BString, String)> = owners
+        .iter()
+        .filter(|(_, owner)| owner.dpkg)
+        .filter_map(|(path, owner)| {
+            let meta = &draft.rootfs().inode(draft.rootfs().open(path)?).meta;
+            let [user, group] = [meta.uid, meta.gid].map(|id| {
+                if id == 0 {
+                    "root".into()
+                } else {
+                    format!("#{id}")
+                }
+            });
+            let line = format!("{user} {group} {:04o} {}\n", meta.mode, owner.listed);
+            Some((owner.listed.clone(), line))
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let old = draft.read_path(packages::STATOVERRIDE)?.unwrap_or_default();
+    let ours = |line: &&[u8]| {
+        lines
+            .iter()
+            .any(|(path, _)| line.fields().nth(3) == Some(path.as_slice()))
+    };
+    let mut text: Vec<u8> = old
+        .lines_with_terminator()
+        .filter(|line| !ours(line))
+        .flatten()
+        .copied()
+        .collect();
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend(lines.iter().flat_map(|(_, line)| line.bytes()));
+    let path = packages::STATOVERRIDE;
+    put_file(draft, path, path.as_bytes().as_bstr(), &text, None)
 }
 
 /// The regular files that any of their headers gives privileges.

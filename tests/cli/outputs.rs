@@ -4,10 +4,8 @@ use super::{Bench, gzip};
 use casehard::Compression;
 use casehard_testimages::{build, bundled};
 
-const MAGIC: usize = 6;
-
 fn compression(bytes: &[u8]) -> Compression {
-    Compression::detect(&bytes[..MAGIC])
+    Compression::detect(bytes)
 }
 
 #[test]

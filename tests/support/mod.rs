@@ -2,4 +2,7 @@
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
+pub(crate) mod archives;
+pub(crate) mod disk;
+pub(crate) mod model;
 pub(crate) mod tools;

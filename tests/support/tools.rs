@@ -43,14 +43,24 @@ pub(crate) struct RealTest {
 
 /// Runs the tests as the arguments say, as the built-in harness would.
 pub(crate) fn main(tests: &[RealTest]) -> ExitCode {
+    main_if(|| Ok(()), tests)
+}
+
+/// As [`main`], where all tests need something else as well: what is missing of it is asked for when the first one runs.
+pub(crate) fn main_if(ready: fn() -> Result<(), String>, tests: &[RealTest]) -> ExitCode {
     let trials = tests.iter().map(|&test| {
         Trial::ignorable_test(test.name, move || {
             let missing = missing(test.needs);
-            if missing.is_empty() {
+            let ready = if missing.is_empty() {
+                ready()
+            } else {
+                Err(missing.join(", "))
+            };
+            let Err(lacking) = ready else {
                 (test.run)();
                 return Ok(Completion::Completed);
-            }
-            let reason = format!("needs {}", missing.join(", "));
+            };
+            let reason = format!("needs {lacking}");
             if std::env::var_os("CASEHARD_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
                 Err(Failed::from(reason))
             } else {
@@ -67,7 +77,7 @@ impl Tool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             // Where an ordinary user's PATH does not reach.
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/lib/systemd"].map(PathBuf::from))
             .map(|folder| folder.join(self.program))
             .find(|file| file.is_file())
     }
@@ -97,6 +107,15 @@ impl Tool {
     }
 }
 
+/// Whether the tests run as root, who alone can make files of others.
+pub(crate) fn as_root() -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    match std::fs::metadata("/proc/self") {
+        Ok(process) if process.uid() == 0 => Ok(()),
+        _ => Err("to run as root".to_owned()),
+    }
+}
+
 fn missing(needs: &[Tool]) -> Vec<String> {
     needs
         .iter()
@@ -119,6 +138,7 @@ macro_rules! tools {
 
 // The packages are also those of .ci/run.
 tools! {
+    SYSTEMD "systemd" "systemd"
     SYSTEMCTL "systemctl" "systemd"
     SYSTEMD_ANALYZE "systemd-analyze" "systemd"
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
@@ -157,5 +177,6 @@ tools! {
     LDD "ldd" "libc-bin"
     UNSHARE "unshare" "util-linux"
     MOUNT "mount" "mount"
+    SETPRIV "setpriv" "util-linux"
     GCC "gcc" "gcc"
 }

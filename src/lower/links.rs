@@ -1,0 +1,148 @@
+//! Names that lead through others: what hard links name, and the directories that paths go through, when those are edited.
+//!
+//! An archive is read from its start, so a name may mean one file at one entry and another further on. What is left of an
+//! inode links to a name that nothing later takes over.
+
+use std::collections::BTreeSet;
+
+use bstr::{BString, ByteSlice};
+
+use super::{Data, Lowering, Rewrite};
+use crate::image::{Damage, EntryKind, Head, styled};
+use crate::rootfs::{InodeId, Rootfs};
+
+impl Lowering<'_> {
+    /// Hard links to nothing make no file, but extraction still makes the directory that they would be in.
+    pub(super) fn dangling(&mut self) {
+        let gone = |id| id != Rootfs::ROOT && self.after.inode(id).names().is_empty();
+        let numbers = self.before.dangling().iter();
+        let astray = numbers.filter(|(id, number)| gone(*id) || self.paths.contains_key(number));
+        self.removed.extend(astray.map(|(_, number)| number));
+    }
+
+    /// Finds the entries whose path or hard link leads through a symbolic link that is gone, and the way that is left.
+    pub(super) fn reroute(&mut self) {
+        if !self.link_gone {
+            return;
+        }
+        let other_way = |path: &BString| {
+            let (was, is) = (self.before.locate(path).ok()?, self.after.locate(path).ok());
+            let same = is.is_some_and(|is| (is.directory, &is.rest) == (was.directory, &was.rest));
+            let stays = was.directory == Rootfs::ROOT
+                || !self.after.inode(was.directory).names().is_empty();
+            let directory = path.ends_with(b"/");
+            (stays && !same)
+                .then(|| styled(self.before.location_path(&was).as_bstr(), path, directory))
+        };
+        for (number, entry) in (0u32..).zip(&self.image.archive().entries) {
+            if self.removed.contains(&number) || entry.kind == EntryKind::Metadata {
+                continue;
+            }
+            if let Some(path) = other_way(&entry.path) {
+                self.paths.insert(number, path);
+            }
+            if entry.kind == EntryKind::HardLink
+                && let Some(link) = other_way(&entry.link)
+            {
+                self.links.insert(number, link);
+            }
+        }
+    }
+
+    /// Sees to it that what is left of an inode's hard links still has something to link to; gives the entry with its data.
+    pub(super) fn relink(&mut self, id: InodeId) -> Result<Option<u32>, Damage> {
+        let inode = self.before.inode(id);
+        let Some(data) = inode.entries.first().copied() else {
+            return Ok(None);
+        };
+        let survivors: Vec<u32> = self.surviving(id).collect();
+        let broken: Vec<u32> = survivors
+            .iter()
+            .copied()
+            .filter(|n| *n != data && self.is_broken(*n))
+            .collect();
+        if broken.is_empty() && survivors.first() == Some(&data) {
+            return Ok(Some(data));
+        }
+        let lasting = self.lasting(id);
+        if lasting.contains(&data) {
+            let to = self.path_of(data);
+            for number in broken {
+                if self.path_of(number) == to {
+                    self.removed.insert(number);
+                } else {
+                    self.links.insert(number, to.clone());
+                }
+            }
+            return Ok(Some(data));
+        }
+        // An entry whose name a later one takes over cannot be linked to by all that follow, and makes nothing that lasts.
+        self.removed
+            .extend(survivors.iter().filter(|n| !lasting.contains(n)));
+        let Some(first) = self.surviving(id).next() else {
+            return Ok(None);
+        };
+        self.promote(data, first)?;
+        let to = self.path_of(first);
+        let others: Vec<u32> = self.surviving(id).filter(|n| *n != first).collect();
+        for number in others {
+            if self.path_of(number) == to {
+                self.removed.insert(number);
+            } else if self.place(&self.entry(number).link) != self.place(&self.entry(first).path) {
+                self.links.insert(number, to.clone());
+            }
+        }
+        Ok(Some(first))
+    }
+
+    /// The surviving entries of an inode after which no other inode's comes at the same name.
+    fn lasting(&self, id: InodeId) -> BTreeSet<u32> {
+        let ours = &self.before.inode(id).entries;
+        let names = self.after.inode(id).names().iter();
+        let entries =
+            names.filter_map(|(dir, name)| self.before.child(*dir, name).map(|c| &c.entries));
+        entries
+            .flat_map(|all| {
+                all.iter()
+                    .rev()
+                    .take_while(|n| ours.binary_search(n).is_ok())
+            })
+            .copied()
+            .filter(|n| !self.removed.contains(n))
+            .collect()
+    }
+
+    /// Whether a hard link names something that an edit took away or replaced.
+    fn is_broken(&self, number: u32) -> bool {
+        let Some((directory, name)) = self.place(&self.entry(number).link) else {
+            return false;
+        };
+        let child = |rootfs: &Rootfs| rootfs.child(directory, &name).map(|c| c.inode);
+        child(self.before) != child(self.after)
+    }
+
+    /// The directory and name that an archive path stands for.
+    fn place(&self, path: &BString) -> Option<(InodeId, BString)> {
+        let mut found = self.before.locate(path).ok()?;
+        Some((found.directory, found.rest.pop()?)).filter(|_| found.rest.is_empty())
+    }
+
+    /// An entry's path in the result.
+    fn path_of(&self, number: u32) -> BString {
+        self.paths
+            .get(&number)
+            .unwrap_or(&self.entry(number).path)
+            .clone()
+    }
+
+    /// Makes a surviving hard link the entry that makes the file, since the one that did goes.
+    fn promote(&mut self, from: u32, to: u32) -> Result<(), Damage> {
+        let name = self.path_of(to);
+        let mut head = Head::read(self.image.stream(), self.entry(from))?;
+        head.set_path(&name);
+        self.links.remove(&to);
+        let data = Some(Data::Moved(from));
+        self.rewrites.insert(to, Rewrite { head, data });
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! Drop-ins that take effect: written, then judged by what systemd reads for the unit.
+
+use std::fmt::Write as _;
+
+use bstr::{BStr, ByteSlice};
+
+use super::put_file;
+use crate::edit::{Draft, Stop, fail};
+use crate::systemd::{self, Kind, Loss, Units, lost, merged, name};
+
+/// A drop-in that a rule wants.
+pub(super) struct DropIn<'a> {
+    pub(super) unit: &'a str,
+    pub(super) name: &'a str,
+    /// Section, key and value.
+    pub(super) settings: &'a [(&'a str, &'a str, &'a str)],
+    /// Whether another one may be added that wins where this one does not.
+    pub(super) ensure: bool,
+}
+
+/// A setting that does not come out as asked.
+struct Defeat {
+    section: String,
+    key: String,
+    /// The file that decides, unless none does.
+    winner: Option<String>,
+    why: String,
+}
+
+/// As many `z` as a name gets before it is given up.
+const MOST_Z: usize = 16;
+
+/// Sees to it that a unit has a drop-in, and that its settings are what systemd gives the unit.
+pub(super) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>, subject: &BStr) -> Result<(), Stop> {
+    check_settings(draft, drop_in)?;
+    let content = content(drop_in.settings.iter().copied());
+    if !write(draft, drop_in.unit, drop_in.name, &content, subject)? {
+        return Ok(());
+    }
+    let defeats = defeats(draft, drop_in, drop_in.name)?;
+    let Some(first) = defeats.first() else {
+        return Ok(());
+    };
+    if !drop_in.ensure {
+        return fail(format!(
+            "{}; give the drop-in a name that sorts later, or write `Ensure=yes`",
+            first.why
+        ));
+    }
+    let winners: Vec<&str> = defeats.iter().filter_map(|d| d.winner.as_deref()).collect();
+    let Some(name) = last_name(drop_in.name, &winners) else {
+        return fail(format!("{}; no name sorts after it", first.why));
+    };
+    let again = drop_in
+        .settings
+        .iter()
+        .copied()
+        .filter(|(section, key, _)| {
+            defeats
+                .iter()
+                .any(|d| d.section == *section && d.key == *key)
+        });
+    write(draft, drop_in.unit, &name, &self::content(again), subject)?;
+    match self::defeats(draft, drop_in, &name)?.first() {
+        Some(defeat) => fail(defeat.why.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Settings that systemd would not read at all.
+fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Stop> {
+    for (section, key, value) in drop_in.settings {
+        let own = name::own_section(drop_in.unit);
+        if !["Unit", "Install"].contains(section)
+            && own != Some(section)
+            && !section.starts_with("X-")
+        {
+            return fail(format!(
+                "systemd reads no [{section}] in a drop-in of {}",
+                drop_in.unit
+            ));
+        }
+        if let Err(why) = Kind::of(key).accepts(value) {
+            return fail(format!(
+                "systemd ignores the value of {section}.{key}: it is {why}"
+            ));
+        }
+        if Kind::of(key) == Kind::Unknown && !key.starts_with("X-") && !section.starts_with("X-") {
+            draft.note(format!(
+                "systemd 252 has no setting {section}.{key}; another version may"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the drop-in stands there now; a waiver may keep it from that.
+fn write(
+    draft: &mut Draft<'_>,
+    unit: &str,
+    name: &str,
+    content: &str,
+    subject: &BStr,
+) -> Result<bool, Stop> {
+    let path = format!("{}/{unit}.d/{name}", systemd::ETC);
+    put_file(draft, &path, subject, content.as_bytes(), None)?;
+    let there = draft.read_path(&path)?;
+    Ok(there.is_some_and(|there| there == content.as_bytes()))
+}
+
+/// The drop-in's text: a section header wherever the section changes.
+fn content<'a>(settings: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> String {
+    let (mut out, mut at) = (String::new(), "");
+    for (name, key, value) in settings {
+        if name != at {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}[{name}]");
+            at = name;
+        }
+        let _ = writeln!(out, "{key}={value}");
+    }
+    out
+}
+
+/// The settings that the unit, or an instance of it that the image knows, does not get as asked. `name` is the drop-in that
+/// should decide.
+fn defeats(draft: &Draft<'_>, drop_in: &DropIn<'_>, name: &str) -> Result<Vec<Defeat>, Stop> {
+    let unit = drop_in.unit;
+    let units = Units::read(draft.rootfs());
+    let mut judged = vec![unit.to_owned()];
+    if name::is_template(unit) {
+        // An instance of which the image knows nothing reads what all instances read.
+        judged = units.instances(unit).into_iter().collect();
+        judged.push(name::with_instance(unit, "casehard"));
+    }
+    let ours = format!("{}/{unit}.d/{name}", systemd::ETC);
+    let ours = match draft.rootfs().locate(ours.as_bytes()) {
+        Ok(place) => draft.rootfs().location_path(&place).to_string(),
+        Err(_) => ours,
+    };
+    let mut found = Vec::new();
+    for unit in judged {
+        let merged = merged(draft, &units, &unit, |_| false)?;
+        let stand_in = merged.drop_in(name).filter(|path| *path != ours);
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for &(section, key, _) in drop_in.settings {
+            if seen.contains(&(section, key)) || section.starts_with("X-") {
+                continue;
+            }
+            seen.push((section, key));
+            let same = drop_in
+                .settings
+                .iter()
+                .filter(|(s, k, _)| (*s, *k) == (section, key));
+            let asked: Vec<&str> = same.map(|(_, _, value)| *value).collect();
+            let Some(loss) = lost(&merged, section, key, &asked) else {
+                continue;
+            };
+            let (winner, why) = match (loss, stand_in) {
+                (_, Some(stand_in)) => {
+                    (None, format!("{stand_in} stands in for {ours}, for {unit}"))
+                }
+                (Loss::To { file, line, text }, None) => (
+                    Some(file.to_owned()),
+                    format!("{file}:{line} decides with {text}, not {name}, for {unit}"),
+                ),
+                (Loss::Unread, None) => (
+                    None,
+                    format!("{unit} does not get {section}.{key} from {ours}"),
+                ),
+            };
+            found.push(Defeat {
+                section: section.to_owned(),
+                key: key.to_owned(),
+                winner,
+                why,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The first name of `zz-NAME`, `zzz-NAME`… that sorts after all of these files.
+fn last_name(name: &str, files: &[&str]) -> Option<String> {
+    let names = files
+        .iter()
+        .map(|path| path.rsplit_once('/').map_or(*path, |(_, name)| name));
+    let last = names.max().unwrap_or_default();
+    let mut candidates = (2..MOST_Z).map(|count| format!("{}-{name}", "z".repeat(count)));
+    // Of one name is what this rule wrote before.
+    candidates.find(|candidate| candidate.as_bytes().as_bstr() >= last.as_bytes().as_bstr())
+}

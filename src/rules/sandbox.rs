@@ -1,0 +1,344 @@
+//! `Sandbox`: a service that may do less.
+
+use bstr::ByteSlice;
+
+use super::RuleKind;
+use super::drop_in::ENSURE;
+use super::effective::{DropIn, put};
+use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::systemd::{self, Kind, Merged, Units, merged, name};
+
+pub(super) static KIND: RuleKind = RuleKind {
+    schema: &SCHEMA,
+    apply,
+};
+
+/// The drop-in, where the recipe gives it no other name.
+const NAME: &str = "50-casehard-sandbox.conf";
+
+static SCHEMA: RuleSchema = RuleSchema {
+    kind: "Sandbox",
+    argument: Some(ArgumentSchema {
+        name: "UNIT",
+        check: Check::Unit,
+        about: "A service, a template or a glob over the services that the image has.",
+    }),
+    summary: "a service runs with fewer privileges and sees less of the system",
+    about: "Writes the settings of a level, as a drop-in that is judged as `DropIn` judges them.\n\n\
+        - `basic` is meant for any service that does not administer the system: `NoNewPrivileges`, `PrivateTmp`, \
+        `ProtectSystem=full`, `ProtectHome=read-only`, `ProtectClock`, `ProtectControlGroups`, `ProtectHostname`, \
+        `ProtectKernelLogs`, `ProtectKernelModules`, `ProtectKernelTunables`, `RestrictRealtime`, `RestrictSUIDSGID`, \
+        `LockPersonality`, `SystemCallArchitectures=native`.\n\
+        - `strict` adds `ProtectSystem=strict`, `ProtectHome=yes`, `ProtectProc=invisible`, `PrivateDevices`, \
+        `MemoryDenyWriteExecute`, `RestrictNamespaces`, `RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6`, an empty \
+        `CapabilityBoundingSet=` and `SystemCallFilter=@system-service`. Few services run so without `Set=` or `Except=`.\n\n\
+        A setting of the level that the unit has in a form at least as tight stays as it is, and so does a filter or set of \
+        its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` and file capabilities in the service. A system call \
+        filter together with a capability set is noted, as hardening guides warn of mixing them: what a missing capability \
+        denies as an error, a filter answers by killing the service.\n\n\
+        Whether the service still works is not known offline. `systemd-analyze security --offline=true --root=DIR UNIT` \
+        says how exposed it is. systemd ignores settings that are newer than itself.",
+    keys: &[
+        KeySchema {
+            name: "Level",
+            value: "basic|strict",
+            check: Check::OneOf(&["basic", "strict"]),
+            list: false,
+            required: false,
+            about: "How much is taken away. Default `basic`.",
+        },
+        KeySchema {
+            name: "Set",
+            value: "KEY=VALUE",
+            check: Check::Custom(key_value),
+            list: true,
+            required: false,
+            about: "A setting of `[Service]` beside or in place of the level's; may repeat for one key. It is written even if it loosens the unit.",
+        },
+        KeySchema {
+            name: "Except",
+            value: "KEY",
+            check: Check::Custom(of_a_level),
+            list: true,
+            required: false,
+            about: "A setting of the level that is left out.",
+        },
+        KeySchema {
+            name: "Name",
+            value: "NAME.conf",
+            check: Check::Custom(conf),
+            list: false,
+            required: false,
+            about: "The drop-in's file name. Default `50-casehard-sandbox.conf`.",
+        },
+        ENSURE,
+    ],
+    open_keys: None,
+    on_missing: OnMissing::Fail,
+    extra_on_missing: &[],
+    example: "[Sandbox locksmithd.service]\nLevel=strict\nExcept=MemoryDenyWriteExecute\nSet=CapabilityBoundingSet=\n\
+        Set=CapabilityBoundingSet=CAP_SYS_BOOT\nReason=a program that reboots the machine needs little else\n",
+};
+
+const BASIC: [(&str, &[&str]); 14] = [
+    ("NoNewPrivileges", &["yes"]),
+    ("PrivateTmp", &["yes"]),
+    ("ProtectSystem", &["full"]),
+    ("ProtectHome", &["read-only"]),
+    ("ProtectClock", &["yes"]),
+    ("ProtectControlGroups", &["yes"]),
+    ("ProtectHostname", &["yes"]),
+    ("ProtectKernelLogs", &["yes"]),
+    ("ProtectKernelModules", &["yes"]),
+    ("ProtectKernelTunables", &["yes"]),
+    ("RestrictRealtime", &["yes"]),
+    ("RestrictSUIDSGID", &["yes"]),
+    ("LockPersonality", &["yes"]),
+    ("SystemCallArchitectures", &["", "native"]),
+];
+
+/// What `strict` has in place of `basic`'s, and beyond it.
+const STRICT: [(&str, &[&str]); 9] = [
+    ("ProtectSystem", &["strict"]),
+    ("ProtectHome", &["yes"]),
+    ("ProtectProc", &["invisible"]),
+    ("PrivateDevices", &["yes"]),
+    ("MemoryDenyWriteExecute", &["yes"]),
+    ("RestrictNamespaces", &["", "yes"]),
+    ("RestrictAddressFamilies", &["", "AF_UNIX AF_INET AF_INET6"]),
+    ("CapabilityBoundingSet", &[""]),
+    ("SystemCallFilter", &["", "@system-service"]),
+];
+
+/// The settings of which the last word is the tightest; a truth value comes first.
+const ORDERS: [(&str, &[&str]); 3] = [
+    ("ProtectSystem", &["no", "yes", "full", "strict"]),
+    ("ProtectHome", &["no", "read-only", "tmpfs", "yes"]),
+    (
+        "ProtectProc",
+        &["default", "ptraceable", "invisible", "noaccess"],
+    ),
+];
+
+fn key_value(text: &str) -> Result<(), String> {
+    let key = text.split_once('=').map(|(key, _)| key);
+    let plain = key.is_some_and(|k| !k.is_empty() && k.chars().all(|c| c.is_ascii_alphanumeric()));
+    plain
+        .then_some(())
+        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+}
+
+fn of_a_level(text: &str) -> Result<(), String> {
+    let mut keys = BASIC.iter().chain(&STRICT).map(|(key, _)| *key);
+    keys.any(|key| key == text)
+        .then_some(())
+        .ok_or_else(|| format!("no level sets `{text}`"))
+}
+
+fn conf(text: &str) -> Result<(), String> {
+    let good = text.ends_with(".conf") && !text.starts_with('.') && !text.contains(['/', '\0']);
+    good.then_some(()).ok_or_else(|| {
+        "a drop-in's name ends in `.conf`, has no `/` and does not start with a dot".to_owned()
+    })
+}
+
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let named = systemd::named(draft.rootfs(), &section.argument);
+    let units = Units::read(draft.rootfs());
+    let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
+    if found.is_empty() {
+        return Ok(Verdict::Absent(format!(
+            "the image has no unit {}",
+            section.argument
+        )));
+    }
+    for unit in found {
+        if name::kind(&unit) != "service" {
+            return fail(format!(
+                "{unit} is no service; only a service can be sandboxed"
+            ));
+        }
+        sandbox(section, draft, &unit)?;
+    }
+    Ok(Verdict::Holds)
+}
+
+fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), Stop> {
+    let file = section.one("Name").unwrap_or(NAME);
+    let present = without_ours(draft, unit, file)?;
+    let set: Vec<(&str, &str)> = section
+        .all("Set")
+        .filter_map(|set| set.split_once('='))
+        .collect();
+    let strict = section.one("Level") == Some("strict");
+    let replaced = |key: &str| strict && STRICT.iter().any(|(k, _)| *k == key);
+    let level = BASIC
+        .iter()
+        .filter(|(key, _)| !replaced(key))
+        .chain(STRICT.iter().filter(|_| strict));
+    let mut settings = Vec::new();
+    let mut kept = Vec::new();
+    for (key, values) in level {
+        if section.all("Except").any(|e| e == *key) || set.iter().any(|(k, _)| k == key) {
+            continue;
+        }
+        if is_tight(&present, key, values) {
+            kept.push(*key);
+        } else {
+            settings.extend(values.iter().map(|value| ("Service", *key, *value)));
+        }
+    }
+    settings.extend(set.iter().map(|(key, value)| ("Service", *key, *value)));
+    if !kept.is_empty() {
+        draft.note(format!(
+            "{unit} keeps what it has itself of {}",
+            kept.join(", ")
+        ));
+    }
+    if settings.is_empty() {
+        return Ok(());
+    }
+    let has = |key: &str| {
+        settings.iter().any(|(_, k, _)| *k == key)
+            || present.section("Service").any(|f| f.key == key)
+    };
+    if has("CapabilityBoundingSet") && has("SystemCallFilter") {
+        draft.note(format!(
+            "{unit} gets a capability set and a system call filter together, of which hardening guides warn: try the service with both, \
+             or leave one out with `Except=`"
+        ));
+    }
+    let ensure = section.one(ENSURE.name) == Some("yes");
+    let drop_in = DropIn {
+        unit,
+        name: file,
+        settings: &settings,
+        ensure,
+    };
+    put(draft, &drop_in, unit.as_bytes().as_bstr())
+}
+
+/// The unit without what this rule writes.
+fn without_ours(draft: &Draft<'_>, unit: &str, file: &str) -> Result<Merged, Stop> {
+    let units = Units::read(draft.rootfs());
+    let directory = format!("{}/{unit}.d", systemd::ETC);
+    let directory = draft
+        .rootfs()
+        .open(&directory)
+        .map_or(directory, |id| draft.rootfs().path(id).to_string());
+    let ours = |path: &str| {
+        path.strip_prefix(&directory)
+            .and_then(|p| p.strip_prefix('/'))
+            .is_some_and(|name| {
+                let plain = name
+                    .strip_prefix("zz")
+                    .map(|n| n.trim_start_matches('z'))
+                    .and_then(|n| n.strip_prefix('-'));
+                name == file || plain == Some(file)
+            })
+    };
+    merged(draft, &units, unit, ours)
+}
+
+/// Whether a unit has a setting in a form at least as tight, or a filter or set of its own.
+fn is_tight(present: &Merged, key: &str, wanted: &[&str]) -> bool {
+    let assigned = present.section("Service").filter(|found| found.key == key);
+    let kind = Kind::of(key);
+    let Some(last) = assigned
+        .filter_map(|found| kind.canonical(found.value))
+        .last()
+    else {
+        return false;
+    };
+    let Some((_, order)) = ORDERS.iter().find(|(name, _)| *name == key) else {
+        return match kind {
+            Kind::Boolean => last == b"yes",
+            // Emptied, a filter is none, and a capability set is the tightest.
+            _ => !last.is_empty() || key == "CapabilityBoundingSet",
+        };
+    };
+    let rank = |value: &[u8]| order.iter().position(|word| word.as_bytes() == value);
+    rank(&last) >= wanted.last().and_then(|wanted| rank(wanted.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::{check, content_after};
+
+    const UNIT: &str = "
+file usr/lib/systemd/system/d.service
+| [Service]
+| ExecStart=/bin/d
+| ProtectSystem=strict
+| RestrictRealtime=no
+| SystemCallFilter=@basic-io
+dir etc/systemd/system/d.service.d
+";
+    const PATH: &str = "/etc/systemd/system/d.service.d/50-casehard-sandbox.conf";
+
+    #[test]
+    fn a_level_is_written_but_for_what_the_unit_has() {
+        check(
+            UNIT,
+            "[Sandbox d.service]",
+            &format!(
+                "changed\n  created {PATH}\n  note d.service keeps what it has itself of ProtectSystem\n"
+            ),
+        );
+        let text = content_after(
+            UNIT,
+            "[Sandbox d.service]\nExcept=PrivateTmp\nSet=ProtectHome=tmpfs",
+            PATH,
+        );
+        assert!(
+            text.starts_with("[Service]\nNoNewPrivileges=yes\nProtectClock=yes\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("RestrictRealtime=yes\n")
+                && text.ends_with("SystemCallArchitectures=native\nProtectHome=tmpfs\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn capabilities_beside_a_filter_are_noted() {
+        check(
+            UNIT,
+            "[Sandbox d.service]\nLevel=strict\nName=a.conf",
+            "changed\n  created /etc/systemd/system/d.service.d/a.conf\n  note d.service keeps what it has itself of ProtectSystem, \
+             SystemCallFilter\n  note d.service gets a capability set and a system call filter together, of which hardening guides \
+             warn: try the service with both, or leave one out with `Except=`\n",
+        );
+    }
+
+    #[test]
+    fn what_undoes_it_fails_or_is_overridden() {
+        let image = format!(
+            "{UNIT}file usr/lib/systemd/system/service.d/90.conf\n| [Service]\n| PrivateTmp=no\n"
+        );
+        check(
+            &image,
+            "[Sandbox d.service]",
+            &format!(
+                "failed: /usr/lib/systemd/system/service.d/90.conf:2 decides with PrivateTmp=no, not 50-casehard-sandbox.conf, for \
+                 d.service; give the drop-in a name that sorts later, or write `Ensure=yes`\n  created {PATH}\n  note d.service \
+                 keeps what it has itself of ProtectSystem\n"
+            ),
+        );
+        check(
+            &image,
+            "[Sandbox d.service]\nEnsure=yes",
+            &format!(
+                "changed\n  created {PATH}\n  created /etc/systemd/system/d.service.d/zz-50-casehard-sandbox.conf\n  note d.service \
+                 keeps what it has itself of ProtectSystem\n"
+            ),
+        );
+        check(
+            "file usr/lib/systemd/system/d.socket\n| [Socket]\n",
+            "[Sandbox d.socket]",
+            "failed: d.socket is no service; only a service can be sandboxed\n",
+        );
+    }
+}

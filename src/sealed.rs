@@ -1,0 +1,85 @@
+//! What the image seals or packs, so that casehard cannot reseal it or look into it.
+
+use bstr::BString;
+
+use crate::edit::{Draft, Residual};
+use crate::os_release::OsRelease;
+
+/// Where images within the image are: extensions of `/usr` and `/etc`, and torcx archives that Container Linux unpacks.
+const PACKED: [&str; 9] = [
+    "/etc/confexts/*.raw",
+    "/etc/extensions/*.raw",
+    "/usr/lib/confexts/*.raw",
+    "/usr/lib/extensions/*.raw",
+    "/usr/local/lib/confexts/*.raw",
+    "/usr/share/*/sysext/*.raw",
+    "/usr/share/torcx/store/**/*.torcx.*",
+    "/var/lib/confexts/*.raw",
+    "/var/lib/extensions/*.raw",
+];
+
+/// What stays open for the image as a whole.
+pub(crate) fn residuals(draft: &Draft<'_>, os: &OsRelease) -> Vec<Residual> {
+    let whole = |path: BString, message: &str| Residual {
+        rule: None,
+        path: Some(path),
+        line: None,
+        message: message.into(),
+    };
+    let packed = PACKED.iter().flat_map(|glob| draft.rootfs().glob(glob));
+    let mut found: Vec<Residual> = packed
+        .map(|(path, _)| {
+            whole(
+                path,
+                "is an image of its own and is not looked into: what it adds at boot is as it was",
+            )
+        })
+        .collect();
+    let edited = draft
+        .edits
+        .iter()
+        .any(|edit| edit.path.starts_with(b"/usr/"));
+    if edited && os.seals_usr() {
+        let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
+        found.push(whole("/usr".into(), message));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::PlanOptions;
+    use crate::recipe::Recipe;
+    use crate::rules::harness::open;
+
+    #[test]
+    fn images_within_and_a_sealed_usr_are_said() {
+        let image = "
+file usr/lib/os-release
+| ID=flatcar
+file usr/bin/su mode=4755
+file usr/lib/confexts/00-flatcar-default.raw
+file usr/share/flatcar/sysext/docker-flatcar.raw
+file usr/share/torcx/store/20.0/docker.torcx.tgz
+file usr/share/other.raw
+";
+        let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+        let image = open(image);
+        let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+        let paths: Vec<String> = plan
+            .residuals()
+            .iter()
+            .filter_map(|r| r.path.as_ref())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "/usr",
+                "/usr/lib/confexts/00-flatcar-default.raw",
+                "/usr/share/flatcar/sysext/docker-flatcar.raw",
+                "/usr/share/torcx/store/20.0/docker.torcx.tgz"
+            ]
+        );
+    }
+}

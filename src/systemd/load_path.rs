@@ -1,0 +1,334 @@
+//! Where units come from: the search path, and for each name the file or the unit that it stands for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::ByteSlice;
+
+use super::name::{
+    instance, is_instance, is_template, is_unit, kind, levels, template, with_instance,
+};
+use crate::rootfs::{InodeId, Node, Rootfs};
+
+/// The directories that units are loaded from and that an image can hold, first one first (systemd.unit(5)). Those in
+/// `/run` are filled when the system runs.
+pub(super) const UNIT_PATH: [&str; 6] = [
+    "/etc/systemd/system.control",
+    super::ETC,
+    "/etc/systemd/system.attached",
+    "/usr/local/lib/systemd/system",
+    "/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
+
+/// As many aliases of aliases as systemd follows.
+const ALIAS_LIMIT: usize = 8;
+
+/// The units of a rootfs by name.
+#[derive(Debug)]
+pub(crate) struct Units<'r> {
+    rootfs: &'r Rootfs,
+    /// The search path, without symbolic links and repeats.
+    directories: Vec<(String, InodeId)>,
+    names: BTreeMap<String, Target>,
+    /// Which names stand for a unit, by the name of its file; masked units are not there.
+    aliases: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What a name in the search path stands for.
+#[derive(Debug)]
+enum Target {
+    /// A file, or a link to one outside the search path.
+    File(String),
+    /// Another unit's name.
+    Alias(String),
+}
+
+impl<'r> Units<'r> {
+    pub(crate) fn read(rootfs: &'r Rootfs) -> Self {
+        Self::beneath(rootfs, &BTreeSet::new())
+    }
+
+    /// The units as they would be if these had no masks of their own.
+    pub(crate) fn beneath(rootfs: &'r Rootfs, masked: &BTreeSet<String>) -> Self {
+        let mut directories: Vec<(String, InodeId)> = Vec::new();
+        for path in UNIT_PATH {
+            if let Some(id) = rootfs
+                .open(path)
+                .filter(|id| rootfs.inode(*id).is_directory())
+                && directories.iter().all(|(_, other)| *other != id)
+            {
+                directories.push((rootfs.path(id).to_string(), id));
+            }
+        }
+        let mut units = Self {
+            rootfs,
+            directories,
+            names: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+        };
+        units.read_names(masked);
+        units.read_aliases();
+        units
+    }
+
+    fn read_names(&mut self, masked: &BTreeSet<String>) {
+        for (directory, id) in &self.directories {
+            for (name, child) in self.rootfs.children(*id) {
+                let Some(name) = name.to_str().ok().filter(|name| is_unit(name)) else {
+                    continue;
+                };
+                if self.names.contains_key(name) {
+                    continue;
+                }
+                let path = format!("{directory}/{name}");
+                if masked.contains(name) && self.is_void(&path) {
+                    continue;
+                }
+                let target = match &self.rootfs.inode(child.inode).node {
+                    Node::Symlink(target) => {
+                        match self.link(directory, name, path, target.as_bstr()) {
+                            Some(target) => target,
+                            None => continue,
+                        }
+                    }
+                    _ => Target::File(path),
+                };
+                self.names.insert(name.to_owned(), target);
+            }
+        }
+    }
+
+    /// What a symbolic link in the search path stands for: another unit where it leads into the search path, else itself.
+    /// Nothing where systemd ignores it: a link to itself, or to a unit that it cannot be an alias of.
+    fn link(&self, directory: &str, name: &str, path: String, target: &[u8]) -> Option<Target> {
+        let full = if target.starts_with(b"/") {
+            target.to_owned()
+        } else {
+            [directory.as_bytes(), b"/", target].concat()
+        };
+        let place = self.rootfs.locate(&full).ok()?;
+        let place = self.rootfs.location_path(&place);
+        let inside = |(directory, _): &(String, InodeId)| {
+            let rest = place.strip_prefix(directory.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        if !self.directories.iter().any(inside) {
+            return Some(Target::File(path));
+        }
+        let unit = place.rsplit_once_str("/")?.1.to_str().ok()?;
+        (unit != name && can_alias(name, unit)).then(|| Target::Alias(unit.to_owned()))
+    }
+
+    fn read_aliases(&mut self) {
+        for name in self.names.keys() {
+            let Some(path) = self.file_of(name).filter(|path| !self.is_void(path)) else {
+                continue;
+            };
+            let unit = base(path);
+            let unit = match instance(name).filter(|i| !i.is_empty() && is_template(unit)) {
+                Some(instance) => with_instance(unit, instance),
+                None => unit.to_owned(),
+            };
+            self.aliases.entry(unit).or_default().insert(name.clone());
+        }
+    }
+
+    /// The file that a name stands for as it is, without falling back on its template; a mask is one too.
+    fn file_of(&self, name: &str) -> Option<&str> {
+        let mut target = self.names.get(name)?;
+        for _ in 0..ALIAS_LIMIT {
+            match target {
+                Target::File(path) => return Some(path),
+                Target::Alias(unit) => {
+                    let found = self.names.get(unit);
+                    target = found.or_else(|| self.names.get(&template(unit)?))?;
+                }
+            }
+        }
+        None
+    }
+
+    /// The file that a unit is loaded from, drop-ins apart, or the mask in its place.
+    pub(crate) fn fragment(&self, unit: &str) -> Option<&str> {
+        let own = self.file_of(unit);
+        own.or_else(|| self.file_of(&template(unit)?))
+    }
+
+    /// Whether the image has the unit, or the template that it is an instance of, masked or not. An alias of what is not
+    /// there counts too: something stands at the name.
+    pub(crate) fn has(&self, unit: &str) -> bool {
+        let at = |unit: &str| {
+            self.names.contains_key(unit)
+                || self
+                    .directories
+                    .iter()
+                    .any(|(_, id)| self.rootfs.child(*id, unit.as_bytes()).is_some())
+        };
+        at(unit) || template(unit).is_some_and(|template| at(&template))
+    }
+
+    /// Whether systemd takes the unit for masked: the file that it is loaded from leads to `/dev/null` or is empty.
+    pub(crate) fn is_masked(&self, unit: &str) -> bool {
+        self.fragment(unit).is_some_and(|path| self.is_void(path))
+    }
+
+    /// Whether a path leads to `/dev/null` or an empty file.
+    fn is_void(&self, path: &str) -> bool {
+        let empty = |id: InodeId| match self.rootfs.inode(id).node {
+            Node::Special(_) => true,
+            _ => self.rootfs.inode(id).is_file() && self.rootfs.size(id) == Some(0),
+        };
+        self.rootfs.leads_to(path.as_bytes(), "/dev/null")
+            || self.rootfs.open(path).is_some_and(empty)
+    }
+
+    /// Every name that has a file, link or mask, sorted.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// The unit that a name is an alias of; none if it has a file of its own.
+    pub(crate) fn alias_of(&self, unit: &str) -> Option<String> {
+        let target = base(self.fragment(unit)?);
+        match instance(unit).filter(|i| !i.is_empty() && is_template(target)) {
+            Some(instance) => Some(with_instance(target, instance)),
+            None => Some(target.to_owned()),
+        }
+        .filter(|target| target != unit)
+    }
+
+    /// Every name by which systemd knows a unit: first the one of its file, then the others, sorted.
+    ///
+    /// systemd takes the others in no fixed order, which matters only where two of their directories have drop-ins of
+    /// one name.
+    pub(crate) fn names_of(&self, unit: &str) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let fragment = self.fragment(unit).map(base);
+        self.add_names(unit, unit, None, &mut names);
+        let mut first = unit.to_owned();
+        if let Some(fragment) = fragment {
+            first = match instance(unit).filter(|_| is_template(fragment)) {
+                Some(instance) => with_instance(fragment, instance),
+                None => fragment.to_owned(),
+            };
+            if fragment != unit {
+                self.add_names(unit, fragment, Some(fragment), &mut names);
+            }
+        }
+        names.remove(&first);
+        std::iter::once(first).chain(names).collect()
+    }
+
+    fn add_names(
+        &self,
+        unit: &str,
+        name: &str,
+        fragment: Option<&str>,
+        names: &mut BTreeSet<String>,
+    ) {
+        let made = instance(unit).filter(|i| !i.is_empty());
+        if !is_template(name) {
+            names.insert(name.to_owned());
+        }
+        for alias in self.aliases.get(name).into_iter().flatten() {
+            let Some(made) = made.filter(|_| is_template(alias)) else {
+                names.insert(alias.clone());
+                continue;
+            };
+            let alias = with_instance(alias, made);
+            // An instance with a file of its own is no alias.
+            let file = self.file_of(&alias).map(base);
+            if file.is_none() || file == fragment {
+                names.insert(alias);
+            }
+        }
+    }
+
+    /// The instances of a template of which the image knows: by a file, a drop-in directory or an enablement link, under any
+    /// name of the template.
+    pub(crate) fn instances(&self, unit: &str) -> BTreeSet<String> {
+        let names = self.names_of(unit);
+        let names = names.iter().map(|name| with_instance(name, "any"));
+        let templates: BTreeSet<String> = names
+            .flat_map(|name| levels(&name))
+            .filter_map(|level| template(&level))
+            .collect();
+        let wanted = |name: &str| template(name).is_some_and(|t| templates.contains(&t));
+        let mut found = BTreeSet::new();
+        for (_, id) in &self.directories {
+            for (name, _) in self.rootfs.children(*id) {
+                let Ok(name) = name.to_str() else { continue };
+                let stem = name.strip_suffix(".d").unwrap_or(name);
+                if wanted(stem) && is_unit(stem) {
+                    found.insert(stem.to_owned());
+                }
+                if [".wants", ".requires", ".upholds"]
+                    .iter()
+                    .any(|s| name.ends_with(s))
+                {
+                    let inner = self.rootfs.open(self.rootfs.path_in(*id, name.as_bytes()));
+                    let links = inner.into_iter().flat_map(|id| self.rootfs.children(id));
+                    let links = links.filter_map(|(name, _)| name.to_str().ok());
+                    found.extend(links.filter(|n| wanted(n)).map(str::to_owned));
+                }
+            }
+        }
+        let instances = found.iter().filter_map(|name| instance(name));
+        instances.map(|i| with_instance(unit, i)).collect()
+    }
+
+    /// The files that the directories `NAME.SUFFIX` of a unit's names hold, by file name: of two with one name, the one that
+    /// systemd takes. The type's directory comes last.
+    pub(crate) fn beside(&self, unit: &str, suffix: &str) -> BTreeMap<String, String> {
+        let names = self.names_of(unit);
+        let of_names = names.iter().flat_map(|name| {
+            let levels = levels(name);
+            let directories = self.directories.iter();
+            directories.flat_map(move |(directory, _)| {
+                let levels = levels.clone();
+                levels
+                    .into_iter()
+                    .map(move |level| format!("{directory}/{level}.{suffix}"))
+            })
+        });
+        let kind = kind(unit);
+        let of_type = self
+            .directories
+            .iter()
+            .map(|(directory, _)| format!("{directory}/{kind}.{suffix}"));
+        let mut found = BTreeMap::new();
+        for directory in of_names.chain(of_type) {
+            let Some(id) = self.rootfs.open(&directory) else {
+                continue;
+            };
+            let directory = self.rootfs.path(id);
+            for (name, _) in self.rootfs.children(id) {
+                if let Ok(name) = name.to_str()
+                    && !name.starts_with('.')
+                {
+                    let path = format!("{directory}/{name}");
+                    found.entry(name.to_owned()).or_insert(path);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The last component of a path.
+pub(super) fn base(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// Whether a link of one name may make it an alias of the other: the same type, one that can have aliases, and names of
+/// the same form.
+fn can_alias(name: &str, unit: &str) -> bool {
+    let form = |unit: &str| instance(unit).map(str::is_empty);
+    let same_form = form(name) == form(unit) || (is_instance(name) && is_template(unit));
+    let same_instance = !is_instance(unit) || instance(name) == instance(unit);
+    is_unit(unit)
+        && kind(name) == kind(unit)
+        && ["service", "socket", "target", "device", "timer", "path"].contains(&kind(name))
+        && same_form
+        && same_instance
+}

@@ -1,0 +1,247 @@
+//! What still needs, starts or stands in for units that a rule masked.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use bstr::ByteSlice;
+
+use super::load_path::{Units, base};
+use super::merged::{Merged, merged};
+use super::name::{is_instance, is_template, kind, prefix, template};
+use super::setting::Kind;
+use crate::edit::{Draft, Stop};
+
+/// Something that a mask leaves open, with its place.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Opening {
+    pub(crate) path: String,
+    pub(crate) line: Option<usize>,
+    pub(crate) message: String,
+}
+
+/// What masks of these units leave open, in the image as it stands.
+pub(crate) fn openings(
+    draft: &Draft<'_>,
+    masked: &BTreeSet<String>,
+) -> Result<BTreeSet<Opening>, Stop> {
+    let rootfs = draft.rootfs();
+    let look = Look {
+        draft,
+        units: Units::read(rootfs),
+        beneath: Units::beneath(rootfs, masked),
+        masked,
+        found: RefCell::default(),
+    };
+    look.all()
+}
+
+struct Look<'l> {
+    draft: &'l Draft<'l>,
+    units: Units<'l>,
+    /// The units as they would be without these masks.
+    beneath: Units<'l>,
+    masked: &'l BTreeSet<String>,
+    found: RefCell<BTreeSet<Opening>>,
+}
+
+impl Look<'_> {
+    fn all(self) -> Result<BTreeSet<Opening>, Stop> {
+        for unit in self.masked {
+            self.other_names(unit);
+        }
+        let others: Vec<String> = self.units.all().map(str::to_owned).collect();
+        let mut sockets = Vec::new();
+        for unit in self.masked.iter().filter(|unit| kind(unit) == "socket") {
+            let merged = self.merged(&self.beneath, unit)?;
+            sockets.push((unit.as_str(), services(unit, &merged)));
+        }
+        for unit in others.iter().filter(|unit| !self.units.is_masked(unit)) {
+            if self.units.alias_of(unit).is_some() {
+                continue;
+            }
+            let merged = self.merged(&self.units, unit)?;
+            self.requirements(unit, &merged);
+            for (socket, started) in &sockets {
+                self.starts(unit, &merged, socket, started);
+            }
+        }
+        Ok(self.found.into_inner())
+    }
+
+    /// A unit of which no text can be read says nothing.
+    fn merged(&self, units: &Units<'_>, unit: &str) -> Result<Merged, Stop> {
+        match merged(self.draft, units, unit, |_| false) {
+            Err(Stop::Failed(_)) => Ok(Merged::default()),
+            merged => merged,
+        }
+    }
+
+    fn add(&self, path: &str, line: Option<usize>, message: String) {
+        let path = path.to_owned();
+        self.found.borrow_mut().insert(Opening {
+            path,
+            line,
+            message,
+        });
+    }
+
+    /// Names other than the masked one that the same program starts by.
+    fn other_names(&self, unit: &str) {
+        if let Some(target) = self.beneath.alias_of(unit)
+            && !self.units.is_masked(&target)
+            && let Some(path) = self.units.fragment(&target).map(str::to_owned)
+        {
+            self.add(
+                &path,
+                None,
+                format!("{unit} is only an alias of {target}, which can still be started"),
+            );
+        }
+        let rootfs = self.draft.rootfs();
+        let file = |units: &Units<'_>, unit: &str| {
+            let path = units.fragment(unit)?;
+            Some((path.to_owned(), rootfs.open(path)?))
+        };
+        // An instance shares its template's file.
+        let original = file(&self.beneath, unit).filter(|(path, _)| base(path) == unit);
+        for other in self
+            .units
+            .all()
+            .filter(|other| !self.units.is_masked(other))
+        {
+            let of_template = is_instance(other) && template(other).as_deref() == Some(unit);
+            let Some((path, id)) = file(&self.units, other) else {
+                continue;
+            };
+            if of_template && base(&path) == other {
+                self.add(&path, None, format!("{other} has a file of its own, so that it can still be started though {unit} is masked"));
+            } else if original.as_ref().is_some_and(|(_, o)| *o == id)
+                && base(&path) == other
+                && other != unit
+            {
+                self.add(
+                    &path,
+                    None,
+                    format!("{other} is the same file as {unit} and can still be started"),
+                );
+            }
+        }
+    }
+
+    /// Whether a name in a setting stands for one of the masked units.
+    fn is_ours(&self, name: &str) -> Option<String> {
+        if !self.units.is_masked(name) {
+            return None;
+        }
+        [
+            Some(name.to_owned()),
+            template(name),
+            self.units.alias_of(name),
+            self.beneath.alias_of(name),
+        ]
+        .into_iter()
+        .flatten()
+        .any(|name| self.masked.contains(&name))
+        .then(|| name.to_owned())
+    }
+
+    /// The dependencies without which a unit does not start.
+    fn requirements(&self, unit: &str, merged: &Merged) {
+        for found in merged.section("Unit") {
+            if !["Requires", "Requisite", "BindsTo", "BindTo"]
+                .iter()
+                .any(|key| found.key == key)
+            {
+                continue;
+            }
+            let value = found.value.to_str_lossy();
+            for name in value
+                .split_whitespace()
+                .filter_map(|name| self.is_ours(name.trim_matches(['"', '\''])))
+            {
+                let message = format!(
+                    "{unit} has {}={name} and cannot start while that is masked",
+                    found.key
+                );
+                self.add(found.file, Some(found.line), message);
+            }
+        }
+        for (name, path) in self.units.beside(unit, "requires") {
+            let cancelled = self.draft.rootfs().leads_to(path.as_bytes(), "/dev/null");
+            if let Some(name) = self.is_ours(&name).filter(|_| !cancelled) {
+                self.add(
+                    &path,
+                    None,
+                    format!(
+                        "{unit} requires {name} by this link and cannot start while that is masked"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// What still starts the services of a masked socket.
+    fn starts(&self, unit: &str, merged: &Merged, socket: &str, started: &BTreeSet<String>) {
+        let Some(path) = self.units.fragment(unit).map(str::to_owned) else {
+            return;
+        };
+        if kind(unit) == "socket" {
+            let names: Vec<String> = services(unit, merged)
+                .into_iter()
+                .filter(|s| started.contains(s))
+                .collect();
+            for service in names
+                .iter()
+                .filter(|s| self.units.has(s) && !self.units.is_masked(s))
+            {
+                self.add(
+                    &path,
+                    None,
+                    format!("{unit} still starts {service}, as {socket} did"),
+                );
+            }
+        } else if kind(unit) == "service" && !is_template(unit) {
+            let names = self.units.names_of(unit);
+            let by_socket = names.iter().any(|name| started.contains(name));
+            let taken = merged.section("Service").filter(|f| f.key == "Sockets");
+            let takes = taken
+                .filter(|f| {
+                    f.value
+                        .to_str_lossy()
+                        .split_whitespace()
+                        .any(|s| s == socket)
+                })
+                .last();
+            if by_socket || takes.is_some() {
+                let line = takes.map(|f| f.line);
+                let path = takes.map_or(path.as_str(), |f| f.file);
+                self.add(
+                    path,
+                    line,
+                    format!("{unit} can still be started without {socket}; mask it as well"),
+                );
+            }
+        }
+    }
+}
+
+/// The services that a socket starts: the one that it names, or the one of its own name. Where it does not say whether it
+/// accepts, both kinds.
+fn services(socket: &str, merged: &Merged) -> BTreeSet<String> {
+    let last = |key: &str| merged.section("Socket").filter(|f| f.key == key).last();
+    let named = last("Service")
+        .map(|f| f.value.to_string())
+        .filter(|name| !name.is_empty());
+    let stem = prefix(socket);
+    let own = [format!("{stem}.service"), format!("{stem}@.service")];
+    match named {
+        Some(name) => BTreeSet::from([name]),
+        None if merged.files.is_empty() => own.into(),
+        None => {
+            let accepts = last("Accept").is_some_and(|f| Kind::Boolean.is_yes(f.value));
+            own.into_iter()
+                .filter(|name| is_template(name) == accepts)
+                .collect()
+        }
+    }
+}

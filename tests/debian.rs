@@ -1,0 +1,374 @@
+//! A real Debian, hardened and looked at by Debian's own programs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::LazyLock;
+
+use casehard::{Compression, Image, Recipe, WriteOptions};
+use sha2::{Digest as _, Sha256};
+use walkdir::WalkDir;
+
+mod support;
+
+use support::disk::extract;
+use support::model;
+use support::tools::{
+    self, BSDTAR, GETCAP, GZIP, MMDEBSTRAP, RealTest, SYSTEMCTL, SYSTEMD_SYSUSERS, TAR, ZSTD,
+};
+
+fn main() -> ExitCode {
+    if let Some(output) = std::env::var_os(PEAK) {
+        return harden_and_tell_peak(Path::new(&output));
+    }
+    tools::main_if(
+        ready,
+        &[
+            RealTest {
+                name: "extracted_by_gnu_tar_it_is_hardened",
+                needs: &[MMDEBSTRAP, TAR, SYSTEMCTL, SYSTEMD_SYSUSERS, GETCAP],
+                run: || hardened_on_disk(TAR, &HARDENED.tar),
+            },
+            RealTest {
+                name: "extracted_by_bsdtar_it_is_hardened",
+                needs: &[MMDEBSTRAP, BSDTAR, SYSTEMCTL, SYSTEMD_SYSUSERS, GETCAP],
+                run: || hardened_on_disk(BSDTAR, &HARDENED.zst),
+            },
+            RealTest {
+                name: "every_compression_holds_the_same_tar",
+                needs: &[MMDEBSTRAP, GZIP, ZSTD],
+                run: same_tar,
+            },
+            RealTest {
+                name: "no_byte_but_the_edits_changes",
+                needs: &[MMDEBSTRAP],
+                run: no_other_byte,
+            },
+            RealTest {
+                name: "memory_stays_small",
+                needs: &[MMDEBSTRAP],
+                run: memory,
+            },
+        ],
+    )
+}
+
+const RECIPE: &str = "[Recipe]
+Schema=1
+
+[Mask ssh.service]
+[Mask ssh.socket]
+[Mask getty@.service]
+[Mask debug-shell.service]
+
+[StripSetid]
+Keep=/usr/bin/sudo
+
+[RemoveFromGroups admin]
+Group=sudo
+Group=adm
+
+[RemoveApplets]
+Applet=wget
+Applet=nc
+
+[DropIn systemd-journald.service/10-memory.conf]
+Service.MemoryMax=64M
+
+[SetKey /etc/login.defs]
+Set=CASEHARD=1
+
+[Permissions /etc/sudoers.d]
+Mode=0700
+
+[WriteFile /etc/issue]
+Line=authorised use only
+
+[Remove /usr/share/doc/**/copyright]
+";
+
+const PACKAGES: &str = "systemd,systemd-sysv,openssh-server,sudo,busybox,polkitd,dbus,iputils-ping";
+
+/// What a real image has and a fresh one has not: a user in groups, names of busybox.
+const HOOKS: [&str; 2] = [
+    r#"chroot "$1" useradd --create-home --groups sudo,adm admin"#,
+    r#"ln -s busybox "$1/bin/wget" && ln "$1/bin/busybox" "$1/bin/nc""#,
+];
+
+static ROOTFS: LazyLock<Result<PathBuf, String>> = LazyLock::new(rootfs);
+
+fn ready() -> Result<(), String> {
+    tools::as_root()?;
+    ROOTFS.as_ref().map(drop).map_err(Clone::clone)
+}
+
+fn image_path() -> &'static Path {
+    ROOTFS.as_ref().expect("tests run once it is there")
+}
+
+/// The image, built once for one list of packages and kept beside what cargo builds.
+fn rootfs() -> Result<PathBuf, String> {
+    let sources = sources()?;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("rootfs");
+    fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+    let key = Sha256::digest([&[PACKAGES], &HOOKS[..]].concat().concat());
+    let key: String = key[..6].iter().map(|b| format!("{b:02x}")).collect();
+    let image = folder.join(format!("debian-{key}.tar"));
+    if image.is_file() {
+        return Ok(image);
+    }
+    let building = folder.join(format!(".building-{}.tar", std::process::id()));
+    let mut command = MMDEBSTRAP.command();
+    command.args(["--quiet", "--variant=minbase", "--mode=root"]);
+    command.arg(format!("--include={PACKAGES}"));
+    command.args(HOOKS.map(|hook| format!("--customize-hook={hook}")));
+    command.arg("bookworm").arg(&building).args(sources);
+    let output = command.output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        let _ = fs::remove_file(&building);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!(
+            "a Debian mirror that mmdebstrap can use: {message}"
+        ));
+    }
+    fs::rename(&building, &image).map_err(|e| e.to_string())?;
+    Ok(image)
+}
+
+/// The host's own lists of where Debian 12 comes from.
+fn sources() -> Result<Vec<PathBuf>, String> {
+    let parts = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut files: Vec<PathBuf> = parts.map(|part| part.path()).collect();
+    files.push("/etc/apt/sources.list".into());
+    files.retain(|file| {
+        let known = file
+            .extension()
+            .is_some_and(|e| e == "sources" || e == "list");
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        let mut words = lines.flat_map(str::split_whitespace);
+        known && words.any(|word| word == "bookworm")
+    });
+    files.sort();
+    if files.is_empty() {
+        return Err("apt sources of Debian 12 (bookworm)".to_owned());
+    }
+    Ok(files)
+}
+
+/// The image, hardened.
+struct Hardened {
+    _folder: tempfile::TempDir,
+    tar: PathBuf,
+    gz: PathBuf,
+    zst: PathBuf,
+}
+
+static HARDENED: LazyLock<Hardened> = LazyLock::new(|| {
+    let folder = folder();
+    let [tar, gz, zst] =
+        ["image.tar", "image.tar.gz", "image.tar.zst"].map(|name| folder.path().join(name));
+    let image = Image::open(image_path()).expect("the image opens");
+    let recipe = recipe();
+    let plan = image.plan(&recipe).expect("it can be planned");
+    assert!(!plan.failed(), "{:?}", plan.rules());
+    for rule in plan.rules() {
+        assert_eq!(rule.outcome.name(), "changed", "{}", rule.section.label());
+    }
+    plan.write(&tar).expect("it can be written");
+    for (path, compression) in [(&gz, Compression::Gzip), (&zst, Compression::Zstd)] {
+        let options = WriteOptions::new().compression(compression);
+        plan.write_with(path, &options).expect("it can be written");
+    }
+    Hardened {
+        _folder: folder,
+        tar,
+        gz,
+        zst,
+    }
+});
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder")
+}
+
+fn recipe() -> Recipe {
+    Recipe::parse("debian", RECIPE).expect("the recipe is right")
+}
+
+fn hardened_on_disk(program: tools::Tool, archive: &Path) {
+    let folder = folder();
+    let root = folder.path().join("root");
+    extract(program, archive, &root).expect("the output can be extracted");
+    for unit in [
+        "ssh.service",
+        "ssh.socket",
+        "getty@.service",
+        "getty@tty1.service",
+        "debug-shell.service",
+        "sshd.service",
+    ] {
+        let output = SYSTEMCTL
+            .command()
+            .arg("--root")
+            .arg(&root)
+            .args(["is-enabled", unit])
+            .output();
+        let output = output.expect("the program runs");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            "masked",
+            "{unit}"
+        );
+    }
+    let privileged: BTreeSet<PathBuf> = WalkDir::new(&root)
+        .into_iter()
+        .map(|found| found.expect("the folder is readable"))
+        .filter(|found| found.file_type().is_file() && !found.file_type().is_fifo())
+        .filter(|found| found.metadata().expect("it is there").permissions().mode() & 0o6000 != 0)
+        .map(|found| {
+            found
+                .path()
+                .strip_prefix(&root)
+                .expect("it is below")
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(privileged, BTreeSet::from([PathBuf::from("usr/bin/sudo")]));
+    let capabilities = GETCAP.output([Path::new("-r"), &root]);
+    assert_eq!(String::from_utf8_lossy(&capabilities), "");
+    let members = || {
+        let text = fs::read_to_string(root.join("etc/group")).expect("there are groups");
+        let of_admin = text
+            .lines()
+            .filter(|line| line.split([':', ',']).skip(3).any(|word| word == "admin"));
+        of_admin.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(members(), Vec::<String>::new());
+    SYSTEMD_SYSUSERS.output([Path::new("--root"), &root]);
+    assert_eq!(members(), Vec::<String>::new(), "after systemd-sysusers");
+    let at = |name: &str| fs::symlink_metadata(root.join(name));
+    assert!(at("bin/wget").is_err() && at("bin/nc").is_err() && at("bin/busybox").is_ok());
+    let runs = Command::new("chroot")
+        .arg(&root)
+        .args(["/bin/busybox", "true"])
+        .status();
+    assert!(runs.expect("chroot runs").success(), "busybox is whole");
+    assert_eq!(
+        at("etc/sudoers.d")
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o7777,
+        0o700
+    );
+    assert_eq!(
+        fs::read_to_string(root.join("etc/issue")).expect("it is there"),
+        "authorised use only\n"
+    );
+    let defs = fs::read_to_string(root.join("etc/login.defs")).expect("it is there");
+    assert!(defs.ends_with("CASEHARD=1\n"));
+    assert!(
+        root.join("etc/systemd/system/systemd-journald.service.d/10-memory.conf")
+            .is_file()
+    );
+}
+
+fn same_tar() {
+    let wanted = digest(&mut fs::File::open(&HARDENED.tar).expect("it is there"));
+    for (program, archive) in [(GZIP, &HARDENED.gz), (ZSTD, &HARDENED.zst)] {
+        let mut child = program
+            .command()
+            .arg("-dc")
+            .arg(archive)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let found = digest(&mut child.stdout.take().expect("a pipe"));
+        assert!(child.wait().expect("the program ends").success());
+        assert!(
+            found == wanted,
+            "{} has another tar in it",
+            archive.display()
+        );
+    }
+}
+
+fn digest(input: &mut impl std::io::Read) -> Vec<u8> {
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match input.read(&mut buffer).expect("it can be read") {
+            0 => return hash.finalize().to_vec(),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+fn no_other_byte() {
+    let (image, hardened) = (Image::open(image_path()), Image::open(&HARDENED.tar));
+    let (image, hardened) = (image.expect("it opens"), hardened.expect("it opens"));
+    let recipe = recipe();
+    let plan = image.plan(&recipe).expect("it can be planned");
+    model::hold(&image, &hardened, plan.edits());
+    let again = hardened.plan(&recipe).expect("the output can be planned");
+    assert!(again.compliant(), "{:?}", again.edits());
+    let folder = folder();
+    let twice = folder.path().join("twice.tar");
+    again.write(&twice).expect("it can be written");
+    let read = |path: &Path| digest(&mut fs::File::open(path).expect("it is there"));
+    assert!(
+        read(&twice) == read(&HARDENED.tar),
+        "applying twice gives other bytes"
+    );
+}
+
+/// Names the output to a child process, which hardens the image and says how much memory it took.
+const PEAK: &str = "CASEHARD_TEST_PEAK";
+const INPUT: &str = "CASEHARD_TEST_INPUT";
+
+fn memory() {
+    let folder = folder();
+    for (name, limit) in [("out.tar", 64 << 10), ("out.tar.gz", 64 << 10)] {
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .env(PEAK, folder.path().join(name))
+            .env(INPUT, image_path())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&child.stdout);
+        let peak: u64 = said
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&child.stderr)));
+        assert!(peak <= limit, "{name} took {peak} KiB");
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the parent reads it")]
+fn harden_and_tell_peak(output: &Path) -> ExitCode {
+    let input = std::env::var_os(INPUT).expect("the parent names it");
+    let image = Image::open(input).expect("the image opens");
+    let recipe = recipe();
+    let plan = image.plan(&recipe).expect("it can be planned");
+    let options =
+        WriteOptions::new().compression(Compression::from_name(&output.to_string_lossy()));
+    plan.write_with(output, &options)
+        .expect("it can be written");
+    let mut status = String::new();
+    fs::File::open("/proc/self/status")
+        .and_then(|mut f| f.read_to_string(&mut status))
+        .expect("Linux has it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    println!(
+        "{}",
+        peak.expect("Linux says so").trim().trim_end_matches(" kB")
+    );
+    ExitCode::SUCCESS
+}
