@@ -1,14 +1,43 @@
 //! busybox as the rootfs shows it: one binary under many names.
 
+mod apk;
+mod elf;
+mod names;
+mod relocations;
+mod table;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bstr::{BString, ByteSlice};
 
 use crate::edit::{Draft, Stop};
 use crate::rootfs::InodeId;
 
-/// What every busybox says of itself; a file that only has the name does not.
+pub(crate) use apk::link_trigger;
+pub(crate) use table::Table;
+
+/// Why an executable's table of applets is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(String);
+
+impl Refusal {
+    fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What every busybox says of itself; a file that only has the name does not, and a manual is no executable.
 const BANNER: &[u8] = b"multi-call binary";
+const MAGIC: &[u8] = b"\x7fELF";
 const NAME: &[u8] = b"BusyBox v";
 
 /// The names of applets, as paths that can be removed, by the busybox that they run.
@@ -24,6 +53,7 @@ impl Busyboxes {
             return Ok(*known);
         }
         let is = draft.rootfs().inode(id).is_file()
+            && draft.contains(id, MAGIC)?
             && draft.contains(id, NAME)?
             && draft.contains(id, BANNER)?;
         self.known.insert(id, is);
@@ -58,9 +88,45 @@ impl Busyboxes {
     }
 }
 
-/// Whether the binary's table of applets has the name: it stands between two NUL bytes there.
-pub(crate) fn has_applet(draft: &Draft<'_>, id: InodeId, applet: &str) -> Result<bool, Stop> {
-    draft.contains(id, &[b"\0", applet.as_bytes(), b"\0"].concat())
+/// One busybox, and its table of applets if that is found.
+pub(crate) struct Binary {
+    id: InodeId,
+    table: Result<(Vec<u8>, Table), Refusal>,
+}
+
+impl Binary {
+    pub(crate) fn read(draft: &Draft<'_>, id: InodeId) -> Result<Self, Stop> {
+        let table = match draft.read(id) {
+            Ok(content) => Table::find(&content).map(|table| (content, table)),
+            Err(Stop::Failed(why)) => Err(Refusal(why)),
+            Err(fatal) => return Err(fatal),
+        };
+        Ok(Self { id, table })
+    }
+
+    pub(crate) fn id(&self) -> InodeId {
+        self.id
+    }
+
+    /// Whether it has the applet, working or not. Without a table it seems so if the name stands between two NUL bytes.
+    pub(crate) fn has(&self, draft: &Draft<'_>, applet: &str) -> Result<bool, Stop> {
+        match &self.table {
+            Ok((_, table)) => Ok(table.has(applet)),
+            Err(_) => draft.contains(self.id, &[b"\0", applet.as_bytes(), b"\0"].concat()),
+        }
+    }
+
+    /// Whether it has the applet and runs its code.
+    pub(crate) fn runs(&self, draft: &Draft<'_>, applet: &str) -> Result<bool, Stop> {
+        let inert = matches!(&self.table, Ok((_, table)) if table.neutralised(applet));
+        Ok(!inert && self.has(draft, applet)?)
+    }
+
+    /// Its content with the applets running `false`.
+    pub(crate) fn neutralise(&self, applets: &[&str]) -> Result<Vec<u8>, Refusal> {
+        let (content, table) = self.table.as_ref().map_err(Refusal::clone)?;
+        table.neutralise(content, applets)
+    }
 }
 
 /// Every path in the rootfs whose last name is the applet's.

@@ -2,6 +2,8 @@
 //!
 //! Comment lines start with `# `, which both tools skip. `index` lines have the first digits of each content's SHA-256.
 
+use std::collections::BTreeSet;
+
 use bstr::{BString, ByteVec as _};
 use similar::udiff::UnifiedHunkHeader;
 use similar::{ChangeTag, TextDiff};
@@ -21,8 +23,17 @@ impl Report<'_> {
     pub fn to_diff(&self) -> Result<Vec<u8>> {
         let mut out = Text::default();
         self.header(&mut out);
+        // A busybox has hundreds of names, and each would say the same.
+        let mut shown = BTreeSet::new();
         for file in &self.files {
-            self.file(&mut out, file)?;
+            let both = self.file_on_both_sides(&file.path);
+            let key = both.map(|both| (both, &file.rules));
+            if key.is_some_and(|key| shown.contains(&key)) {
+                continue;
+            }
+            if self.file(&mut out, file)? {
+                shown.extend(key);
+            }
         }
         Ok(out.0)
     }
@@ -57,7 +68,9 @@ impl Report<'_> {
         }
     }
 
-    fn file(&self, out: &mut Text, file: &FileChange) -> Result<()> {
+    /// Writes one file's part; says whether that is all there is to say of the other names of the same file too. What
+    /// `patch` can follow it must find under each name.
+    fn file(&self, out: &mut Text, file: &FileChange) -> Result<bool> {
         let path = &file.path[..];
         let (old, new) = self.states(path)?;
         out.line("");
@@ -80,7 +93,17 @@ impl Report<'_> {
             }
             (a, b) => section(out, path, a.as_ref(), b.as_ref()),
         }
-        Ok(())
+        Ok(match (&old, &new) {
+            (Some(a), Some(b)) => binary_differs(a, b) && a.meta == b.meta,
+            _ => false,
+        })
+    }
+}
+
+fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {
+    match (&old.data, &new.data) {
+        (Some(a), Some(b)) => a.sha256 != b.sha256 && (a.text.is_none() || b.text.is_none()),
+        _ => false,
     }
 }
 
@@ -100,7 +123,11 @@ fn describe(out: &mut Text, old: Option<&State<'_>>, new: Option<&State<'_>>) {
         && state.inode.is_file()
         && !state.others.is_empty()
     {
-        out.comment(hard_links(&state.others));
+        let also = match (old, new) {
+            (Some(old), Some(new)) if binary_differs(old, new) => "; they change with it",
+            _ => "",
+        };
+        out.comment([&hard_links(&state.others), also.as_bytes()].concat());
     }
     let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
     let sides = [old, new].into_iter().flatten();

@@ -24,6 +24,7 @@ use bstr::{BString, ByteVec as _};
 
 use crate::edit::{Outcome, Residual};
 use crate::plan::{Plan, RuleResult};
+use crate::rootfs::InodeId;
 
 use state::{State, Tree};
 use text::escape;
@@ -193,5 +194,11 @@ impl<'a> Report<'a> {
     fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
         let (before, after) = self.plan.trees();
         state::pair(before, after, path)
+    }
+
+    /// The file that a path stands for on both sides, if it does; its other names have the same.
+    fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
+        let (before, after) = self.plan.trees();
+        Some((before.at(path)?, after.at(path)?))
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Data {
 
 impl<'a> Tree<'a> {
     /// Looks a path up name by name: where a symbolic link took a directory's place, nothing is below it.
-    fn at(&self, path: &[u8]) -> Option<InodeId> {
+    pub(super) fn at(&self, path: &[u8]) -> Option<InodeId> {
         path.split_str("/")
             .filter(|name| !name.is_empty())
             .try_fold(Rootfs::ROOT, |directory, name| {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
-use crate::busybox::{self, Busyboxes};
+use crate::busybox::{self, Binary, Busyboxes};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::rootfs::InodeId;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -17,19 +18,35 @@ pub(super) static KIND: RuleKind = RuleKind {
 static SCHEMA: RuleSchema = RuleSchema {
     kind: "RemoveApplets",
     argument: None,
-    summary: "busybox has no names for these applets",
+    summary: "busybox does not run these applets, under any name",
     about: "Removes every name of the applet, in whatever directory, that is a symbolic or hard link to a busybox. If the name is \
         the entry that holds the binary's data, the data moves to the next name. A program of the same name that is no busybox \
         is left, and noted.\n\n\
-        The binary itself still has the applet: `busybox wget` is reported as a residual.",
-    keys: &[KeySchema {
-        name: "Applet",
-        value: "NAME",
-        check: Check::Custom(name),
-        list: true,
-        required: true,
-        about: "The applet's name, such as `wget`.",
-    }],
+        Links are not what makes an applet run: `busybox wget` needs none, nor do shells that find applets by themselves. So each \
+        busybox is changed too: in its table of applets, the entry of the unwanted one leads to the code of `false`, which does \
+        nothing and ends 1. `busybox --list` still names it. Nothing else in the binary changes.\n\n\
+        This works for x86-64, i386, arm64 and arm, and where the table is recognised beyond doubt; where it is not, the rule \
+        fails and says why, unless `Binary=` says otherwise. A binary over 16 MiB, one that is stored as a sparse file or one \
+        that `security.ima` signs is not changed either.",
+    keys: &[
+        KeySchema {
+            name: "Applet",
+            value: "NAME",
+            check: Check::Custom(name),
+            list: true,
+            required: true,
+            about: "The applet's name, such as `wget`.",
+        },
+        KeySchema {
+            name: "Binary",
+            value: "required|try|no",
+            check: Check::OneOf(&["required", "try", "no"]),
+            list: false,
+            required: false,
+            about: "Whether the applets must be closed off in the binary itself: `required`, which is the default, fails where that \
+                cannot be done; `try` reports it as a residual; `no` removes links only.",
+        },
+    ],
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -38,173 +55,204 @@ static SCHEMA: RuleSchema = RuleSchema {
 
 fn name(text: &str) -> Result<(), String> {
     let plain = !text.is_empty() && !text.contains(['/', '*', '?', ' ']);
-    plain
-        .then_some(())
-        .ok_or_else(|| "an applet is a plain name, such as `wget`".to_owned())
-}
-
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let applets: BTreeSet<&str> = section.all("Applet").collect();
-    let mut busyboxes = Busyboxes::default();
-    for applet in &applets {
-        for path in busybox::paths_named(draft, applet) {
-            remove(draft, &mut busyboxes, &path)?;
-        }
+    if !plain {
+        return Err("an applet is a plain name, such as `wget`".to_owned());
     }
-    let all = busyboxes.all(draft)?;
-    if all.is_empty() {
-        return Ok(Verdict::Absent("the image has no busybox".into()));
-    }
-    for id in all {
-        let mut reachable = Vec::new();
-        for applet in &applets {
-            if busybox::has_applet(draft, id, applet)? {
-                reachable.push(*applet);
-            }
-        }
-        if !reachable.is_empty() {
-            let path = busybox::path(draft, id);
-            let message = format!(
-                "the binary still has {}: `busybox {}` runs it",
-                reachable.join(", "),
-                reachable[0]
-            );
-            draft.residual(Some(path.as_bstr()), None, message);
-        }
-    }
-    Ok(Verdict::Holds)
-}
-
-fn remove(draft: &mut Draft<'_>, busyboxes: &mut Busyboxes, path: &BString) -> Result<(), Stop> {
-    let Some(id) = draft.rootfs().open(path) else {
-        return Ok(());
-    };
-    if !draft.rootfs().inode(id).is_file() {
-        return Ok(());
-    }
-    if !busyboxes.is_one(draft, id)? {
-        let program = draft
-            .rootfs()
-            .inode(id)
-            .metas()
-            .any(|meta| meta.mode & 0o111 != 0);
-        if program {
-            draft.note(format!(
-                "{path} is a program of its own, not busybox; it stays"
-            ));
-        }
-        return Ok(());
-    }
-    let location = match draft.rootfs().locate(path) {
-        Ok(location) => location,
-        Err(error) => return fail(error.to_string()),
-    };
-    let link = draft.rootfs().inode(id).names().len() > 1 || location.inode != Some(id);
-    if !link {
-        return fail(format!(
-            "{path} is the only name of the busybox binary; removing it would remove every applet"
-        ));
-    }
-    if !draft.waived(path.as_bstr()) {
-        draft.remove(&location);
+    if text.starts_with("busybox") {
+        return Err(
+            "busybox runs the applets and is none itself: name applets, or use `[Remove PATH]`"
+                .to_owned(),
+        );
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::rules::harness::check;
+/// Names of the same applet, where a recipe could know one and forget the other.
+const SAME: &[[&str; 2]] = &[["ash", "sh"], ["nc", "netcat"]];
 
-    const RULE: &str = "[RemoveApplets]\nApplet=wget\nApplet=nc";
-    const STILL: &str = "the binary still has";
+/// Applets that may find other applets without links.
+const SHELLS: &[&str] = &["ash", "hush", "sh"];
 
-    #[test]
-    fn symbolic_links_go() {
-        let image = "
-file bin/busybox mode=0755 content=busybox applets=false,nc,sh,wget
-symlink bin/sh -> /bin/busybox
-symlink usr/bin/wget -> /bin/busybox
-symlink usr/bin/wget2 -> wget
-symlink sbin/nc -> ../bin/busybox
-file usr/share/wget
-| no program
-symlink usr/local/bin/nc -> missing
-file usr/local/bin/wget mode=0755
-| #!/bin/sh
-";
-        check(
-            image,
-            RULE,
-            &format!(
-                "changed\n  removed /sbin/nc\n  removed /usr/bin/wget\n  note /usr/local/bin/wget is a program of its own, not busybox; it stays\n  \
-                 residual /bin/busybox: {STILL} nc, wget: `busybox nc` runs it\n"
-            ),
-        );
+fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
+    let mut work = Work {
+        applets: section.all("Applet").collect(),
+        binary: section.one("Binary").unwrap_or("required"),
+        busyboxes: Busyboxes::default(),
+        kept: BTreeSet::new(),
+        seen: BTreeSet::new(),
+    };
+    for applet in work.applets.clone() {
+        for path in busybox::paths_named(draft, applet) {
+            work.unlink(draft, applet, &path)?;
+        }
+    }
+    let all = work.busyboxes.all(draft)?;
+    if all.is_empty() {
+        return Ok(Verdict::Absent("the image has no busybox".into()));
+    }
+    let mut open = false;
+    for id in all {
+        open |= work.close(draft, id)?;
+    }
+    let unknown: Vec<&str> = work.applets.difference(&work.seen).copied().collect();
+    if !unknown.is_empty() {
+        draft.note(format!("no busybox has {}", unknown.join(", ")));
+    }
+    if !work.seen.is_empty()
+        && let Some((path, line)) = busybox::link_trigger(draft)?
+    {
+        let but = if open {
+            ""
+        } else {
+            "; they lead to applets that end 1"
+        };
+        let message = format!("apk's trigger of busybox makes links for all applets again{but}");
+        draft.residual(Some(path.as_bstr()), Some(line), message);
+    }
+    Ok(Verdict::Holds)
+}
+
+struct Work<'s> {
+    applets: BTreeSet<&'s str>,
+    binary: &'s str,
+    busyboxes: Busyboxes,
+    /// Applets that a waiver lets keep a name, by their busybox.
+    kept: BTreeSet<(InodeId, &'s str)>,
+    /// Applets that some busybox has, or had a link for.
+    seen: BTreeSet<&'s str>,
+}
+
+impl<'s> Work<'s> {
+    /// Removes a name that leads to a busybox.
+    fn unlink(
+        &mut self,
+        draft: &mut Draft<'_>,
+        applet: &'s str,
+        path: &BString,
+    ) -> Result<(), Stop> {
+        let Some(id) = draft.rootfs().open(path) else {
+            return Ok(());
+        };
+        let inode = draft.rootfs().inode(id);
+        if !inode.is_file() {
+            return Ok(());
+        }
+        if !self.busyboxes.is_one(draft, id)? {
+            if draft
+                .rootfs()
+                .inode(id)
+                .metas()
+                .any(|meta| meta.mode & 0o111 != 0)
+            {
+                draft.note(format!(
+                    "{path} is a program of its own, not busybox; it stays"
+                ));
+            }
+            return Ok(());
+        }
+        let location = match draft.rootfs().locate(path) {
+            Ok(location) => location,
+            Err(error) => return fail(error.to_string()),
+        };
+        let link = draft.rootfs().inode(id).names().len() > 1 || location.inode != Some(id);
+        if !link {
+            return fail(format!(
+                "{path} is the only name of the busybox binary; removing it would remove every applet"
+            ));
+        }
+        self.seen.insert(applet);
+        if draft.waived(path.as_bstr()) {
+            self.kept.insert((id, applet));
+        } else {
+            draft.remove(&location);
+        }
+        Ok(())
     }
 
-    #[test]
-    fn the_data_entry_of_hard_links_moves_on() {
-        let image = "
-file bin/[ mode=0755 content=busybox applets=[,busybox,false,nc,wget
-hardlink bin/busybox -> bin/[
-hardlink bin/nc -> bin/[
-hardlink bin/wget -> bin/[
-";
-        check(
-            image,
-            RULE,
-            &format!(
-                "changed\n  removed /bin/nc\n  removed /bin/wget\n  residual /bin/busybox: {STILL} nc, wget: `busybox nc` runs it\n"
-            ),
+    /// Closes the applets off in the binary itself; says whether any of them still runs.
+    fn close(&mut self, draft: &mut Draft<'_>, id: InodeId) -> Result<bool, Stop> {
+        let binary = Binary::read(draft, id)?;
+        let path = busybox::path(draft, id);
+        let mut open = Vec::new();
+        for applet in &self.applets {
+            if binary.has(draft, applet)? {
+                self.seen.insert(applet);
+            }
+            if binary.runs(draft, applet)? {
+                open.push(*applet);
+            }
+        }
+        self.same(draft, &binary, &path)?;
+        let kept = |applet: &&str| self.kept.contains(&(id, *applet));
+        let wanted: Vec<&str> = open.iter().copied().filter(|a| !kept(a)).collect();
+        let mut refusal = None;
+        if !wanted.is_empty() && self.binary != "no" && !draft.waived(path.as_bstr()) {
+            match neutralised(draft, &binary, &wanted) {
+                Ok(content) => {
+                    draft.set_content(id, content);
+                    draft.note(format!("{path} runs `false` for {}", wanted.join(", ")));
+                    open.retain(kept);
+                }
+                Err(why) if self.binary == "required" => {
+                    return fail(format!(
+                        "cannot neutralise {} in {path}: {why}; `Binary=try` removes links all the same",
+                        wanted.join(", ")
+                    ));
+                }
+                Err(why) => refusal = Some(why),
+            }
+        }
+        let Some(first) = open.first() else {
+            return Ok(false);
+        };
+        let mut shell = false;
+        for name in SHELLS {
+            shell |= binary.runs(draft, name)?;
+        }
+        let message = format!(
+            "the binary still has {}: `busybox {first}` runs it{}{}",
+            open.join(", "),
+            if shell {
+                ", and so does its shell if built to find applets without links"
+            } else {
+                ""
+            },
+            refusal.map_or(String::new(), |why| format!(
+                "; it cannot be neutralised: {why}"
+            )),
         );
-        let data = "file bin/wget mode=0755 content=busybox applets=false,wget\nhardlink bin/busybox -> bin/wget\nhardlink bin/x -> bin/wget\n";
-        check(
-            data,
-            RULE,
-            &format!(
-                "changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"
-            ),
-        );
+        draft.residual(Some(path.as_bstr()), None, message);
+        Ok(true)
     }
 
-    #[test]
-    fn without_links_it_is_fulfilled_and_without_busybox_absent() {
-        check(
-            "file bin/busybox mode=0755 content=busybox applets=false,sh\n",
-            RULE,
-            "already\n",
-        );
-        check(
-            "file bin/busybox mode=0755\n| fake\n",
-            RULE,
-            "failed: the image has no busybox; `OnMissing=skip` or `warn` allows that\n",
-        );
-    }
-
-    #[test]
-    fn the_only_name_of_a_binary_is_not_removed() {
-        let image = "file bin/wget mode=0755 content=busybox applets=wget\n";
-        check(
-            image,
-            RULE,
-            "failed: /bin/wget is the only name of the busybox binary; removing it would remove every applet\n",
-        );
-    }
-
-    #[test]
-    fn of_duplicates_the_last_counts() {
-        let image = "
-file bin/busybox mode=0755 content=busybox applets=sh,wget
-file bin/wget mode=0755
-| old
-symlink bin/wget -> busybox
-";
-        check(
-            image,
-            RULE,
-            &format!(
-                "changed\n  removed /bin/wget\n  residual /bin/busybox: {STILL} wget: `busybox wget` runs it\n"
-            ),
-        );
+    /// Says where an applet runs by a second name.
+    fn same(&self, draft: &mut Draft<'_>, binary: &Binary, path: &BString) -> Result<(), Stop> {
+        for (one, other) in SAME.iter().flat_map(|[a, b]| [(*a, *b), (*b, *a)]) {
+            let named = |applet| self.applets.contains(applet);
+            if named(one)
+                && !named(other)
+                && binary.has(draft, one)?
+                && binary.runs(draft, other)?
+            {
+                let message =
+                    format!("{one} is there as {other} too, which the rule does not name");
+                draft.residual(Some(path.as_bstr()), None, message);
+            }
+        }
+        Ok(())
     }
 }
+
+/// The binary's content once the applets run `false`, or why that cannot be had.
+fn neutralised(draft: &Draft<'_>, binary: &Binary, applets: &[&str]) -> Result<Vec<u8>, String> {
+    let mut metas = draft.rootfs().inode(binary.id()).metas();
+    if metas.any(|meta| meta.xattr("security.ima").is_some()) {
+        return Err("security.ima signs it as it is".to_owned());
+    }
+    binary
+        .neutralise(applets)
+        .map_err(|refusal| refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests;

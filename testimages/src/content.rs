@@ -1,4 +1,4 @@
-//! Contents that are made, not written out: patterns, capabilities, a stand-in for busybox.
+//! Contents that are made, not written out: patterns and capabilities.
 
 use crate::words;
 
@@ -27,29 +27,6 @@ pub(crate) fn pattern(length: usize) -> Vec<u8> {
             state.to_be_bytes()[0]
         })
         .collect()
-}
-
-/// An ELF header, busybox's banner and its sorted table of applet names with the empty name that ends it.
-pub(crate) fn busybox(applets: &[u8]) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = applets.split(|&byte| byte == b',').collect();
-    names.sort_unstable();
-    names.dedup();
-
-    // EXEC for x86-64 without any segment or section: an ELF reader accepts it and finds no tables in it.
-    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
-    bytes.resize(16, 0);
-    bytes.extend([2, 0, 62, 0, 1, 0, 0, 0]);
-    bytes.resize(52, 0);
-    bytes.extend([64, 0, 56, 0, 0, 0, 64, 0, 0, 0, 0, 0]);
-    bytes.extend(pattern(2048));
-    bytes.extend(b"\0BusyBox v1.36.1 (2023-05-18 22:34:17 UTC) multi-call binary.\0");
-    for name in names {
-        bytes.extend(name);
-        bytes.push(0);
-    }
-    bytes.push(0);
-    bytes.extend(pattern(1024));
-    bytes
 }
 
 /// The value of `security.capability` for text such as `cap_net_raw,cap_net_admin+ep`.
@@ -147,14 +124,6 @@ mod tests {
         assert_eq!(value[20..], 1000u32.to_le_bytes());
         assert!(capabilities(b"cap_fly+ep", None).is_err());
         assert!(capabilities(b"cap_bpf", None).is_err());
-    }
-
-    #[test]
-    fn the_stand_in_has_a_sorted_table() {
-        let bytes = busybox(b"wget,[,ash,[[");
-        assert!(bytes.starts_with(b"\x7fELF"));
-        let table = b"[\0[[\0ash\0wget\0\0";
-        assert!(bytes.windows(table.len()).any(|window| window == table));
     }
 
     #[test]

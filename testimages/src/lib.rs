@@ -59,8 +59,8 @@
 //!
 //! - `mode=0755`
 //! - the content, if not in lines: `content=VALUE`, `fill=SIZE` (a fixed pattern that does not compress), `fill=SIZE:HH` (one byte
-//!   repeated), or `content=busybox applets=[,ash,wget` (an ELF header, busybox's banner and the sorted table of names: something
-//!   to link to, not to run); `eol=no` drops the last newline of the lines
+//!   repeated), or `content=busybox applets=[,ash,wget` (an x86-64 executable with busybox's banner and its
+//!   tables of names and code: something to link to and to change, not to run); `eol=no` drops the last newline of the lines
 //! - `pax:KEY=VALUE` an extra PAX record, `xattr:NAME=VALUE` an extended attribute, `cap=cap_net_raw+ep` file capabilities
 //!   (`cap-rootid=1000` for those of a user namespace)
 //! - `base256` ids in base 256 although they would fit, `slash=no` a directory without its `/`
@@ -69,6 +69,7 @@
 //!
 //! The same name may come twice. Nothing adds missing parents.
 
+mod busybox;
 mod content;
 mod header;
 mod model;
@@ -76,6 +77,8 @@ mod parse;
 mod sparse;
 mod words;
 mod write;
+
+pub use busybox::{Layout, busybox};
 
 /// The bytes of the tar archive that a text describes.
 ///

@@ -1,5 +1,6 @@
 //! From text to a [`Description`].
 
+use crate::busybox::{Layout, busybox};
 use crate::content;
 use crate::model::{
     Description, Entry, Format, Item, Kind, Owner, Record, Sparse, SparseStyle, Time, Wrong,
@@ -204,7 +205,10 @@ impl Open {
             _ => self.link,
         };
         let mut content = match (content, applets) {
-            (Some(word), Some(applets)) if word == b"busybox" => content::busybox(&applets),
+            (Some(word), Some(applets)) if word == b"busybox" => {
+                let applets = words::text(&applets)?;
+                busybox(Layout::X86_64, &applets.split(',').collect::<Vec<_>>())
+            }
             (_, Some(_)) => return Err("`applets` goes with content=busybox".to_owned()),
             (Some(word), None) => words::value(&word)?,
             (None, None) => self.lines.unwrap_or_default(),

@@ -185,9 +185,20 @@ tools! {
     BUSYBOX_STATIC "busybox" "busybox-static"
     // The packages busybox and busybox-static exclude each other; .ci/run unpacks the dynamic one under this name.
     BUSYBOX_DYNAMIC "busybox-dynamic" "busybox"
+    // So are those for other machines.
+    BUSYBOX_STATIC_ARM64 "busybox-static-arm64" "busybox-static:arm64"
+    BUSYBOX_STATIC_ARMHF "busybox-static-armhf" "busybox-static:armhf"
+    BUSYBOX_STATIC_I386 "busybox-static-i386" "busybox-static:i386"
+    BUSYBOX_DYNAMIC_ARM64 "busybox-dynamic-arm64" "busybox:arm64"
+    BUSYBOX_DYNAMIC_ARMHF "busybox-dynamic-armhf" "busybox:armhf"
+    BUSYBOX_DYNAMIC_I386 "busybox-dynamic-i386" "busybox:i386"
     PYTHON3 "python3" "python3"
     MMDEBSTRAP "mmdebstrap" "mmdebstrap"
     QEMU_AARCH64 "qemu-aarch64" "qemu-user"
     QEMU_ARM "qemu-arm" "qemu-user"
+    QEMU_I386 "qemu-i386" "qemu-user"
+    CHROOT "chroot" "coreutils"
+    LDD "ldd" "libc-bin"
+    MOUNT "mount" "mount"
     GCC "gcc" "gcc"
 }
