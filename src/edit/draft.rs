@@ -1,106 +1,19 @@
-//! Edits: what rules change, with the rule that asked for each, and what they leave open.
-//!
-//! A rule works on a `Draft`, a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
+//! A rootfs under work, on which rules make their edits.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 use jiff::civil::Date;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 use crate::image::{EntryKind, Image};
 use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
 
+use super::content::content_contains;
+use super::{Change, Edit, Outcome, Residual};
+
 /// The largest file whose text a rule edits, in bytes. Real configuration files are a thousand times smaller.
-pub const TEXT_LIMIT: u64 = 16 << 20;
-
-/// One change to one path, and the rule that made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
-    /// The rule, as its place in the plan.
-    pub rule: usize,
-    /// The absolute path, without symbolic links on the way.
-    pub path: BString,
-    /// What changed.
-    pub change: Change,
-}
-
-/// What an [`Edit`] changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Change {
-    /// Permission, set-id and sticky bits.
-    Mode {
-        /// The bits before.
-        before: u32,
-        /// The bits after.
-        after: u32,
-    },
-    /// The owning user's and group's ids.
-    Owner {
-        /// User and group before.
-        before: (u64, u64),
-        /// User and group after.
-        after: (u64, u64),
-    },
-    /// An extended attribute is gone.
-    XattrRemoved {
-        /// The attribute's name.
-        name: BString,
-        /// Its value before.
-        before: BString,
-    },
-    /// A regular file's content.
-    Content,
-    /// A name is gone.
-    Removed,
-    /// A name is new.
-    Created,
-}
-
-/// What became of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It made edits.
-    Changed,
-    /// The image fulfilled it already, and shows so.
-    Already,
-    /// Nothing that it names is in the image.
-    Absent,
-    /// A waiver kept it from changing anything.
-    Waived,
-    /// It could not be fulfilled, and why.
-    Failed(String),
-}
-
-impl Outcome {
-    /// One word for it, as reports write it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Changed => "changed",
-            Self::Already => "already",
-            Self::Absent => "absent",
-            Self::Waived => "waived",
-            Self::Failed(_) => "failed",
-        }
-    }
-}
-
-/// What a rule could not close.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Residual {
-    /// The rule, as its place in the plan; none for what concerns the image as a whole.
-    pub rule: Option<usize>,
-    /// The file that it is about, if there is one, with a line number where that helps.
-    pub path: Option<BString>,
-    /// The line in that file, counted from 1.
-    pub line: Option<usize>,
-    /// What stays open, in one sentence.
-    pub message: String,
-}
+pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
 
 /// What a rule finds once it has done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -492,85 +405,4 @@ impl<'i> Draft<'i> {
         self.rootfs.link(directory, name.as_bstr(), id);
         self.record(self.rootfs.path(id), Change::Created);
     }
-}
-
-/// Whether a file holds a byte string; read in pieces.
-fn content_contains(
-    image: &Image,
-    rootfs: &Rootfs,
-    id: InodeId,
-    needle: &[u8],
-) -> std::io::Result<bool> {
-    let mut tail = Vec::new();
-    let mut found = false;
-    each_piece(image, rootfs, id, |piece| {
-        tail.extend_from_slice(piece);
-        found |= tail.find(needle).is_some();
-        tail.drain(..tail.len().saturating_sub(needle.len() - 1));
-    })?;
-    Ok(found)
-}
-
-/// The length and SHA-256 of a regular file's content as the archive stores it.
-pub(crate) fn digest(
-    image: &Image,
-    rootfs: &Rootfs,
-    id: InodeId,
-) -> std::io::Result<(u64, [u8; 32])> {
-    let (mut length, mut hash) = (0, Sha256::new());
-    each_piece(image, rootfs, id, |piece| {
-        length += piece.len() as u64;
-        hash.update(piece);
-    })?;
-    Ok((length, hash.finalize().into()))
-}
-
-/// The content of a regular file if it has at most `limit` bytes.
-pub(crate) fn small_content(
-    image: &Image,
-    rootfs: &Rootfs,
-    id: InodeId,
-    limit: u64,
-) -> std::io::Result<Option<Arc<[u8]>>> {
-    match &rootfs.inode(id).node {
-        Node::File(Content::New(bytes)) => {
-            Ok(Some(Arc::clone(bytes)).filter(|b| b.len() as u64 <= limit))
-        }
-        Node::File(Content::Entry(number, _)) => {
-            let entry = &image.archive().entries[*number as usize];
-            if entry.stored > limit || entry.kind == EntryKind::SparseFile {
-                return Ok(None);
-            }
-            image
-                .bytes(entry.data_range(), limit)
-                .map(|bytes| Some(bytes.into()))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn each_piece(
-    image: &Image,
-    rootfs: &Rootfs,
-    id: InodeId,
-    mut take: impl FnMut(&[u8]),
-) -> std::io::Result<()> {
-    use std::io::Read as _;
-    match &rootfs.inode(id).node {
-        Node::File(Content::New(bytes)) => take(bytes),
-        Node::File(Content::Entry(number, _)) => {
-            let mut reader = image
-                .stream()
-                .reader(image.archive().entries[*number as usize].data_range());
-            let mut buffer = vec![0; 64 << 10];
-            loop {
-                match reader.read(&mut buffer)? {
-                    0 => break,
-                    n => take(&buffer[..n]),
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok(())
 }

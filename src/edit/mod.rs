@@ -1,0 +1,97 @@
+//! Edits: what rules change, with the rule that asked for each, and what they leave open.
+//!
+//! A rule works on a `Draft`, a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
+
+mod content;
+mod draft;
+
+use bstr::BString;
+
+pub(crate) use content::{digest, small_content};
+pub(crate) use draft::{Applied, Draft, Stop, Verdict, Waived, Waivers, fail};
+
+/// One change to one path, and the rule that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The rule, as its place in the plan.
+    pub rule: usize,
+    /// The absolute path, without symbolic links on the way.
+    pub path: BString,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What an [`Edit`] changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Permission, set-id and sticky bits.
+    Mode {
+        /// The bits before.
+        before: u32,
+        /// The bits after.
+        after: u32,
+    },
+    /// The owning user's and group's ids.
+    Owner {
+        /// User and group before.
+        before: (u64, u64),
+        /// User and group after.
+        after: (u64, u64),
+    },
+    /// An extended attribute is gone.
+    XattrRemoved {
+        /// The attribute's name.
+        name: BString,
+        /// Its value before.
+        before: BString,
+    },
+    /// A regular file's content.
+    Content,
+    /// A name is gone.
+    Removed,
+    /// A name is new.
+    Created,
+}
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It made edits.
+    Changed,
+    /// The image fulfilled it already, and shows so.
+    Already,
+    /// Nothing that it names is in the image.
+    Absent,
+    /// A waiver kept it from changing anything.
+    Waived,
+    /// It could not be fulfilled, and why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// One word for it, as reports write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Already => "already",
+            Self::Absent => "absent",
+            Self::Waived => "waived",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What a rule could not close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Residual {
+    /// The rule, as its place in the plan; none for what concerns the image as a whole.
+    pub rule: Option<usize>,
+    /// The file that it is about, if there is one, with a line number where that helps.
+    pub path: Option<BString>,
+    /// The line in that file, counted from 1.
+    pub line: Option<usize>,
+    /// What stays open, in one sentence.
+    pub message: String,
+}
