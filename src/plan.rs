@@ -365,27 +365,16 @@ impl Plan<'_> {
         if let Some(wanted) = draft.edits.first() {
             return Err(self.conflict(wanted));
         }
-        let failed = self
-            .recipe
-            .rules()
-            .iter()
-            .zip(&outcomes)
-            .zip(&self.rules)
-            .find_map(|((section, again), first)| match again {
-                Outcome::Failed(why) => Some((section, why.as_str())),
-                Outcome::Absent
-                    if section.on_missing == OnMissing::Fail
-                        && first.outcome != Outcome::Changed =>
-                {
-                    Some((section, "nothing that it names is left"))
+        for (rule, again) in self.rules.iter_mut().zip(outcomes) {
+            let expected = rule.section.on_missing == OnMissing::Fail;
+            let why = match again {
+                Outcome::Failed(why) => why,
+                Outcome::Absent if expected && rule.outcome != Outcome::Changed => {
+                    "nothing that it names is left".into()
                 }
-                _ => None,
-            });
-        if let Some((section, why)) = failed {
-            return Err(Error::Unfulfilled(format!(
-                "the result, read again, does not fulfil `{}`: {why}",
-                section.label()
-            )));
+                _ => continue,
+            };
+            rule.outcome = Outcome::Failed(format!("not so in the result, read again: {why}"));
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
         for residual in draft.residuals.into_iter().chain(draft.passing) {
