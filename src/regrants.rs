@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bstr::{BString, ByteSlice};
 
 use crate::edit::{Change, Draft, Edit, Stop};
+use crate::lowerdir;
 use crate::packages::{self, Owner};
 use crate::rootfs::Rootfs;
 use crate::systemd::tmpfiles;
@@ -12,6 +13,8 @@ use crate::systemd::tmpfiles;
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was.
 pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     boots(draft)?;
+    copies(draft);
+    alternatives(draft)?;
     upgrades(draft, before)
 }
 
@@ -31,6 +34,73 @@ fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
+fn copies(draft: &mut Draft<'_>) {
+    for edit in removals(draft) {
+        for copy in lowerdir::copies(draft.rootfs(), &edit.path.to_str_lossy()) {
+            if draft
+                .rootfs()
+                .locate(copy.as_bytes())
+                .is_ok_and(|there| there.inode.is_some())
+            {
+                draft.begin(edit.rule, "");
+                draft.residual(
+                    Some(copy.as_bytes().as_bstr()),
+                    None,
+                    format!("becomes {} when the system boots", edit.path),
+                );
+            }
+        }
+    }
+}
+
+/// Debian's alternatives: a link that is removed is made again when one of its programs is installed or upgraded.
+fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
+    const REGISTRY: &str = "/var/lib/dpkg/alternatives";
+    let Some(registry) = draft.rootfs().open(REGISTRY) else {
+        return Ok(());
+    };
+    let names: Vec<String> = draft
+        .rootfs()
+        .children(registry)
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let removed = removals(draft);
+    for name in names.into_iter().filter(|_| !removed.is_empty()) {
+        let file = format!("{REGISTRY}/{name}");
+        let text = draft.read_path(&file)?.unwrap_or_default();
+        // The links come first, up to a blank line; the programs follow.
+        let links: Vec<&[u8]> = text.lines().take_while(|line| !line.is_empty()).collect();
+        let own = format!("/etc/alternatives/{name}");
+        for edit in &removed {
+            if links.contains(&edit.path.as_slice()) || edit.path.as_bstr() == own.as_bytes() {
+                draft.begin(edit.rule, "");
+                draft.residual(
+                    Some(file.as_bytes().as_bstr()),
+                    None,
+                    format!("update-alternatives makes {} again", edit.path),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn removals(draft: &Draft<'_>) -> Vec<Edit> {
+    let there = |edit: &&Edit| {
+        draft
+            .rootfs()
+            .locate(&edit.path)
+            .is_ok_and(|found| found.inode.is_some())
+    };
+    draft
+        .edits
+        .iter()
+        .filter(|edit| edit.change == Change::Removed && !there(edit))
+        .cloned()
+        .collect()
 }
 
 /// A package's own files come back with its next version, unless dpkg was told to keep their modes.
@@ -149,6 +219,35 @@ symlink etc/link -> /x
                  residual {at}:4: /etc/motd: makes it again at boot\n  residual {at}:6: /etc/link: makes it again at boot\n\
                  changed\n  content /etc/issue\n  residual {at}:5: /etc/issue: writes over it at boot\n\
                  changed\n  created /etc/gone\n  residual {at}:7: /etc/gone: removes it at boot\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn copies_of_etc_and_alternatives_come_back() {
+        let image = "
+dir ./
+file etc/motd
+file usr/share/flatcar/etc/motd
+symlink usr/bin/nc -> /etc/alternatives/nc
+symlink etc/alternatives/nc -> /usr/bin/nc.openbsd
+file usr/bin/nc.openbsd
+file var/lib/dpkg/alternatives/nc
+| auto
+| /usr/bin/nc
+|
+| /usr/bin/nc.openbsd
+| 50
+";
+        let registry = "/var/lib/dpkg/alternatives/nc";
+        check(
+            image,
+            "[Remove /etc/motd]\n[Remove /usr/bin/nc]\n[Remove /etc/alternatives/nc]\n[Remove /usr/bin/nc.openbsd]",
+            &format!(
+                "changed\n  removed /etc/motd\n  residual /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n\
+                 changed\n  removed /usr/bin/nc\n  residual {registry}: update-alternatives makes /usr/bin/nc again\n\
+                 changed\n  removed /etc/alternatives/nc\n  residual {registry}: update-alternatives makes /etc/alternatives/nc again\n\
+                 changed\n  removed /usr/bin/nc.openbsd\n"
             ),
         );
     }
