@@ -138,7 +138,7 @@ fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bo
 
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for (path, line, group) in accounts::primary_group(draft, user, groups)? {
-        draft.residual(
+        draft.open_so_far(
             Some(path.as_bytes().as_bstr()),
             Some(line),
             format!("{group} is the primary group of {user}, who stays in it"),
@@ -147,7 +147,7 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     let account = Account::read(draft, user)?;
     for grant in Policy::read(draft)?.grants(&account) {
         if grant.to == Grantee::User {
-            draft.residual(
+            draft.open_so_far(
                 Some(grant.path.as_bytes().as_bstr()),
                 Some(grant.line),
                 format!("grants sudo to {user} by name, whatever the groups"),
@@ -157,12 +157,12 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     for mention in polkit::mentions(draft, user, groups)? {
         let path = Some(mention.path.as_bytes().as_bstr());
         match mention.group {
-            None => draft.residual(
+            None => draft.open_so_far(
                 path,
                 Some(mention.line),
                 format!("a polkit rule names {user}, whatever the groups"),
             ),
-            Some(group) if account.is_in(group.as_bytes()) => draft.residual(
+            Some(group) if account.is_in(group.as_bytes()) => draft.open_so_far(
                 path,
                 Some(mention.line),
                 format!("a polkit rule names {group}, in which {user} stays"),
