@@ -3,7 +3,7 @@
 //! Figures are ratios of medians from one run in which the two commands take turns, since a machine's speed drifts.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
     let image = match &arguments.image {
         Some(image) => image.clone(),
-        None => made(&folder.join("rootfs.tar"), 600)?,
+        None => made(&folder.join("rootfs.tar"), 600, Data::Noise)?,
     };
     let out = folder.join("out");
     let apply = |image: &Path| {
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     met &= memory("peak memory, .tar", peak);
     met &= memory("peak memory, .tar.gz", gzip.mebibytes);
     if arguments.large {
-        let large = made(&folder.join("large.tar"), 6000)?;
+        let large = made(&folder.join("large.tar"), 6000, Data::Zeros)?;
         met &= memory("peak memory, .tar of 6 GB", once(apply(&large))?.mebibytes);
         let _ = fs::remove_file(large);
     }
@@ -183,39 +183,61 @@ fn processor() -> String {
     name.unwrap_or("an unknown processor").trim().to_owned()
 }
 
-/// A rootfs-like tar of 13,000 files, some set-id, with bytes that compress about as programs do.
-fn made(path: &Path, megabytes: u64) -> Result<PathBuf, String> {
+/// What the files of a made tar hold.
+#[derive(Clone, Copy)]
+enum Data {
+    /// Bytes that compress about as programs do.
+    Noise,
+    /// Nothing: the tar has holes on disk, so that a large one is quickly made.
+    Zeros,
+}
+
+/// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes.
+fn made(path: &Path, megabytes: u64, data: Data) -> Result<PathBuf, String> {
     const ENTRIES: u64 = 13_000;
     if path.is_file() {
         return Ok(path.to_owned());
     }
     let failed = |e: io::Error| format!("cannot make {}: {e}", path.display());
     let temporary = path.with_extension("part");
-    let mut builder = tar::Builder::new(io::BufWriter::new(
-        File::create(&temporary).map_err(failed)?,
-    ));
+    let mut out = io::BufWriter::new(File::create(&temporary).map_err(failed)?);
+    let mean = megabytes * 1_000_000 / ENTRIES;
     let mut state = 1u64;
     for number in 0..ENTRIES {
+        let size = if number % 20 == 0 {
+            mean * 21 / 2
+        } else {
+            mean / 2
+        };
         let mut header = Header::new_gnu();
+        header
+            .set_path(format!(
+                "./usr/lib/package-{:03}/file-{number:05}",
+                number / 100
+            ))
+            .map_err(failed)?;
         header.set_entry_type(EntryType::Regular);
-        // Sizes spread like real ones: most files are small, a few hold most of the bytes.
-        let size = megabytes * 1_000_000 / ENTRIES * if number % 20 == 0 { 12 } else { 8 } / 10
-            * (number % 20 == 0 || number % 3 != 0) as u64
-            * 15
-            / 10;
         header.set_size(size);
         header.set_mode(if number % 700 == 0 { 0o4755 } else { 0o644 });
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(1_700_000_000);
-        let name = format!("./usr/lib/package-{:03}/file-{number:05}", number / 100);
-        builder
-            .append_data(&mut header, name, Noise { state: &mut state }.take(size))
-            .map_err(failed)?;
+        header.set_cksum();
+        out.write_all(header.as_bytes()).map_err(failed)?;
+        let padded = size.next_multiple_of(512);
+        match data {
+            Data::Noise => drop(
+                io::copy(&mut Noise { state: &mut state }.take(padded), &mut out)
+                    .map_err(failed)?,
+            ),
+            Data::Zeros => drop(
+                out.seek(SeekFrom::Current(padded.cast_signed()))
+                    .map_err(failed)?,
+            ),
+        }
     }
-    builder
-        .into_inner()
-        .and_then(|mut out| out.flush())
+    out.write_all(&[0; 1024])
+        .and_then(|()| out.flush())
         .map_err(failed)?;
     fs::rename(&temporary, path).map_err(failed)?;
     Ok(path.to_owned())
