@@ -1,14 +1,11 @@
 //! `SetKey`: one key of a `KEY=VALUE` file.
 
-use std::collections::BTreeSet;
-
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
-use crate::rootfs::InodeId;
-use crate::{lowerdir, selinux, systemd};
+use crate::{lowerdir, selinux};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -55,7 +52,7 @@ fn key_value(text: &str) -> Result<(), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
-    let files = files(draft, path)?;
+    let files = lowerdir::booted(draft, path)?;
     if files.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no {path}, nor a file that becomes it at boot"
@@ -84,29 +81,6 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         draft.residual(None, None, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
     }
     Ok(Verdict::Holds)
-}
-
-/// The files that the booted system may read at a path, each inode once.
-fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
-    let mut paths = vec![path.to_owned()];
-    paths.extend(lowerdir::copies(draft.rootfs(), path));
-    if draft.rootfs().open(path).is_none() {
-        for line in systemd::tmpfiles::lines(draft)? {
-            if let Some(source) = line.source(path) {
-                draft.note(format!(
-                    "{}:{} makes {path} of {source} when the system boots",
-                    line.file, line.number
-                ));
-                paths.push(source);
-            }
-        }
-    }
-    let rootfs = draft.rootfs();
-    Ok(paths
-        .iter()
-        .filter_map(|p| rootfs.open(p))
-        .filter(|id| rootfs.inode(*id).is_file())
-        .collect())
 }
 
 /// The text with a key set on every line that sets it, or on one more at the end.

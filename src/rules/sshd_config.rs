@@ -1,6 +1,6 @@
 //! `SshdConfig`: what sshd does by its configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bstr::ByteSlice;
@@ -8,10 +8,10 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use super::service::{Service, words};
 use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::lowerdir;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 use crate::rootfs::InodeId;
 use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, plain, twin};
-use crate::{lowerdir, systemd};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -76,7 +76,7 @@ fn setting(text: &str) -> Result<(), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
-    let files = files(draft, path)?;
+    let files = lowerdir::booted(draft, path)?;
     if files.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no {path}, nor a file that becomes it at boot"
@@ -95,20 +95,6 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     }
     options(draft)?;
     Ok(Verdict::Holds)
-}
-
-/// The files that sshd may read at a path, each inode once.
-fn files(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
-    let mut paths = vec![path.to_owned()];
-    paths.extend(lowerdir::copies(draft.rootfs(), path));
-    if draft.rootfs().open(path).is_none() {
-        for line in systemd::tmpfiles::lines(draft)? {
-            paths.extend(line.source(path));
-        }
-    }
-    let rootfs = draft.rootfs();
-    let files = paths.iter().filter_map(|p| rootfs.open(p));
-    Ok(files.filter(|id| rootfs.inode(*id).is_file()).collect())
 }
 
 /// A range of a file and what replaces it.
