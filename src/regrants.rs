@@ -137,12 +137,13 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
         }
     }
     for ((rule, package), files) in restored {
-        let more = match files.len() - 1 {
-            0 => String::new(),
-            n => format!(" (and {n} more)"),
+        let (more, them) = match files.len() - 1 {
+            0 => (String::new(), "it"),
+            1 => (", as does 1 more edited file,".into(), "them"),
+            n => (format!(", as do {n} more edited files,"), "them"),
         };
         let message = format!(
-            "belongs to the package {package}{more}, whose next upgrade brings it back; harden again after upgrades"
+            "belongs{more} to the package {package}, whose next upgrade brings {them} back; harden again after upgrades"
         );
         draft.begin(rule, "");
         draft.residual(Some(files[0].as_bstr()), None, message);
@@ -166,7 +167,7 @@ file var/lib/dpkg/info/util-linux:amd64.list
 | /bin/su
 | /bin/mount
 ";
-    const BACK: &str = "belongs to the package util-linux (and 1 more), whose next upgrade brings it back; harden again after upgrades";
+    const BACK: &str = "belongs, as does 1 more edited file, to the package util-linux, whose next upgrade brings them back; harden again after upgrades";
     const STRIPPED: &str = "changed\n  mode /usr/bin/su 4755 0755\n  mode /usr/bin/mount 4755 0755\n  mode /usr/bin/local 4755 0755\n";
 
     #[test]

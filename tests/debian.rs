@@ -38,6 +38,11 @@ fn main() -> ExitCode {
                 run: || hardened_on_disk(BSDTAR, &HARDENED.zst),
             },
             RealTest {
+                name: "the_bundle_for_it_is_chosen_and_holds",
+                needs: &[MMDEBSTRAP, TAR, GZIP, SYSTEMCTL],
+                run: the_bundle,
+            },
+            RealTest {
                 name: "every_compression_holds_the_same_tar",
                 needs: &[MMDEBSTRAP, GZIP, ZSTD],
                 run: same_tar,
@@ -90,7 +95,7 @@ Line=authorised use only
 [Remove /usr/share/doc/**/copyright]
 ";
 
-const PACKAGES: &str = "systemd,systemd-sysv,openssh-server,sudo,busybox,polkitd,dbus,iputils-ping";
+const PACKAGES: &str = "systemd,systemd-sysv,openssh-server,sudo,busybox,polkitd,dbus,iputils-ping,rpcbind,avahi-daemon";
 
 /// What a real image has and a fresh one has not: a user in groups, names of busybox.
 const HOOKS: [&str; 2] = [
@@ -204,6 +209,85 @@ fn recipe() -> Recipe {
     Recipe::parse("debian", RECIPE).expect("the recipe is right")
 }
 
+/// What systemctl says of a unit in an extracted image.
+fn enabled(root: &Path, unit: &str) -> String {
+    let mut command = SYSTEMCTL.command();
+    let output = command
+        .arg("--root")
+        .arg(root)
+        .args(["is-enabled", unit])
+        .output();
+    let output = output.expect("the program runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The set-id files of an extracted image.
+fn privileged(root: &Path) -> BTreeSet<PathBuf> {
+    let found = WalkDir::new(root)
+        .into_iter()
+        .map(|found| found.expect("the folder is readable"));
+    let files = found.filter(|found| found.file_type().is_file() && !found.file_type().is_fifo());
+    files
+        .filter(|found| found.metadata().expect("it is there").permissions().mode() & 0o6000 != 0)
+        .map(|found| {
+            found
+                .path()
+                .strip_prefix(root)
+                .expect("it is below")
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The shipped recipe for Debian, chosen by os-release, on a compressed image.
+fn the_bundle() {
+    let folder = folder();
+    let [packed, out, root] =
+        ["image.tar.gz", "out.tar.gz", "root"].map(|name| folder.path().join(name));
+    let file = fs::File::create(&packed).expect("a file");
+    let packing = GZIP
+        .command()
+        .arg("-1c")
+        .arg(image_path())
+        .stdout(file)
+        .status();
+    assert!(packing.expect("the program runs").success());
+    let image = Image::open(&packed).expect("the image opens");
+    let recipe = Recipe::matching(&image, &[]).expect("there is a recipe for Debian");
+    assert_eq!(recipe.name(), "recipe:systemd-host");
+    let plan = image.plan(&recipe).expect("it can be planned");
+    assert!(!plan.failed(), "{:?}", plan.rules());
+    plan.write(&out).expect("it can be written");
+    extract(TAR, &out, &root).expect("the output can be extracted");
+    for unit in [
+        "rpcbind.socket",
+        "rpcbind.service",
+        "avahi-daemon.socket",
+        "avahi-daemon.service",
+    ] {
+        assert_eq!(enabled(&root, unit), "masked", "{unit}");
+    }
+    let kept = [
+        "usr/bin/sudo",
+        "usr/lib/dbus-1.0/dbus-daemon-launch-helper",
+        "usr/lib/polkit-1/polkit-agent-helper-1",
+        "usr/sbin/unix_chkpwd",
+    ];
+    assert_eq!(privileged(&root), kept.map(PathBuf::from).into());
+    let told = |package: &str| {
+        plan.residuals()
+            .iter()
+            .any(|r| r.message.contains(&format!("the package {package},")))
+    };
+    assert!(
+        told("util-linux") && told("passwd"),
+        "{:?}",
+        plan.residuals()
+    );
+    let again = Image::open(&out).expect("the output opens");
+    assert!(again.plan(&recipe).expect("it can be planned").compliant());
+}
+
 fn hardened_on_disk(program: tools::Tool, archive: &Path) {
     let folder = folder();
     let root = folder.path().join("root");
@@ -216,33 +300,12 @@ fn hardened_on_disk(program: tools::Tool, archive: &Path) {
         "debug-shell.service",
         "sshd.service",
     ] {
-        let output = SYSTEMCTL
-            .command()
-            .arg("--root")
-            .arg(&root)
-            .args(["is-enabled", unit])
-            .output();
-        let output = output.expect("the program runs");
-        assert_eq!(
-            String::from_utf8_lossy(&output.stdout).trim(),
-            "masked",
-            "{unit}"
-        );
+        assert_eq!(enabled(&root, unit), "masked", "{unit}");
     }
-    let privileged: BTreeSet<PathBuf> = WalkDir::new(&root)
-        .into_iter()
-        .map(|found| found.expect("the folder is readable"))
-        .filter(|found| found.file_type().is_file() && !found.file_type().is_fifo())
-        .filter(|found| found.metadata().expect("it is there").permissions().mode() & 0o6000 != 0)
-        .map(|found| {
-            found
-                .path()
-                .strip_prefix(&root)
-                .expect("it is below")
-                .to_owned()
-        })
-        .collect();
-    assert_eq!(privileged, BTreeSet::from([PathBuf::from("usr/bin/sudo")]));
+    assert_eq!(
+        privileged(&root),
+        BTreeSet::from([PathBuf::from("usr/bin/sudo")])
+    );
     let capabilities = GETCAP.output([Path::new("-r"), &root]);
     assert_eq!(String::from_utf8_lossy(&capabilities), "");
     let members = || {
