@@ -36,7 +36,7 @@ pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Ve
         lowering.inode(id)?;
     }
     lowering.added()?;
-    Ok(lowering.splices())
+    lowering.splices()
 }
 
 struct Lowering<'a> {
@@ -288,7 +288,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn splices(mut self) -> Vec<Splice> {
+    fn splices(mut self) -> Result<Vec<Splice>, Damage> {
         let mut splices: Vec<Splice> = Vec::new();
         let numbers: BTreeSet<u32> = self
             .removed
@@ -303,7 +303,7 @@ impl<'a> Lowering<'a> {
                     at: entry.start..entry.end(),
                     with: Vec::new(),
                 }),
-                Some(rewrite) => self.rewritten(entry, rewrite),
+                Some(rewrite) => self.rewritten(entry, rewrite)?,
             });
         }
         let archive = self.image.archive();
@@ -321,16 +321,16 @@ impl<'a> Lowering<'a> {
                 with: self.new,
             });
         }
-        splices
+        Ok(splices)
     }
 
     /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
-    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Option<Splice> {
+    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Result<Option<Splice>, Damage> {
         let head: Arc<[u8]> = rewrite.head.to_bytes().into();
         let headers = entry.start..entry.header + 512;
-        match &rewrite.data {
+        Ok(match &rewrite.data {
             None => {
-                let old = self.image.bytes(headers.clone(), u64::MAX).ok()?;
+                let old = self.image.bytes(headers.clone(), u64::MAX)?;
                 (old != *head).then(|| Splice {
                     at: headers,
                     with: vec![Piece::Bytes(head)],
@@ -353,7 +353,7 @@ impl<'a> Lowering<'a> {
                     with,
                 })
             }
-        }
+        })
     }
 }
 

@@ -83,9 +83,10 @@ impl Image {
     /// Works out what a recipe would change, and verifies the result. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::Image`] where the archive cannot be resolved to one file tree, [`Error::Recipe`] where two rules want
-    /// different things, [`Error::Usage`] where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with)),
-    /// and [`Error::Unfulfilled`] where the result does not hold what the rules ask.
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`] where two rules want
+    /// different things, or where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with));
+    /// [`Error::Unfulfilled`] where the result is not what was planned. A rule that cannot be fulfilled is no error here:
+    /// its outcome is [`Outcome::Failed`], and [`Plan::failed`] says so.
     pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
         self.plan_with(recipe, &PlanOptions::new())
     }
@@ -245,7 +246,7 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
 /// Adds what takes edits back; a note where that cannot be found out.
 fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Option<String>> {
     let why = readable(regrants::residuals(draft, before))?;
-    Ok(why.map(|why| format!("what upgrades bring back is not known: {why}")))
+    Ok(why.map(|why| format!("what takes edits back is not known in full: {why}")))
 }
 
 /// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.

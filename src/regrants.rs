@@ -24,8 +24,8 @@ fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
     for edit in draft.edits.clone() {
         for line in &lines {
             if let Some(what) = line.undoes(edit.path.as_bstr(), &edit.change) {
-                draft.begin(edit.rule, "");
-                draft.residual(
+                draft.residual_of(
+                    edit.rule,
                     Some(line.file.as_bytes().as_bstr()),
                     Some(line.number),
                     format!("{}: {what}", edit.path),
@@ -45,8 +45,8 @@ fn copies(draft: &mut Draft<'_>) {
                 .locate(copy.as_bytes())
                 .is_ok_and(|there| there.inode.is_some())
             {
-                draft.begin(edit.rule, "");
-                draft.residual(
+                draft.residual_of(
+                    edit.rule,
                     Some(copy.as_bytes().as_bstr()),
                     None,
                     format!("becomes {} when the system boots", edit.path),
@@ -76,8 +76,8 @@ fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
         let own = format!("/etc/alternatives/{name}");
         for edit in &removed {
             if links.contains(&edit.path.as_slice()) || edit.path.as_bstr() == own.as_bytes() {
-                draft.begin(edit.rule, "");
-                draft.residual(
+                draft.residual_of(
+                    edit.rule,
                     Some(file.as_bytes().as_bstr()),
                     None,
                     format!("update-alternatives makes {} again", edit.path),
@@ -145,8 +145,7 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
         let message = format!(
             "belongs{more} to the package {package}, whose next upgrade brings {them} back; harden again after upgrades"
         );
-        draft.begin(rule, "");
-        draft.residual(Some(files[0].as_bstr()), None, message);
+        draft.residual_of(rule, Some(files[0].as_bstr()), None, message);
     }
     Ok(())
 }

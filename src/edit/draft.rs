@@ -162,8 +162,19 @@ impl<'i> Draft<'i> {
         line: Option<usize>,
         message: impl Into<String>,
     ) {
+        self.residual_of(self.rule.0, path, line, message);
+    }
+
+    /// As [`residual`](Self::residual), for a rule that is no longer at work.
+    pub(crate) fn residual_of(
+        &mut self,
+        rule: usize,
+        path: Option<&BStr>,
+        line: Option<usize>,
+        message: impl Into<String>,
+    ) {
         let residual = Residual {
-            rule: Some(self.rule.0),
+            rule: Some(rule),
             path: path.map(Into::into),
             line,
             message: message.into(),

@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::systemd::name::TYPES;
+
 use super::nearest::{list, nearest, quoted, suggest};
 
 /// What a value or a section's argument may be.
@@ -156,20 +158,6 @@ fn path_or_glob(value: &str) -> Result<(), Refusal> {
     }
 }
 
-const UNIT_SUFFIXES: &[&str] = &[
-    "service",
-    "socket",
-    "target",
-    "timer",
-    "mount",
-    "automount",
-    "path",
-    "slice",
-    "scope",
-    "swap",
-    "device",
-];
-
 fn unit(value: &str) -> Result<(), Refusal> {
     const LONGEST: usize = 255;
     const GLOB: &[char] = &['*', '?', '[', ']'];
@@ -202,11 +190,11 @@ fn unit(value: &str) -> Result<(), Refusal> {
     if stem.matches('@').count() > 1 {
         return Err(wrong("it contains more than one `@`".to_owned()));
     }
-    if UNIT_SUFFIXES.contains(&suffix) || suffix.contains(GLOB) {
+    if TYPES.contains(&suffix) || suffix.contains(GLOB) {
         return Ok(());
     }
     let refusal = wrong(format!("units do not end in `.{suffix}`"));
-    Err(match suggest(suffix, UNIT_SUFFIXES.iter().copied()) {
+    Err(match suggest(suffix, TYPES.iter().copied()) {
         Some(help) => refusal.help(help),
         None => refusal,
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The types of units that are loaded from files.
-const TYPES: [&str; 11] = [
+pub(crate) const TYPES: [&str; 11] = [
     "service",
     "socket",
     "target",
