@@ -170,6 +170,7 @@ tools! {
     PWCK "pwck" "passwd"
     VISUDO "visudo" "sudo"
     SUDO "sudo" "sudo"
+    DOAS "doas" "doas"
     UNSHARE "unshare" "util-linux"
     SETPRIV "setpriv" "util-linux"
     SSHD "sshd" "openssh-server"
