@@ -31,7 +31,7 @@ mod packages;
 mod plan;
 pub mod recipe;
 mod regrants;
-mod report;
+pub mod report;
 pub mod rootfs;
 mod rules;
 mod sealed;
@@ -42,7 +42,7 @@ mod write;
 
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
-pub use plan::{Plan, PlanOptions, RuleResult};
+pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
 pub use write::WriteOptions;

@@ -7,7 +7,7 @@ use tar::{Builder, EntryType, Header};
 use crate::edit::{Draft, Outcome, Waivers};
 use crate::image::{Image, OpenOptions};
 use crate::lower::lower;
-use crate::plan::{Plan, RuleResult};
+use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::recipe::schema::{ArgumentSchema, OnMissing, RuleSchema};
 use crate::recipe::{Check, Loader, Recipe};
 use crate::rootfs::{InodeId, Location};
@@ -197,9 +197,20 @@ impl Fixture {
             rules,
             edits,
             residuals,
+            waivers: waivers(&self.recipe),
             notes: vec!["the archive has\nan oddity".into()],
         }
     }
+}
+
+/// The recipe's waivers, one in each state.
+fn waivers(recipe: &Recipe) -> Vec<WaiverResult> {
+    use WaiverState::{Expired, Unused, Used};
+    let waivers = recipe.waivers().iter().cloned();
+    waivers
+        .zip([Used, Unused, Expired])
+        .map(|(waiver, state)| WaiverResult { waiver, state })
+        .collect()
 }
 
 /// A tar under construction.
