@@ -10,7 +10,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::state::{Data, State};
 use super::text::{escape, hex, misleads, mode, quote};
-use super::{FileChange, Report, capability};
+use super::{FileChange, Report};
+use crate::capability;
 use crate::error::Result;
 
 impl Report<'_> {
