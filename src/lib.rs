@@ -21,9 +21,11 @@
 
 mod accounts;
 mod busybox;
+mod capability;
 pub mod edit;
 pub mod error;
 pub mod image;
+pub mod inventory;
 mod lower;
 mod lowerdir;
 mod os_release;
@@ -42,6 +44,7 @@ mod write;
 
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
+pub use inventory::Inventory;
 pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;

@@ -13,6 +13,7 @@ use crate::edit::{Draft, Edit, Outcome, Residual, Stop, Verdict, Waivers};
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::{Image, TarStream};
+use crate::inventory::Inventory;
 use crate::lower::lower;
 use crate::os_release::OsRelease;
 use crate::recipe::{OnMissing, Recipe, Section};
@@ -161,10 +162,6 @@ impl Image {
             plan.verify(&edited, options)?;
         }
         Ok(plan)
-    }
-
-    pub(crate) fn rootfs(&self) -> Result<Rootfs> {
-        Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))
     }
 }
 
@@ -316,6 +313,15 @@ impl Plan<'_> {
     /// What the reader should know of image and recipe as a whole.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What the image gives its users before and after.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the image cannot be read.
+    pub fn inventories(&self) -> Result<(Inventory, Inventory)> {
+        let of = |rootfs| Inventory::of_rootfs(self.image, rootfs);
+        Ok((of(&self.before)?, of(&self.after)?))
     }
 
     /// Whether a rule failed; such a plan is not written.

@@ -2,9 +2,9 @@
 
 use bstr::BString;
 
-use super::capability;
 use super::state::{Data, State};
 use super::text::{self, escape, hex, mode};
+use crate::capability;
 
 /// Whether contents differ of which at least one cannot be shown line by line.
 pub(super) fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {

@@ -72,7 +72,10 @@ fn image() -> Tar {
 }
 
 const RECIPE: &str = "[Touch texts]\nReason=they must\nReference=Guide 1\n[Touch modes]\nReason=less is more\n\
-    [Touch names]\n[Touch nothing]\n[Touch fails]\n";
+    [Touch names]\n[Touch nothing]\n[Touch fails]\n\
+    [Waive Touch:a]\nReason=break-glass\nOwner=platform\nExpires=2026-12-31\n\
+    [Waive Touch:b]\nReason=once\nExpires=2026-12-31\n\
+    [Waive Touch:c]\nReason=late\nExpires=2025-12-31\n";
 
 pub(super) fn open(draft: &Draft<'_>, path: impl AsRef<[u8]>) -> InodeId {
     draft.rootfs().open(path).unwrap()

@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::state::State;
 use super::text::hex;
-use super::{FileChange, Format, Report, capability, json_text};
+use super::{FileChange, Format, Report, json_text};
+use crate::capability;
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::{Error, Result};
 use crate::plan::{RuleResult, WaiverResult};

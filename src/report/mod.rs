@@ -6,7 +6,6 @@
 //!
 //! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
 
-mod capability;
 mod describe;
 mod diff;
 mod format;

@@ -5,7 +5,10 @@
 
 mod plan;
 
+use bstr::BString;
+
 use crate::edit::Outcome;
+use crate::inventory::{self, Inventory};
 use crate::plan::WaiverState;
 
 use super::hunks::Sign;
@@ -153,6 +156,50 @@ impl View {
 impl Rule {
     pub(super) fn is_quiet(&self) -> bool {
         ["already", "absent"].contains(&self.outcome)
+    }
+}
+
+impl Surface {
+    /// What users and the network can reach in one image and in another.
+    pub(super) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
+        use inventory::Kind;
+        let changes = before.diff(after);
+        // Masks and packages are no surface.
+        let kinds = [
+            Kind::SetId,
+            Kind::Capability,
+            Kind::Listener,
+            Kind::Unit,
+            Kind::Member,
+            Kind::Sudo,
+            Kind::NetworkTool,
+            Kind::Unknown,
+        ];
+        let part = |kind: Kind| {
+            let of_kind = || changes.iter().filter(move |change| change.kind == kind);
+            let line = |name: &BString, detail: &BString| escape(format!("{name} {detail}").trim());
+            Self {
+                title: kind.title(),
+                before: before.count(kind),
+                after: after.count(kind),
+                lost: of_kind()
+                    .flat_map(|change| change.lost.iter().map(|detail| line(&change.name, detail)))
+                    .collect(),
+                gained: of_kind()
+                    .flat_map(|change| {
+                        change
+                            .gained
+                            .iter()
+                            .map(|detail| line(&change.name, detail))
+                    })
+                    .collect(),
+            }
+        };
+        kinds
+            .into_iter()
+            .map(part)
+            .filter(|part| part.title != Kind::Unknown.title() || part.before + part.after > 0)
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
+mod enabled;
 mod load_path;
 mod merged;
 pub(crate) mod name;

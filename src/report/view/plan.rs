@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{File, Name, Open, Rule, Tone, Verdict, View, Waiver};
+use super::{File, Name, Open, Rule, Surface, Tone, Verdict, View, Waiver};
 use crate::edit::{Outcome, Residual};
 use crate::error::{Result, Span};
+use crate::inventory::Inventory;
 use crate::plan::{RuleResult, WaiverResult};
 use crate::report::text::escape;
 use crate::report::{FileChange, Report, plural};
@@ -23,9 +24,16 @@ impl Report<'_> {
             residuals: plan.residuals.iter().map(|r| self.open(r)).collect(),
             waivers: plan.waivers.iter().map(Waiver::from).collect(),
             notes: plan.notes.iter().map(escape).collect(),
-            surface: Vec::new(),
+            surface: self.surface()?,
             files: self.view_files()?,
         })
+    }
+
+    /// The attack surface before and after.
+    fn surface(&self) -> Result<Vec<Surface>> {
+        let inventory = |rootfs| Inventory::of_rootfs(self.plan.image, rootfs);
+        let (before, after) = (inventory(&self.plan.before)?, inventory(&self.plan.after)?);
+        Ok(Surface::between(&before, &after))
     }
 
     fn verdict(&self) -> Verdict {
