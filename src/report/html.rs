@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::hunks::Sign;
+use super::text::spans;
 use super::view::{File, Hunk, Line, Rule, Surface, Tone, View};
 use super::{Format, Report};
 use crate::error::Result;
@@ -184,11 +185,12 @@ fn widths(part: &Surface) -> (usize, usize) {
 
 /// What became of a part of the attack surface, in words.
 fn trend(part: &Surface) -> String {
-    match (part.lost.len(), part.gained.len()) {
-        (0, 0) => "no change".into(),
-        (lost, 0) => format!("{lost} gone"),
-        (0, gained) => format!("{gained} new"),
-        (lost, gained) => format!("{lost} gone, {gained} new"),
+    match (part.gone, part.new) {
+        (0, 0) if part.lost.is_empty() && part.gained.is_empty() => "no change".into(),
+        (0, 0) => "some are other than before".into(),
+        (gone, 0) => format!("{gone} gone"),
+        (0, new) => format!("{new} new"),
+        (gone, new) => format!("{gone} gone, {new} new"),
     }
 }
 

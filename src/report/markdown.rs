@@ -6,6 +6,7 @@
 //! GitHub takes no comment of more than [`LIMIT`] characters. What does not fit is left out, the least important first, and
 //! counted at the end.
 
+use super::text::spans;
 use super::view::{File, Open, Rule, Surface, Tone, View, Waiver};
 use super::{Format, Report, plural};
 use crate::error::Result;
@@ -171,7 +172,7 @@ fn sections(view: &View) -> Vec<Section> {
     );
     let with_lines = view.files.iter().filter(|file| !file.hunks.is_empty());
     let lines = section(7, "Lines", "", with_lines.map(lines).collect());
-    let notes = view.notes.iter().map(|note| format!("- {}\n", text(note)));
+    let notes = view.notes.iter().map(|note| format!("- {}\n", prose(note)));
     let notes = section(8, "Notes", "", notes.collect());
     [
         Section {
@@ -246,12 +247,12 @@ impl Section {
 
 fn rule(rule: &Rule) -> String {
     let why = rule.why.as_ref().or(rule.reason.as_ref());
-    let mut why = text(why.map_or("no reason given", String::as_str));
+    let mut why = prose(why.map_or("no reason given", String::as_str));
     if let Some(reference) = &rule.reference {
         why.push_str(&format!("<br>{}", text(reference)));
     }
     for note in &rule.notes {
-        why.push_str(&format!("<br>note: {}", text(note)));
+        why.push_str(&format!("<br>note: {}", prose(note)));
     }
     format!("| {} | {} | {why} |\n", rule.outcome, code(&rule.label))
 }
@@ -265,7 +266,7 @@ fn residual(open: &Open) -> String {
     format!(
         "- {}{}{}\n",
         place.unwrap_or_default(),
-        text(&open.message),
+        prose(&open.message),
         rule.unwrap_or_default()
     )
 }
@@ -275,7 +276,7 @@ fn waiver(waiver: &Waiver) -> String {
         "| {} | {} | {} |\n",
         code(&waiver.label),
         waiver.state.name(),
-        text(&waiver.says)
+        prose(&waiver.says)
     )
 }
 
@@ -353,6 +354,12 @@ fn longest_run(text: &str) -> usize {
 /// A name, in a code's letters. GitHub makes no links and no mentions of what stands there.
 fn code(name: &str) -> String {
     format!("<code>{}</code>", text(name))
+}
+
+/// A text of sentences, in which backticks set off names.
+fn prose(foreign: &str) -> String {
+    let span = |(is_code, part): (bool, &str)| if is_code { code(part) } else { text(part) };
+    spans(foreign).into_iter().map(span).collect()
 }
 
 /// A text that is not markup, wherever it stands in a line.

@@ -1,5 +1,7 @@
 //! That git, `patch` and a JSON Schema validator read what reports write.
 
+mod formats;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;

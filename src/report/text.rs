@@ -56,6 +56,15 @@ pub(super) fn escape_line(line: impl AsRef<[u8]>) -> String {
     parts.join("\t")
 }
 
+/// A text in which backticks set off what is code, in parts: whether each is code, and its text.
+pub(super) fn spans(text: &str) -> Vec<(bool, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![(false, text)];
+    }
+    (0..).map(|at| at % 2 == 1).zip(parts).collect()
+}
+
 /// A path as git's headers have it, below `a` or `b`. Git leaves spaces unquoted and guesses where the first name ends;
 /// quoting them needs no guess and every reader of git's headers knows it.
 pub(super) fn quote(side: &str, path: &[u8]) -> BString {
@@ -120,6 +129,13 @@ mod tests {
                 assert!(escaped.is_ascii() && escaped.starts_with('\\'), "{c:?}");
             }
         }
+    }
+
+    #[test]
+    fn backticks_set_off_code_where_they_pair() {
+        let code = [(false, "a "), (true, "b"), (false, "")];
+        assert_eq!(spans("a `b`"), code);
+        assert_eq!(spans("a ` b"), [(false, "a ` b")]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod plan;
 
+use std::collections::BTreeSet;
+
 use bstr::BString;
 
 use crate::edit::Outcome;
@@ -83,6 +85,10 @@ pub(super) struct Surface {
     pub(super) title: &'static str,
     pub(super) before: usize,
     pub(super) after: usize,
+    /// How many of those before are not there any more, and how many of those after are new.
+    pub(super) gone: usize,
+    pub(super) new: usize,
+    /// The lines that went and those that came. One thing can have many.
     pub(super) lost: Vec<String>,
     pub(super) gained: Vec<String>,
 }
@@ -176,23 +182,26 @@ impl Surface {
             Kind::Unknown,
         ];
         let part = |kind: Kind| {
-            let of_kind = || changes.iter().filter(move |change| change.kind == kind);
-            let line = |name: &BString, detail: &BString| escape(format!("{name} {detail}").trim());
+            let names = |of: &Inventory| -> BTreeSet<BString> {
+                of.of_kind(kind).map(|item| item.name.clone()).collect()
+            };
+            let (old, new) = (names(before), names(after));
+            let lines = |details: fn(&inventory::Change) -> &Vec<BString>| {
+                let changes = changes.iter().filter(|change| change.kind == kind);
+                let lines = changes.flat_map(|change| {
+                    let lines = details(change).iter();
+                    lines.map(|detail| escape(format!("{} {detail}", change.name).trim()))
+                });
+                lines.collect()
+            };
             Self {
                 title: kind.title(),
-                before: before.count(kind),
-                after: after.count(kind),
-                lost: of_kind()
-                    .flat_map(|change| change.lost.iter().map(|detail| line(&change.name, detail)))
-                    .collect(),
-                gained: of_kind()
-                    .flat_map(|change| {
-                        change
-                            .gained
-                            .iter()
-                            .map(|detail| line(&change.name, detail))
-                    })
-                    .collect(),
+                before: old.len(),
+                after: new.len(),
+                gone: old.difference(&new).count(),
+                new: new.difference(&old).count(),
+                lost: lines(|change| &change.lost),
+                gained: lines(|change| &change.gained),
             }
         };
         kinds
@@ -364,12 +373,11 @@ fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> St
 pub(super) fn anchor(path: &[u8]) -> String {
     let mut out = String::new();
     for &byte in path {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(byte.into()),
-            b'/' | b'.' | b'_' | b'-' | b'+' | b'@' | b':' | b'=' | b',' | b'~' => {
-                out.push(byte.into())
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
+        let stays = byte.is_ascii_alphanumeric() || b"/._-+@:=,~".contains(&byte);
+        if stays {
+            out.push(byte.into());
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
         }
     }
     out

@@ -201,4 +201,6 @@ tools! {
     LDD "ldd" "libc-bin"
     MOUNT "mount" "mount"
     GCC "gcc" "gcc"
+    CHROMIUM "chromium" "chromium"
+    CHROMEDRIVER "chromedriver" "chromium-driver"
 }
