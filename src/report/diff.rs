@@ -4,15 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use bstr::{BString, ByteVec as _};
-use similar::udiff::UnifiedHunkHeader;
-use similar::{ChangeTag, TextDiff};
-
 use super::state::{Data, State};
 use super::text::{escape, hex, misleads, mode, quote};
-use super::{FileChange, Report};
+use super::{FileChange, Report, hunks};
 use crate::capability;
 use crate::error::Result;
+use bstr::{BString, ByteVec as _};
 
 impl Report<'_> {
     /// One text for a reviewer: what each rule came to, then every file that differs, with the reasons. `git apply --stat`
@@ -82,23 +79,79 @@ impl Report<'_> {
             let reference = reference.map_or(String::new(), |text| format!(" ({text})"));
             out.comment(format!("{}: {reason}{reference}", section.label()));
         }
-        describe(out, old.as_ref(), new.as_ref());
-        let old = old.filter(State::in_diffs);
-        let new = new.filter(State::in_diffs);
-        match (&old, &new) {
-            (None, None) => {}
-            // Git has no other way to say that a file became a link.
-            (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
-                section(out, path, Some(a), None);
-                section(out, path, None, Some(b));
-            }
-            (a, b) => section(out, path, a.as_ref(), b.as_ref()),
-        }
+        let (old, new) = sections(out, path, old, new);
         Ok(match (&old, &new) {
             (Some(a), Some(b)) => binary_differs(a, b) && a.meta == b.meta,
             _ => false,
         })
     }
+}
+
+/// What became of a path, for git and `patch` too; after comment lines of the caller's.
+pub(crate) fn path_diff(
+    comments: &[BString],
+    path: &[u8],
+    old: Option<State<'_>>,
+    new: Option<State<'_>>,
+) -> Vec<u8> {
+    let mut out = Text::default();
+    out.line("");
+    out.comment(path);
+    comments.iter().for_each(|comment| out.comment(comment));
+    sections(&mut out, path, old, new);
+    out.0
+}
+
+/// That a file is elsewhere, as git says it.
+pub(crate) fn rename_diff(comments: &[BString], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Text::default();
+    out.line("");
+    out.comment(to);
+    comments.iter().for_each(|comment| out.comment(comment));
+    out.line(
+        [
+            b"diff --git ".as_slice(),
+            &quote("a", from),
+            b" ",
+            &quote("b", to),
+        ]
+        .concat(),
+    );
+    out.line("similarity index 100%");
+    // Unlike in the line above, these have no side before them.
+    let bare = |path: &[u8]| quote("", path.strip_prefix(b"/").unwrap_or(path));
+    out.line([b"rename from ".as_slice(), &bare(from)].concat());
+    out.line([b"rename to ".as_slice(), &bare(to)].concat());
+    out.0
+}
+
+/// Comment lines that stand before all else.
+pub(crate) fn comments(lines: &[BString]) -> Vec<u8> {
+    let mut out = Text::default();
+    lines.iter().for_each(|line| out.comment(line));
+    out.0
+}
+
+/// Describes what became of a path and writes git's sections; gives the sides that had some.
+fn sections<'s>(
+    out: &mut Text,
+    path: &[u8],
+    old: Option<State<'s>>,
+    new: Option<State<'s>>,
+) -> (Option<State<'s>>, Option<State<'s>>) {
+    describe(out, old.as_ref(), new.as_ref());
+    let old = old.filter(State::in_diffs);
+    let new = new.filter(State::in_diffs);
+    match (&old, &new) {
+        (None, None) => {}
+        // Git has no other way to say that a file became a link.
+        (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
+            section(out, path, Some(a), None);
+            section(out, path, None, Some(b));
+        }
+        (a, b) => section(out, path, a.as_ref(), b.as_ref()),
+    }
+    (old, new)
 }
 
 fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {
@@ -267,24 +320,13 @@ fn git_mode(state: &State<'_>) -> u32 {
     }
 }
 
-/// Lines end at a line feed only: `similar`'s own splitting and writing takes a carriage return for an end too, and git
-/// and `patch` do not.
 fn hunks(out: &mut Text, old: &[u8], new: &[u8]) {
-    let lines = |text| <[u8]>::split_inclusive(text, |byte| *byte == b'\n').collect::<Vec<_>>();
-    let (old, new) = (lines(old), lines(new));
-    let diff = TextDiff::configure()
-        .newline_terminated(true)
-        .diff_slices(&old, &new);
-    for ops in diff.grouped_ops(3) {
-        out.line(UnifiedHunkHeader::new(&ops).to_string());
-        for change in ops.iter().flat_map(|op| diff.iter_changes(op)) {
-            out.0.push(match change.tag() {
-                ChangeTag::Equal => b' ',
-                ChangeTag::Delete => b'-',
-                ChangeTag::Insert => b'+',
-            });
-            out.0.push_str(change.value());
-            if !change.value().ends_with(b"\n") {
+    for hunk in hunks::of(old, new) {
+        out.line(hunk.header());
+        for line in hunk.lines {
+            out.0.push(line.sign.byte());
+            out.0.push_str(line.text);
+            if !line.text.ends_with(b"\n") {
                 out.line("\n\\ No newline at end of file");
             }
         }

@@ -7,6 +7,7 @@
 //! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
 
 mod diff;
+mod hunks;
 mod json;
 mod state;
 mod text;
@@ -25,8 +26,10 @@ use crate::edit::{Outcome, Residual};
 use crate::plan::{Plan, RuleResult};
 use crate::rootfs::InodeId;
 
-use state::{State, Tree};
-use text::escape;
+pub(crate) use diff::{comments, path_diff, rename_diff};
+pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
+pub(crate) use state::{Data, State, Tree, pair};
+pub(crate) use text::{escape, hex, misleads, mode};
 
 /// A plan as its readers see it.
 ///
@@ -192,12 +195,12 @@ impl<'a> Report<'a> {
     /// What a path stood for and stands for now.
     fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
         let (before, after) = self.plan.trees();
-        state::pair(before, after, path)
+        pair(before, after, path)
     }
 
     /// The file that a path stands for on both sides, if it does; its other names have the same.
     fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
         let (before, after) = self.plan.trees();
-        Some((before.at(path)?, after.at(path)?))
+        Some((before.rootfs.at(path)?, after.rootfs.at(path)?))
     }
 }
