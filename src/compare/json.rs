@@ -38,28 +38,31 @@ struct Name<'c> {
     compression: &'static str,
 }
 
-/// Text nearly always; the bytes are there in hex where it is not, and the text then only resembles them.
+/// A path is text nearly always; `path_bytes` is there where it is not, and `path` then only resembles it.
 #[derive(Serialize)]
-struct Text {
-    text: String,
+struct PathView {
+    path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
+    path_bytes: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Item {
     kind: &'static str,
-    name: Text,
-    lost: Vec<Text>,
-    gained: Vec<Text>,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_bytes: Option<String>,
+    lost: Vec<String>,
+    gained: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct PathView {
-    path: Text,
+struct ChangeView {
+    #[serde(flatten)]
+    path: PathView,
     differences: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<Text>,
+    from: Option<PathView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     old: Option<StateView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +81,9 @@ struct StateView {
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Text>,
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<(u32, u32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +91,7 @@ struct StateView {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     xattrs: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    hard_links: Vec<Text>,
+    hard_links: Vec<PathView>,
 }
 
 impl Comparison<'_> {
@@ -114,12 +119,12 @@ impl Comparison<'_> {
         write(",\"paths\":[")?;
         for (at, change) in self.paths.iter().enumerate() {
             write(if at == 0 { "\n" } else { ",\n" })?;
-            write(&text(&self.path_view(change)?))?;
+            write(&text(&self.change_view(change)?))?;
         }
         write("\n]}\n")
     }
 
-    fn path_view(&self, change: &PathChange) -> Result<PathView> {
+    fn change_view(&self, change: &PathChange) -> Result<ChangeView> {
         let contents = [
             Difference::Added,
             Difference::Removed,
@@ -133,10 +138,10 @@ impl Comparison<'_> {
                 .transpose()
         };
         let from = change.from.as_ref().unwrap_or(&change.path);
-        Ok(PathView {
-            path: Text::of(&change.path),
+        Ok(ChangeView {
+            path: PathView::of(&change.path),
             differences: change.differences.iter().map(|d| d.name()).collect(),
-            from: change.from.as_ref().map(|from| Text::of(from)),
+            from: change.from.as_ref().map(|from| PathView::of(from)),
             old: state(&self.old, change.old, from.as_bstr())?,
             new: state(&self.new, change.new, change.path.as_bstr())?,
         })
@@ -155,21 +160,27 @@ impl<'c> Name<'c> {
     }
 }
 
-impl Text {
-    fn of(bytes: &[u8]) -> Self {
-        Self {
-            text: bytes.as_bstr().to_string(),
-            bytes: bytes.to_str().is_err().then(|| hex(bytes)),
-        }
+impl PathView {
+    fn of(path: &[u8]) -> Self {
+        let (path, path_bytes) = both(path);
+        Self { path, path_bytes }
     }
+}
+
+/// A text, and its bytes in hex where it only resembles them.
+fn both(bytes: &[u8]) -> (String, Option<String>) {
+    let odd = bytes.to_str().is_err();
+    (bytes.as_bstr().to_string(), odd.then(|| hex(bytes)))
 }
 
 impl Item {
     fn of(change: &inventory::Change) -> Self {
-        let texts = |details: &[bstr::BString]| details.iter().map(|d| Text::of(d)).collect();
+        let texts = |details: &[bstr::BString]| details.iter().map(ToString::to_string).collect();
+        let (name, name_bytes) = both(&change.name);
         Self {
             kind: change.kind.name(),
-            name: Text::of(&change.name),
+            name,
+            name_bytes,
             lost: texts(&change.lost),
             gained: texts(&change.gained),
         }
@@ -189,6 +200,7 @@ impl StateView {
         };
         others.retain(|other| other != path);
         let xattrs = walk::xattrs(meta).into_iter();
+        let (target, target_bytes) = inode.symlink().map(|target| both(target)).unzip();
         Ok(Self {
             r#type: facts::type_name(inode),
             mode: format!("{:04o}", meta.mode),
@@ -197,13 +209,14 @@ impl StateView {
             mtime: inode.mtime,
             stored: side.rootfs.size(id),
             sha256: digest.map(|(_, sha256)| hex(&sha256)),
-            target: inode.symlink().map(|target| Text::of(target)),
+            target,
+            target_bytes: target_bytes.flatten(),
             device: walk::device(side, inode)?,
             capabilities: facts::capabilities(meta),
             xattrs: xattrs
                 .map(|(name, value)| (name.to_string(), hex(&value)))
                 .collect(),
-            hard_links: others.iter().map(|other| Text::of(other)).collect(),
+            hard_links: others.iter().map(|other| PathView::of(other)).collect(),
         })
     }
 }

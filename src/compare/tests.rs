@@ -48,10 +48,7 @@ paths: 3 changed; attack surface and packages: 0 gained, 0 lost
     );
 }
 
-#[test]
-fn every_kind_of_difference_is_told() {
-    check(
-        "
+const OLD: &str = "
 dir d mode=0755
 file gone mode=0644
 file moved mode=0644
@@ -72,8 +69,8 @@ hardlink two -> one
 file three mode=0644
 | x
 file bin mode=0644 fill=3000
-",
-        "
+";
+const NEW: &str = "
 dir d mode=0700
 file new mode=0644
 | hello
@@ -95,7 +92,13 @@ file two mode=0644
 | x
 hardlink three -> one
 file bin mode=0644 fill=3001
-",
+";
+
+#[test]
+fn every_kind_of_difference_is_told() {
+    check(
+        OLD,
+        NEW,
         "set-id files
   + /mode  4755 0:0
 
@@ -145,6 +148,31 @@ paths
 paths: 2 added, 1 removed, 1 renamed, 13 changed; attack surface and packages: 1 gained, 1 lost
 ",
     );
+}
+
+#[test]
+fn json_is_as_the_schema_says() {
+    let schema = serde_json::from_str(include_str!("../../docs/diff.schema.json")).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let odd = "file a\\xff\nsymlink b\\xff -> c\\xff\nfile u mode=4755\n";
+    for (old, new) in [(OLD, NEW), (NEW, OLD), (OLD, OLD), (odd, OLD)] {
+        let (old, new) = (open(old), open(new));
+        let comparison = old.compare(&new).unwrap();
+        let mut text = Vec::new();
+        comparison.write_json(&mut text).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let mistakes: Vec<_> = validator
+            .iter_errors(&value)
+            .map(|e| e.to_string())
+            .collect();
+        assert!(mistakes.is_empty(), "{mistakes:#?}\n{value:#}");
+        assert_eq!(
+            value["paths"].as_array().unwrap().len(),
+            comparison.paths().len()
+        );
+        assert_eq!(value["same"], comparison.is_same());
+    }
 }
 
 #[test]
