@@ -22,6 +22,7 @@
 mod accounts;
 mod busybox;
 mod capability;
+mod compare;
 pub mod edit;
 pub mod error;
 pub mod image;
@@ -42,6 +43,7 @@ mod sshd;
 mod systemd;
 mod write;
 
+pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
 pub use inventory::Inventory;

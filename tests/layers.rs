@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["write"],
     &["report"],
+    &["compare"],
 ];
 
 #[test]

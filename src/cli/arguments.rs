@@ -13,11 +13,13 @@ Examples:
   casehard apply rootfs.tar.gz -o hardened.tar.gz --diff hardened.diff
   casehard apply rootfs.tar.gz -r ours.ini -o hardened.tar.gz
   casehard check hardened.tar.gz -r ours.ini
+  casehard diff rootfs.tar.gz hardened.tar.gz
   casehard recipe help Mask
 
 Exit codes:
   0  done, or the image complies         3  the image is damaged or unsafe
-  1  `check` found something to change   4  a rule failed
+  1  there is something to change, or    4  a rule failed, or a privilege is
+     a difference                           not in the lock
   2  wrong usage or recipe               5  reading or writing failed
   130, 143  ended by a signal";
 
@@ -38,6 +40,16 @@ Examples:
   casehard check rootfs.tar.gz -r ours.ini --report findings.sarif --report review.md
 
 Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  casehard diff rootfs.tar.gz hardened.tar.gz
+  casehard diff base-12.4.tar.zst ./rootfs --path /etc --exclude '*.pyc'
+  casehard diff old.tar new.tar --kind set-id,capability,listener,member
+  casehard diff old.tar new.tar --format diff > review.diff
+
+Order of entries, header formats, compression and times do not count.
+Exit codes: 0 the images are the same, 1 they differ, 3 one of them is damaged or unsafe.";
 
 /// Hardens an operating system image at build time, offline, and shows a reviewer exactly what it did
 #[derive(Debug, Parser)]
@@ -91,6 +103,9 @@ pub(crate) enum Command {
     /// Say what `apply` would change
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Planning),
+    /// Say what differs between two images
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
     /// Read recipes and the language they are written in
     #[command(subcommand, disable_help_subcommand = true)]
     Recipe(RecipeCommand),
@@ -167,6 +182,51 @@ pub(crate) struct Reports {
     /// Write a report in this format to stdout
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Option<&'static dyn Format>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A tarball of any compression, or a directory; `-` is stdin
+    pub(crate) old: PathBuf,
+
+    /// What to compare it with
+    pub(crate) new: PathBuf,
+
+    /// How to write it: for a terminal, for git and patch, or for programs
+    #[arg(long, value_name = "FORMAT", default_value = "txt")]
+    pub(crate) format: DiffFormat,
+
+    /// Only these paths; `!GLOB` for none of these; may repeat. A glob without a slash matches last names, and what matches
+    /// a directory matches what is in it
+    #[arg(long = "path", value_name = "GLOB")]
+    pub(crate) paths: Vec<String>,
+
+    /// None of these paths; may repeat
+    #[arg(long = "exclude", value_name = "GLOB")]
+    pub(crate) excludes: Vec<String>,
+
+    /// Only these kinds of difference; may repeat
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(casehard::KINDS))]
+    pub(crate) kinds: Vec<String>,
+
+    /// Modification times and the order of entries count too
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Take every file of a directory as owned by root
+    #[arg(long)]
+    pub(crate) root_owned: bool,
+}
+
+/// A form in which `diff` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum DiffFormat {
+    // The words say it.
+    Txt,
+    Diff,
+    Json,
 }
 
 /// `casehard recipe …`.

@@ -44,6 +44,11 @@ impl Console {
         self.color_stdout
     }
 
+    /// Whether only results for programs, and errors, are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A result that someone asked for, such as a list. That its reader has seen enough is no failure.
     pub(crate) fn text(&self, text: &str) -> Result<()> {
         match stdout(printable_lines(text).as_bytes()) {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use bstr::ByteVec as _;
+use bstr::{BString, ByteVec as _};
 
 use super::state::State;
 use super::text::{escape, hex, quote};
@@ -108,30 +108,86 @@ impl Report<'_> {
             let reference = reference.map_or(String::new(), |text| format!(" ({text})"));
             out.comment(format!("{}: {reason}{reference}", section.label()));
         }
-        for fact in describe::facts(old.as_ref(), new.as_ref()) {
-            out.comment(fact);
-        }
-        if describe::misleads(old.as_ref(), new.as_ref()) {
-            out.comment(
-                "caution: has characters that make it look other than it is; view it with `cat -v`",
-            );
-        }
-        let old = old.filter(State::in_diffs);
-        let new = new.filter(State::in_diffs);
-        match (&old, &new) {
-            (None, None) => {}
-            // Git has no other way to say that a file became a link.
-            (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
-                section(out, path, Some(a), None);
-                section(out, path, None, Some(b));
-            }
-            (a, b) => section(out, path, a.as_ref(), b.as_ref()),
-        }
+        let (old, new) = sections(out, path, old, new);
         Ok(match (&old, &new) {
             (Some(a), Some(b)) => describe::binary_differs(a, b) && a.meta == b.meta,
             _ => false,
         })
     }
+}
+
+/// What became of a path, for git and `patch` too; after comment lines of the caller's.
+pub(crate) fn path_diff(
+    comments: &[BString],
+    path: &[u8],
+    old: Option<State<'_>>,
+    new: Option<State<'_>>,
+) -> Vec<u8> {
+    let mut out = Text::default();
+    out.line("");
+    out.comment(path);
+    comments.iter().for_each(|comment| out.comment(comment));
+    sections(&mut out, path, old, new);
+    out.0
+}
+
+/// That a file is elsewhere, as git says it.
+pub(crate) fn rename_diff(comments: &[BString], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Text::default();
+    out.line("");
+    out.comment(to);
+    comments.iter().for_each(|comment| out.comment(comment));
+    out.line(
+        [
+            b"diff --git ".as_slice(),
+            &quote("a", from),
+            b" ",
+            &quote("b", to),
+        ]
+        .concat(),
+    );
+    out.line("similarity index 100%");
+    // Unlike in the line above, these have no side before them.
+    let bare = |path: &[u8]| quote("", path.strip_prefix(b"/").unwrap_or(path));
+    out.line([b"rename from ".as_slice(), &bare(from)].concat());
+    out.line([b"rename to ".as_slice(), &bare(to)].concat());
+    out.0
+}
+
+/// Comment lines that stand before all else.
+pub(crate) fn comments(lines: &[BString]) -> Vec<u8> {
+    let mut out = Text::default();
+    lines.iter().for_each(|line| out.comment(line));
+    out.0
+}
+
+/// Describes what became of a path and writes git's sections; gives the sides that had some.
+fn sections<'s>(
+    out: &mut Text,
+    path: &[u8],
+    old: Option<State<'s>>,
+    new: Option<State<'s>>,
+) -> (Option<State<'s>>, Option<State<'s>>) {
+    for fact in describe::facts(old.as_ref(), new.as_ref()) {
+        out.comment(fact);
+    }
+    if describe::misleads(old.as_ref(), new.as_ref()) {
+        out.comment(
+            "caution: has characters that make it look other than it is; view it with `cat -v`",
+        );
+    }
+    let old = old.filter(State::in_diffs);
+    let new = new.filter(State::in_diffs);
+    match (&old, &new) {
+        (None, None) => {}
+        // Git has no other way to say that a file became a link.
+        (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
+            section(out, path, Some(a), None);
+            section(out, path, None, Some(b));
+        }
+        (a, b) => section(out, path, a.as_ref(), b.as_ref()),
+    }
+    (old, new)
 }
 
 /// One file as `git diff` writes it.

@@ -10,24 +10,24 @@ use similar::{DiffOp, DiffTag, TextDiff};
 const CONTEXT: usize = 3;
 
 /// Lines that belong together.
-pub(super) struct Hunk<'t> {
+pub(crate) struct Hunk<'t> {
     ops: Vec<DiffOp>,
-    pub(super) lines: Vec<Line<'t>>,
+    pub(crate) lines: Vec<Line<'t>>,
 }
 
 /// A line with its end, if it has one.
-pub(super) struct Line<'t> {
-    pub(super) sign: Sign,
+pub(crate) struct Line<'t> {
+    pub(crate) sign: Sign,
     /// Its number in the old text, counted from 1.
-    pub(super) old: Option<usize>,
+    pub(crate) old: Option<usize>,
     /// Its number in the new text.
-    pub(super) new: Option<usize>,
-    pub(super) text: &'t [u8],
+    pub(crate) new: Option<usize>,
+    pub(crate) text: &'t [u8],
 }
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(crate) enum Sign {
     Kept,
     Removed,
     Added,
@@ -35,7 +35,7 @@ pub(super) enum Sign {
 
 impl Hunk<'_> {
     /// `@@ -1,3 +1,4 @@`.
-    pub(super) fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         UnifiedHunkHeader::new(&self.ops).to_string()
     }
 }
@@ -72,7 +72,7 @@ impl<'t> Line<'t> {
 
 impl Sign {
     /// As diffs write it.
-    pub(super) fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Kept => b' ',
             Self::Removed => b'-',
@@ -82,7 +82,7 @@ impl Sign {
 }
 
 /// The hunks that lead from one text to another.
-pub(super) fn of<'t>(old: &'t [u8], new: &'t [u8]) -> Vec<Hunk<'t>> {
+pub(crate) fn of<'t>(old: &'t [u8], new: &'t [u8]) -> Vec<Hunk<'t>> {
     let lines = |text| <[u8]>::split_inclusive(text, |byte| *byte == b'\n').collect::<Vec<_>>();
     let (old, new) = (lines(old), lines(new));
     let diff = TextDiff::configure()

@@ -36,8 +36,10 @@ use crate::rootfs::InodeId;
 
 pub use format::{FORMATS, Format, of_name};
 
-use state::{State, Tree};
-use text::escape;
+pub(crate) use diff::{comments, path_diff, rename_diff};
+pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
+pub(crate) use state::{Data, State, Tree, pair};
+pub(crate) use text::{escape, hex, misleads, mode};
 
 /// A plan as its readers see it.
 ///
@@ -212,13 +214,13 @@ impl<'a> Report<'a> {
     /// What a path stood for and stands for now.
     fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
         let (before, after) = self.plan.trees();
-        state::pair(before, after, path)
+        pair(before, after, path)
     }
 
     /// The file that a path stands for on both sides, if it does; its other names have the same.
     fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
         let (before, after) = self.plan.trees();
-        Some((before.at(path)?, after.at(path)?))
+        Some((before.rootfs.at(path)?, after.rootfs.at(path)?))
     }
 }
 

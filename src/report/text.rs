@@ -16,7 +16,7 @@ pub(super) fn is_text(content: &[u8]) -> bool {
 }
 
 /// Whether a text looks other than it is: it reorders what follows, or a carriage return lets it overwrite what precedes.
-pub(super) fn misleads(text: &[u8]) -> bool {
+pub(crate) fn misleads(text: &[u8]) -> bool {
     let overwrites = || text.replace("\r\n", "\n").contains(&b'\r');
     text.utf8_chunks()
         .any(|chunk| chunk.valid().contains(is_bidi))
@@ -33,7 +33,7 @@ fn is_bidi(c: char) -> bool {
 }
 
 /// A text that stays on its line and shows what it holds: whatever does not print is escaped.
-pub(super) fn escape(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
     let mut out = String::new();
     for chunk in text.as_ref().utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -92,7 +92,7 @@ pub(super) fn quote(side: &str, path: &[u8]) -> BString {
 }
 
 /// Mode bits in digits and as `ls` shows them.
-pub(super) fn mode(bits: u32) -> String {
+pub(crate) fn mode(bits: u32) -> String {
     let mut letters = String::new();
     for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
         let has = |bit: u32| bits >> shift & bit != 0;
@@ -108,7 +108,7 @@ pub(super) fn mode(bits: u32) -> String {
     format!("{bits:04o} ({letters})")
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

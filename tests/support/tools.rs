@@ -174,6 +174,7 @@ tools! {
     BSDTAR "bsdtar" "libarchive-tools"
     GETCAP "getcap" "libcap2-bin"
     SETCAP "setcap" "libcap2-bin"
+    DIFF "diff" "diffutils"
     GIT "git" "git"
     PATCH "patch" "patch"
     MAKE "make" "make"

@@ -105,7 +105,7 @@ impl Policy {
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
         let includes =
             |s: &&Statement| matches!(s.kind, Kind::Include(_) | Kind::IncludeDirectory(_));
-        let lines = self.statements().filter(move |(_, s)| !includes(&s));
+        let lines = self.statements().filter(move |(_, s)| !includes(s));
         lines.map(|(file, s)| {
             let text = file.text[s.range.clone()].replace("\\\n", " ");
             (file.path.as_str(), bstr::join(b" ", text.fields()))
