@@ -178,7 +178,7 @@ impl Page {
                 std::cmp::Ordering::Equal => Ink::Plain,
                 std::cmp::Ordering::Greater => Ink::Red,
             };
-            let counts = self.ink(ink, &format!("{:>4} → {:<4}", part.before, part.after));
+            let counts = self.ink(ink, &format!("{:>4} → {}", part.before, part.after));
             self.line(&format!("  {} {counts}", pad(part.title, width)));
         }
     }
