@@ -5,7 +5,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
 use super::super::fixture::{Fixture, Tar, fixture, harden, open};
-use super::super::text::is_misleading;
+use super::super::text::{escape, is_misleading, spans};
 use super::super::{FORMATS, markdown, of_name};
 use super::{content, name, schema};
 use crate::edit::{Draft, Outcome};
@@ -34,6 +34,16 @@ fn sarif_schema() -> Value {
 fn obeyed(text: &str) -> Option<char> {
     text.chars()
         .find(|c| is_misleading(*c) && !matches!(c, '\n' | '\t'))
+}
+
+/// What a Markdown text says once it is rendered, without folds' titles.
+fn markdown_says(text: &str) -> String {
+    Parser::new_ext(text, Options::ENABLE_TABLES)
+        .map(|event| match event {
+            Event::Text(part) | Event::Code(part) => part.to_string(),
+            _ => String::new(),
+        })
+        .collect()
 }
 
 /// The HTML that a Markdown text has in it, and how many tables and code blocks.
@@ -145,6 +155,22 @@ fn a_comment_has_its_table_and_folds() {
         assert!(text.contains(shown), "{shown}");
     }
     assert!(!text.contains("Left out"));
+}
+
+#[test]
+fn no_line_ends_its_code_block() {
+    let (before, after) = (b"```\n~~~\nx\n", b"```\n~~~\ny\n");
+    let fixture = Fixture::new(Tar::new().file(b"f", 0o644, before), "[Touch all]\n");
+    let plan = fixture.plan(|_, draft| {
+        draft.set_content(open(draft, "f"), after.to_vec());
+        Outcome::Changed
+    });
+    let text = render(&plan, "md");
+    assert!(
+        markdown_says(&text).contains("@@ -1,3 +1,3 @@\n ```\n ~~~\n-x\n+y\n"),
+        "{text}"
+    );
+    assert_eq!(markdown_of(&text).2, 1, "{text}");
 }
 
 #[test]
@@ -283,6 +309,16 @@ proptest! {
         let text = render(&plan, "md");
         let (html, tables, _) = markdown_of(&text);
         prop_assert_eq!(tables, 5, "{}", text);
+        let says = markdown_says(&text);
+        let prose: String = spans(&escape(&said)).iter().map(|(_, part)| *part).collect();
+        let times = |part: &str| says.matches(part).count();
+        // As the reason of a failure, and for each file as a note and as what stays open.
+        if !prose.trim().is_empty() {
+            prop_assert!(times(prose.trim()) > 2 * files.len(), "{:?} in {}", said, text);
+        }
+        for name in files.keys() {
+            prop_assert!(times(&escape(name)) >= 2, "{:?} in {}", name, text);
+        }
         for html in &html {
             for tag in tags(html) {
                 prop_assert!(MARKDOWN_TAGS.contains(&tag), "{:?} in {}", tag, text);
