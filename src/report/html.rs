@@ -99,41 +99,39 @@ impl Page<'_> {
     fn numbers(&self) -> Vec<(usize, &'static str, &'static str)> {
         let view = self.view;
         let paths = view.files.iter().map(|file| 1 + file.twins.len()).sum();
+        let either = |count, one, many| if count == 1 { one } else { many };
         let mut numbers: Vec<_> = view
             .outcomes()
             .into_iter()
-            .map(|(name, count)| match name {
-                "changed" => (count, "rules changed something", "plain"),
-                "already" => (count, "rules held already", "plain"),
-                "absent" => (count, "rules had nothing to do", "plain"),
-                "waived" => (count, "rules waived", "warn"),
-                _ => (count, "rules failed", "bad"),
+            .map(|(name, count)| {
+                let (one, many, tone) = match name {
+                    "changed" => ("rule changed something", "rules changed something", "plain"),
+                    "already" => ("rule held already", "rules held already", "plain"),
+                    "absent" => ("rule had nothing to do", "rules had nothing to do", "plain"),
+                    "waived" => ("rule waived", "rules waived", "warn"),
+                    _ => ("rule failed", "rules failed", "bad"),
+                };
+                (count, either(count, one, many), tone)
             })
             .collect();
         numbers.push((
             paths,
-            if paths == 1 {
-                "path changes"
-            } else {
-                "paths change"
-            },
+            either(paths, "path changes", "paths change"),
             "plain",
         ));
         if !view.rules.is_empty() {
             let open = view.residuals.len();
+            let tone = if open == 0 { "plain" } else { "warn" };
             numbers.push((
                 open,
-                if open == 1 {
-                    "thing stays open"
-                } else {
-                    "things stay open"
-                },
-                if open == 0 { "plain" } else { "warn" },
+                either(open, "thing stays open", "things stay open"),
+                tone,
             ));
         }
         numbers
     }
 
+    /// Failed ones first.
     fn telling(&self) -> Vec<(usize, &Rule)> {
         self.rules(false)
     }
@@ -144,7 +142,9 @@ impl Page<'_> {
 
     fn rules(&self, quiet: bool) -> Vec<(usize, &Rule)> {
         let rules = self.view.rules.iter().enumerate();
-        rules.filter(|(_, rule)| rule.is_quiet() == quiet).collect()
+        let mut rules: Vec<_> = rules.filter(|(_, rule)| rule.is_quiet() == quiet).collect();
+        rules.sort_by_key(|(_, rule)| rule.outcome != "failed");
+        rules
     }
 
     fn file_rules<'a>(&'a self, file: &'a File) -> impl Iterator<Item = (usize, &'a Rule)> {
