@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use casehard::Compression;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use casehard::report::{FORMATS, Format};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
@@ -26,7 +27,8 @@ const APPLY_EXAMPLES: &str = "\
 Examples:
   casehard apply rootfs.tar.gz -o hardened.tar.gz --diff hardened.diff
   casehard apply rootfs.tar.zst -r ours.ini --set User=core -o hardened.tar.gz --compress gzip
-  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json
+  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json --report rootfs.html
+  casehard apply rootfs.tar.gz --dry-run --format txt
   curl -s https://example.org/rootfs.tar.gz | casehard apply - -r ours.ini -o - | docker import -
 
 OUT is there whole or not at all. If a rule fails it is not written, but diff and reports are, and the exit code is 4.";
@@ -35,7 +37,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   casehard check rootfs.tar.gz
   casehard check rootfs.tar.gz -r ours.ini --diff - --quiet
-  casehard check rootfs.tar.gz -r ours.ini --report findings.json
+  casehard check rootfs.tar.gz -r ours.ini --report findings.sarif --report review.md
 
 Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed.";
 
@@ -117,8 +119,17 @@ pub(crate) struct Apply {
     pub(crate) planning: Planning,
 
     /// Where to write the hardened image; `-` is stdout
-    #[arg(short, long = "output", value_name = "OUT")]
-    pub(crate) out: PathBuf,
+    #[arg(
+        short,
+        long = "output",
+        value_name = "OUT",
+        required_unless_present = "dry_run"
+    )]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write the reports and no image
+    #[arg(long, conflicts_with_all = ["out", "compress"])]
+    pub(crate) dry_run: bool,
 
     /// How to compress OUT [default: as IMAGE is; for a directory, as OUT's name says]
     #[arg(long, value_name = "HOW", value_parser = compressions())]
@@ -151,13 +162,26 @@ pub(crate) struct Planning {
     #[arg(long)]
     pub(crate) root_owned: bool,
 
+    /// What to write of it.
+    #[command(flatten)]
+    pub(crate) reports: Reports,
+}
+
+/// Which reports are written, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reports")]
+pub(crate) struct Reports {
     /// Write the changes as a diff, with the reasons; `-` is stdout
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) diff: Option<PathBuf>,
 
-    /// Write a report in the format that the name says, .json or .diff; may repeat; `-` is JSON on stdout
-    #[arg(long = "report", value_name = "FILE", help_heading = "Reports")]
+    /// Write a report in the format that the ending of its name says; may repeat; `-` is JSON on stdout
+    #[arg(long = "report", value_name = "FILE")]
     pub(crate) reports: Vec<PathBuf>,
+
+    /// Write a report in this format to stdout
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(crate) format: Option<&'static dyn Format>,
 }
 
 /// Arguments of `diff`.
@@ -230,10 +254,19 @@ pub(crate) enum RecipeCommand {
     },
 }
 
-fn compressions() -> impl clap::builder::TypedValueParser<Value = Compression> {
+fn compressions() -> impl TypedValueParser<Value = Compression> {
     PossibleValuesParser::new(Compression::ALL.map(Compression::name)).try_map(|name| {
         let named = |one: &Compression| one.name() == name;
         Compression::ALL.into_iter().find(named).ok_or("unknown")
+    })
+}
+
+/// The table of formats as clap lists it.
+fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
+    let values = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    PossibleValuesParser::new(values).try_map(|name| {
+        let mut formats = FORMATS.into_iter();
+        formats.find(|f| f.name() == name).ok_or("unknown")
     })
 }
 

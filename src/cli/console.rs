@@ -69,9 +69,9 @@ impl Console {
         Ok(())
     }
 
-    /// A diff or report; escaped if it goes to a terminal, else as it is. All of it has to arrive.
-    pub(crate) fn data(&self, bytes: &[u8]) -> Result<()> {
-        if io::stdout().is_terminal() {
+    /// A report; escaped if it goes to a terminal and is not made for one, else as it is. All of it has to arrive.
+    pub(crate) fn data(&self, bytes: &[u8], for_terminals: bool) -> Result<()> {
+        if io::stdout().is_terminal() && !for_terminals {
             stdout(printable_lines(bytes).as_bytes())
         } else {
             stdout(bytes)

@@ -20,7 +20,7 @@ use super::signals::Signals;
 /// Hardens an image.
 pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Result<Exit> {
     let planning = &arguments.planning;
-    let outputs = outputs(planning, Some(&arguments.out))?;
+    let outputs = Outputs::new(arguments.out.as_deref(), &planning.reports)?;
     plan(planning, &outputs, progress, console, |plan, progress| {
         if plan.failed() {
             return Ok(Exit::Failed);
@@ -32,7 +32,9 @@ pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Res
         }
         match outputs.image() {
             Some(Target::File(path)) => plan.write_with(path, &options)?,
-            _ => plan.write_to(raw_stdout()?, &options)?,
+            Some(Target::Stdout) => plan.write_to(raw_stdout()?, &options)?,
+            // A dry run.
+            None => {}
         }
         Ok(Exit::Ok)
     })
@@ -40,7 +42,7 @@ pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Res
 
 /// Says what hardening would change.
 pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> Result<Exit> {
-    let outputs = outputs(arguments, None)?;
+    let outputs = Outputs::new(None, &arguments.reports)?;
     plan(arguments, &outputs, progress, console, |plan, _| {
         Ok(match plan {
             plan if plan.failed() => Exit::Failed,
@@ -48,10 +50,6 @@ pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> 
             _ => Exit::Found,
         })
     })
-}
-
-fn outputs(arguments: &Planning, out: Option<&Path>) -> Result<Outputs> {
-    Outputs::new(out, arguments.diff.as_deref(), &arguments.reports)
 }
 
 /// What both commands do: whatever can be found wrong without the image first, then the plan, then diff and reports, and

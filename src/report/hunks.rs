@@ -18,6 +18,10 @@ pub(crate) struct Hunk<'t> {
 /// A line with its end, if it has one.
 pub(crate) struct Line<'t> {
     pub(crate) sign: Sign,
+    /// Its number in the old text, counted from 1.
+    pub(crate) old: Option<usize>,
+    /// Its number in the new text.
+    pub(crate) new: Option<usize>,
     pub(crate) text: &'t [u8],
 }
 
@@ -33,6 +37,36 @@ impl Hunk<'_> {
     /// `@@ -1,3 +1,4 @@`.
     pub(crate) fn header(&self) -> String {
         UnifiedHunkHeader::new(&self.ops).to_string()
+    }
+}
+
+impl<'t> Line<'t> {
+    fn kept(old: usize, new: usize, text: &'t [u8]) -> Self {
+        let (old, new) = (Some(old + 1), Some(new + 1));
+        Self {
+            sign: Sign::Kept,
+            old,
+            new,
+            text,
+        }
+    }
+
+    fn removed(old: usize, text: &'t [u8]) -> Self {
+        Self {
+            sign: Sign::Removed,
+            old: Some(old + 1),
+            new: None,
+            text,
+        }
+    }
+
+    fn added(new: usize, text: &'t [u8]) -> Self {
+        Self {
+            sign: Sign::Added,
+            old: None,
+            new: Some(new + 1),
+            text,
+        }
     }
 }
 
@@ -59,13 +93,12 @@ pub(crate) fn of<'t>(old: &'t [u8], new: &'t [u8]) -> Vec<Hunk<'t>> {
         let mut lines = Vec::new();
         for op in &ops {
             let (tag, was, is) = op.as_tag_tuple();
-            let line = |sign, text| Line { sign, text };
             if tag == DiffTag::Equal {
-                lines.extend(was.map(|at| line(Sign::Kept, old[at])));
+                lines.extend(was.zip(is).map(|(o, n)| Line::kept(o, n, old[o])));
                 continue;
             }
-            lines.extend(was.map(|at| line(Sign::Removed, old[at])));
-            lines.extend(is.map(|at| line(Sign::Added, new[at])));
+            lines.extend(was.map(|at| Line::removed(at, old[at])));
+            lines.extend(is.map(|at| Line::added(at, new[at])));
         }
         hunks.push(Hunk { ops, lines });
     }

@@ -23,6 +23,11 @@ pub(crate) fn misleads(text: &[u8]) -> bool {
         || overwrites()
 }
 
+/// Whether a terminal or a browser would do something else with it than show it where it stands.
+pub(super) fn is_misleading(c: char) -> bool {
+    c.is_control() || is_bidi(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 fn is_bidi(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -43,6 +48,12 @@ pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
         }
     }
     out
+}
+
+/// As [`escape`], for a line of a text: tabs stay.
+pub(crate) fn escape_line(line: impl AsRef<[u8]>) -> String {
+    let parts: Vec<String> = line.as_ref().split_str("\t").map(escape).collect();
+    parts.join("\t")
 }
 
 /// A path as git's headers have it, below `a` or `b`. Git leaves spaces unquoted and guesses where the first name ends;
@@ -104,7 +115,7 @@ mod tests {
         );
         assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
         for c in '\0'..=char::MAX {
-            if c.is_control() || is_bidi(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            if is_misleading(c) {
                 let escaped = escape(c.to_string());
                 assert!(escaped.is_ascii() && escaped.starts_with('\\'), "{c:?}");
             }
