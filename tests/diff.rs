@@ -1,5 +1,7 @@
 //! `casehard diff`, judged by other people's programs.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

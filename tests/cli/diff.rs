@@ -1,5 +1,7 @@
 //! `casehard diff`, and locks.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use super::{Bench, gzip};
 use casehard_testimages::build;
 
