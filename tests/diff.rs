@@ -1,18 +1,22 @@
 //! `casehard diff`, judged by other people's programs.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use casehard::inventory::{Inventory, Kind};
 use casehard::{CompareOptions, Difference, Image, Recipe};
-use casehard_testimages::{build, bundled};
+use casehard_testimages::{BundledImage, build, bundled};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
 
 mod support;
 
-use support::tools::{self, BSDTAR, DIFF, GIT, PATCH, RealTest, TAR};
+use support::tools::{self, BSDTAR, DIFF, FIND, GIT, PATCH, RealTest, SYSTEMCTL, TAR};
 
 fn main() -> ExitCode {
     tools::main(&[
@@ -30,6 +34,16 @@ fn main() -> ExitCode {
             name: "git_and_patch_read_the_diff_of_a_hardened_image",
             needs: &[TAR, DIFF, GIT, PATCH],
             run: git_and_patch,
+        },
+        RealTest {
+            name: "systemctl_knows_the_same_enabled_and_masked_units",
+            needs: &[TAR, SYSTEMCTL],
+            run: units,
+        },
+        RealTest {
+            name: "find_knows_the_same_set_id_files",
+            needs: &[TAR, FIND],
+            run: set_id_files,
         },
     ])
 }
@@ -315,4 +329,79 @@ file usr/bin/su mode=0755 fill=2K
         assert_eq!(comparison.surface(), before.diff(&after), "{name}");
     }
     assert!(changed > 20, "{changed}");
+}
+
+/// The bundled images with units, extracted. Owners and devices need root and are left out.
+fn extracted(image: &BundledImage) -> (TempDir, Inventory) {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = build(image.description).unwrap();
+    let archive = folder.path().join("image.tar");
+    fs::write(&archive, &bytes).unwrap();
+    let tree = folder.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    TAR.output([
+        "-xpf".as_ref(),
+        archive.as_os_str(),
+        "--no-same-owner".as_ref(),
+        "--exclude=dev/*".as_ref(),
+        "-C".as_ref(),
+        tree.as_os_str(),
+    ]);
+    let inventory = Inventory::of(&Image::open(&archive).unwrap()).unwrap();
+    (folder, inventory)
+}
+
+fn names_of(inventory: &Inventory, kind: Kind) -> BTreeSet<String> {
+    let items = inventory.of_kind(kind);
+    items.map(|item| item.name.to_string()).collect()
+}
+
+fn units() {
+    let mut seen = 0;
+    for image in bundled()
+        .iter()
+        .filter(|image| image.name != "busybox-container")
+    {
+        let (folder, inventory) = extracted(image);
+        let listed = |state: &str| -> BTreeSet<String> {
+            let mut command = SYSTEMCTL.command();
+            command.arg(format!("--root={}", folder.path().join("tree").display()));
+            command.args(["list-unit-files", "--no-legend", "--no-pager", "--plain"]);
+            let output = command.arg(format!("--state={state}")).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let names = text
+                .lines()
+                .filter_map(|line| line.split_whitespace().next());
+            names.map(String::from).collect()
+        };
+        assert_eq!(
+            names_of(&inventory, Kind::Masked),
+            listed("masked"),
+            "{}",
+            image.name
+        );
+        // For systemctl a unit is enabled only by what its own `[Install]` section would link; more is pulled in than that.
+        let enabled = names_of(&inventory, Kind::Unit);
+        let theirs = listed("enabled");
+        let missing: Vec<_> = theirs
+            .iter()
+            .filter(|unit| !enabled.contains(*unit) && !unit.contains('@'))
+            .collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", image.name);
+        seen += theirs.len();
+    }
+    assert!(seen > 2, "{seen}");
+}
+
+fn set_id_files() {
+    for image in bundled() {
+        let (folder, inventory) = extracted(image);
+        let tree = folder.path().join("tree");
+        let mut find = FIND.command();
+        find.arg(&tree)
+            .args(["-type", "f", "-perm", "/6000", "-printf", "/%P\\n"]);
+        let found = String::from_utf8(find.output().unwrap().stdout).unwrap();
+        let found: BTreeSet<String> = found.lines().map(String::from).collect();
+        assert_eq!(names_of(&inventory, Kind::SetId), found, "{}", image.name);
+    }
 }

@@ -31,7 +31,8 @@ Examples:
   casehard apply rootfs.tar.gz --dry-run --format txt
   curl -s https://example.org/rootfs.tar.gz | casehard apply - -r ours.ini -o - | docker import -
 
-OUT is there whole or not at all. If a rule fails it is not written, but diff and reports are, and the exit code is 4.";
+OUT is there whole or not at all. If a rule fails, or the image would give a privilege that the lock of --locked does not
+have, it is not written, but diff and reports are, and the exit code is 4.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -39,7 +40,7 @@ Examples:
   casehard check rootfs.tar.gz -r ours.ini --diff - --quiet
   casehard check rootfs.tar.gz -r ours.ini --report findings.sarif --report review.md
 
-Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed.";
+Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed or a privilege is not in\nthe lock of --locked.";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -165,6 +166,15 @@ pub(crate) struct Planning {
     /// What to write of it.
     #[command(flatten)]
     pub(crate) reports: Reports,
+
+    /// Fail if the hardened image gives a privilege that this lock does not have
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Lock",
+        conflicts_with = "lock"
+    )]
+    pub(crate) locked: Option<PathBuf>,
 }
 
 /// Which reports are written, and where.
@@ -178,6 +188,11 @@ pub(crate) struct Reports {
     /// Write a report in the format that the ending of its name says; may repeat; `-` is JSON on stdout
     #[arg(long = "report", value_name = "FILE")]
     pub(crate) reports: Vec<PathBuf>,
+
+    /// Write what the hardened image gives its users, to compare with by --locked: set-id files, capabilities, enabled units,
+    /// listeners, privileged members, sudo's policy
+    #[arg(long, value_name = "FILE", help_heading = "Lock")]
+    pub(crate) lock: Option<PathBuf>,
 
     /// Write a report in this format to stdout
     #[arg(long, value_name = "FORMAT", value_parser = formats())]

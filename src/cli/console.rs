@@ -96,6 +96,14 @@ impl Console {
         self.stderr(&format!("casehard: {error}: {}\n", printable(message)));
     }
 
+    /// What went wrong, and what it is about, a line each.
+    pub(crate) fn problem_of(&self, message: &str, about: &[impl ToString]) {
+        self.problem(message);
+        for line in about {
+            self.stderr(&format!("  {}\n", printable(line.to_string())));
+        }
+    }
+
     /// Mistakes, each drawn with the lines that it is about.
     pub(crate) fn diagnostics(&self, all: &[Diagnostic]) {
         self.stderr(&diagnostics::draw(all, self.color));

@@ -45,6 +45,7 @@ impl Target {
 pub(crate) struct Outputs {
     image: Option<Target>,
     reports: Vec<(&'static dyn Format, Target)>,
+    lock: Option<Target>,
 }
 
 impl Outputs {
@@ -66,11 +67,12 @@ impl Outputs {
         let outputs = Self {
             image: image.map(Target::new),
             reports,
+            lock: wanted.lock.as_deref().map(Target::new),
         };
         let on_stdout = outputs.targets().filter(|t| **t == Target::Stdout);
         if on_stdout.count() > 1 {
             return Err(Error::Usage(
-                "only one of OUT, --diff, --report and --format can be stdout".into(),
+                "only one of OUT, --diff, --report, --format and --lock can be stdout".into(),
             ));
         }
         if outputs.image == Some(Target::Stdout) && io::stdout().is_terminal() {
@@ -144,27 +146,43 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes diff and reports. All are whole before any gets its name.
-    pub(crate) fn write_reports(&self, plan: &Plan<'_>, console: &Console) -> Result<()> {
-        let mut staged = Vec::new();
-        let mut direct = Vec::new();
+    /// Whether a lock is to be written.
+    pub(crate) fn wants_lock(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Writes diff and reports, and a lock if there is one to write. All are whole before any gets its name.
+    pub(crate) fn write_reports(
+        &self,
+        plan: &Plan<'_>,
+        lock: Option<String>,
+        console: &Console,
+    ) -> Result<()> {
+        let mut rendered = Vec::new();
         for (format, target) in &self.reports {
             let color = *target == Target::Stdout && console.colors_stdout();
             let bytes = format.render(&plan.report().color(color))?;
+            rendered.push((bytes, target, format.is_for_terminals()));
+        }
+        if let Some((lock, target)) = lock.zip(self.lock.as_ref()) {
+            rendered.push((lock.into_bytes(), target, true));
+        }
+        let (mut staged, mut direct) = (Vec::new(), Vec::new());
+        for (bytes, target, for_terminals) in rendered {
             match target {
                 Target::File(path) if !is_special(path) => {
                     staged.push((stage(path, &bytes)?, path.as_path()));
                 }
-                other => direct.push((*format, other, bytes)),
+                other => direct.push((for_terminals, other, bytes)),
             }
         }
         for (file, path) in staged {
             file.persist(path)
                 .map_err(|e| failed("write", path, e.error))?;
         }
-        for (format, target, bytes) in direct {
+        for (for_terminals, target, bytes) in direct {
             match target {
-                Target::Stdout => console.data(&bytes, format.is_for_terminals())?,
+                Target::Stdout => console.data(&bytes, for_terminals)?,
                 Target::File(path) => File::options()
                     .write(true)
                     .open(path)
@@ -177,7 +195,7 @@ impl Outputs {
 
     fn targets(&self) -> impl Iterator<Item = &Target> {
         let reports = self.reports.iter().map(|(_, target)| target);
-        self.image.iter().chain(reports)
+        self.image.iter().chain(reports).chain(&self.lock)
     }
 }
 

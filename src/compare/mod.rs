@@ -312,7 +312,9 @@ fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
         notes.extend(own.map(|note| format!("the {which} image: {note}")));
         let implied = side.rootfs.inodes().filter(|(id, inode)| {
             let twin = || other.rootfs.at(&side.rootfs.path(*id));
-            walk::is_implied(inode)
+            let there = *id == Rootfs::ROOT || !inode.names().is_empty();
+            there
+                && walk::is_implied(inode)
                 && twin().is_some_and(|twin| {
                     let twin = other.rootfs.inode(twin);
                     twin.is_directory() && !walk::is_implied(twin)

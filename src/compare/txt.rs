@@ -8,7 +8,9 @@ use bstr::{BStr, BString, ByteSlice};
 use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
 use crate::inventory::{self, Kind};
-use crate::report::{Data, Hunk, Sign, State, escape, hex, misleads, pair, text_hunks};
+use crate::report::{
+    Data, Hunk, Sign, State, escape, escape_line, hex, misleads, pair, text_hunks,
+};
 
 /// A directory that came or went with more than these below it is one line.
 const LISTED: usize = 5;
@@ -209,7 +211,7 @@ impl Comparison<'_> {
                     Sign::Added => (Ink::Gained, '+'),
                 };
                 let text = line.text.strip_suffix(b"\n").unwrap_or(line.text);
-                page.line(ink, format!("      {sign}{}", shown(text)), self)?;
+                page.line(ink, format!("      {sign}{}", escape_line(text)), self)?;
                 if !line.text.ends_with(b"\n") {
                     page.line(Ink::Plain, "      \\ No newline at end of file", self)?;
                 }
@@ -358,12 +360,6 @@ fn column(names: &[String]) -> usize {
     const WIDEST: usize = 40;
     let widths = names.iter().map(|name| name.chars().count());
     widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
-}
-
-/// A line of a file: tabs stay what they are.
-fn shown(line: &[u8]) -> String {
-    let parts: Vec<String> = line.split(|byte| *byte == b'\t').map(escape).collect();
-    parts.join("\t")
 }
 
 #[derive(Clone, Copy)]

@@ -11,6 +11,7 @@ mod members;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use bstr::BString;
 use serde::Serialize;
@@ -182,6 +183,14 @@ impl Inventory {
         found.into_values().collect()
     }
 
+    /// What this gives beyond a lock: the changes from the lock to it that bring a privilege.
+    #[must_use]
+    pub fn beyond(&self, lock: &Self) -> Vec<Change> {
+        let mut changes = lock.privileges().diff(&self.privileges());
+        changes.retain(|change| !change.gained.is_empty());
+        changes
+    }
+
     fn add(&mut self, kind: Kind, name: impl Into<BString>, detail: impl Into<BString>) {
         self.items.insert(Item {
             kind,
@@ -203,6 +212,25 @@ pub struct Change {
     pub lost: Vec<BString>,
     /// The details of lines that only the newer one has.
     pub gained: Vec<BString>,
+}
+
+impl fmt::Display for Change {
+    /// In a line, which begins with `+`, `-` or, where both is so, `~`. Names are as the image has them, not escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |details: &[BString]| BString::from(bstr::join(b", ", details));
+        let (lost, gained) = (join(&self.lost), join(&self.gained));
+        let sign = match (self.lost.is_empty(), self.gained.is_empty()) {
+            (true, _) => '+',
+            (_, true) => '-',
+            _ => '~',
+        };
+        write!(f, "{sign} {} {}", self.kind.name(), self.name)?;
+        match sign {
+            '~' => write!(f, "  {lost} → {gained}"),
+            _ if lost.is_empty() && gained.is_empty() => Ok(()),
+            _ => write!(f, "  {lost}{gained}"),
+        }
+    }
 }
 
 impl Change {

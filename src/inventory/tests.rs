@@ -67,6 +67,12 @@ symlink etc/systemd/system/multi-user.target.wants/gone.service -> /usr/lib/syst
 symlink usr/lib/systemd/system/multi-user.target.wants/c.service -> ../c.service
 symlink etc/systemd/system/multi-user.target.wants/c.service -> /dev/null
 symlink usr/lib/systemd/system/multi-user.target.wants/no-unit -> ../c.service
+file usr/lib/systemd/system/multi-user.target
+| [Unit]
+symlink usr/lib/systemd/system/runlevel2.target -> multi-user.target
+symlink usr/lib/systemd/system/runlevel3.target -> multi-user.target
+symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/a.service
+symlink etc/systemd/system/runlevel2.target.wants/alias.service -> ../alias.service
 symlink etc/systemd/system/b.service.wants/idle.socket -> /usr/lib/systemd/system/idle.socket
 ",
         "unit | a.service | graphical.target

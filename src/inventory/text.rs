@@ -10,7 +10,12 @@ const ABOUT: &str = "# What an image gives its users, one line each: kind, name,
     and `--locked` compares with it.";
 
 impl Inventory {
-    /// The text of a lock file: sorted, a line for each item, the same for the same inventory.
+    /// The text of a lock file: the privileges, sorted, a line for each; the same for the same inventory.
+    pub fn to_lock(&self) -> String {
+        self.privileges().to_text()
+    }
+
+    /// All items in the form of a lock file.
     pub fn to_text(&self) -> String {
         let mut out = format!("{FIRST}\n{ABOUT}\n");
         for item in self.items() {

@@ -123,29 +123,16 @@ pub(crate) fn path_diff(
     old: Option<State<'_>>,
     new: Option<State<'_>>,
 ) -> Vec<u8> {
-    let mut out = Text::default();
-    out.line("");
-    out.comment(path);
-    comments.iter().for_each(|comment| out.comment(comment));
+    let mut out = Text::of(path, comments);
     sections(&mut out, path, old, new);
     out.0
 }
 
 /// That a file is elsewhere, as git says it.
 pub(crate) fn rename_diff(comments: &[BString], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut out = Text::default();
-    out.line("");
-    out.comment(to);
-    comments.iter().for_each(|comment| out.comment(comment));
-    out.line(
-        [
-            b"diff --git ".as_slice(),
-            &quote("a", from),
-            b" ",
-            &quote("b", to),
-        ]
-        .concat(),
-    );
+    let mut out = Text::of(to, comments);
+    let (a, b) = (quote("a", from), quote("b", to));
+    out.line([b"diff --git ".as_slice(), &a, b" ", &b].concat());
     out.line("similarity index 100%");
     // Unlike in the line above, these have no side before them.
     let bare = |path: &[u8]| quote("", path.strip_prefix(b"/").unwrap_or(path));
@@ -161,7 +148,7 @@ pub(crate) fn comments(lines: &[BString]) -> Vec<u8> {
     out.0
 }
 
-/// Describes what became of a path and writes git's sections; gives the sides that had some.
+/// Describes what became of a path and writes git's sections; gives the sides that have one.
 fn sections<'s>(
     out: &mut Text,
     path: &[u8],
@@ -262,6 +249,15 @@ fn hunks(out: &mut Text, old: &[u8], new: &[u8]) {
 struct Text(Vec<u8>);
 
 impl Text {
+    /// Begins what is said of a path.
+    fn of(path: &[u8], comments: &[BString]) -> Self {
+        let mut out = Self::default();
+        out.line("");
+        out.comment(path);
+        comments.iter().for_each(|comment| out.comment(comment));
+        out
+    }
+
     fn line(&mut self, line: impl AsRef<[u8]>) {
         self.0.push_str(line);
         self.0.push(b'\n');

@@ -39,7 +39,7 @@ pub use format::{FORMATS, Format, of_name};
 pub(crate) use diff::{comments, path_diff, rename_diff};
 pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
 pub(crate) use state::{Data, State, Tree, pair};
-pub(crate) use text::{escape, hex, misleads, mode};
+pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 
 /// A plan as its readers see it.
 ///

@@ -51,7 +51,7 @@ pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
 }
 
 /// As [`escape`], for a line of a text: tabs stay.
-pub(super) fn escape_line(line: impl AsRef<[u8]>) -> String {
+pub(crate) fn escape_line(line: impl AsRef<[u8]>) -> String {
     let parts: Vec<String> = line.as_ref().split_str("\t").map(escape).collect();
     parts.join("\t")
 }

@@ -24,10 +24,15 @@ impl Units<'_> {
                         && !self.is_masked(unit)
                         && !self.rootfs.leads_to(path.as_bytes(), "/dev/null")
                 });
-                found.extend(kept.map(|(unit, _)| (unit, by.clone())));
+                found.extend(kept.map(|(unit, _)| (self.own_name(&unit), by.clone())));
             }
         }
         found
+    }
+
+    /// The name of the file that a unit comes from, so that aliases do not count twice.
+    fn own_name(&self, unit: &str) -> String {
+        self.alias_of(unit).unwrap_or_else(|| unit.to_owned())
     }
 
     /// The units that have such a directory and are not masked.
@@ -37,7 +42,7 @@ impl Units<'_> {
         let names = names.filter_map(|(name, _)| name.to_str().ok()?.rsplit_once('.'));
         names
             .filter(|(unit, suffix)| PULLS.contains(suffix) && is_unit(unit))
-            .map(|(unit, _)| unit.to_owned())
+            .map(|(unit, _)| self.own_name(unit))
             .filter(|unit| !self.is_masked(unit))
             .collect()
     }

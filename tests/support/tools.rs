@@ -175,6 +175,7 @@ tools! {
     GETCAP "getcap" "libcap2-bin"
     SETCAP "setcap" "libcap2-bin"
     DIFF "diff" "diffutils"
+    FIND "find" "findutils"
     GIT "git" "git"
     PATCH "patch" "patch"
     MAKE "make" "make"
