@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use super::{Comparison, Difference, PathChange, Side, walk};
 use crate::capability;
 use crate::error::Result;
-use crate::report::mode;
+use crate::report::{hex, mode};
 use crate::rootfs::{Inode, InodeId, Meta};
 
 impl Comparison<'_> {
@@ -135,9 +136,7 @@ fn xattrs(was: &Meta, is: &Meta) -> Vec<BString> {
     let names: BTreeSet<&BString> = was.keys().chain(is.keys()).collect();
     let line = |name: &BString| {
         let shown = |values: &BTreeMap<BString, BString>| match values.get(name) {
-            // SELinux ends its labels with a NUL.
-            Some(value) if value.len() <= 80 => BString::from(value.trim_end_with(|c| c == '\0')),
-            Some(value) => format!("{} bytes", value.len()).into(),
+            Some(value) => shown(value),
             None => "none".into(),
         };
         let differ = was.get(name) != is.get(name);
@@ -150,6 +149,17 @@ fn xattrs(was: &Meta, is: &Meta) -> Vec<BString> {
         })
     };
     names.into_iter().filter_map(line).collect()
+}
+
+/// The value of an extended attribute, if it is a short text; SELinux ends its labels with a NUL.
+fn shown(value: &BString) -> BString {
+    let text = value.trim_end_with(|c| c == '\0');
+    let plain = |text: &str| text.len() <= 80 && !text.contains(char::is_control);
+    if text.to_str().is_ok_and(plain) {
+        return text.into();
+    }
+    let digest = hex(&Sha256::digest(value)[..6]);
+    format!("{} bytes, sha256 {digest}…", value.len()).into()
 }
 
 /// The other names of a file, as many as tell which file it is.
