@@ -190,7 +190,7 @@ pub(crate) struct Reports {
     pub(crate) reports: Vec<PathBuf>,
 
     /// Write what the hardened image gives its users, to compare with by --locked: set-id files, capabilities, enabled units,
-    /// listeners, privileged members, sudo's policy
+    /// listeners, privileged members, sudo and doas rules
     #[arg(long, value_name = "FILE", help_heading = "Lock")]
     pub(crate) lock: Option<PathBuf>,
 

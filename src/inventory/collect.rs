@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bstr::BString;
 
 use super::{Inventory, Kind, members};
+use crate::accounts::doas;
 use crate::accounts::sudoers::Policy;
 use crate::busybox::{self, Binary, Busyboxes};
 use crate::capability;
@@ -180,6 +181,10 @@ impl<'d> Collector<'d, '_> {
     }
 
     fn sudo(&mut self) -> Result<(), Stop> {
+        let doas = self.known("doas", doas::lines(self.draft))?;
+        for (path, rule) in doas {
+            self.found.add(Kind::Sudo, rule, path);
+        }
         let policy = Policy::read(self.draft).map(Some);
         let Some(policy) = self.known("sudoers", policy)? else {
             return Ok(());

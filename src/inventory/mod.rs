@@ -37,7 +37,7 @@ pub enum Kind {
     Masked,
     /// Who is root or can become it: the user; user number 0, or a group that is as good as root.
     Member,
-    /// A line of sudo's policy; the file that has it.
+    /// A line of sudo's policy, or a rule of doas; the file that has it.
     Sudo,
     /// A program that reaches the network: its name; where it is.
     NetworkTool,
@@ -87,7 +87,7 @@ impl Kind {
             Self::Listener => "listening sockets",
             Self::Masked => "masked units",
             Self::Member => "privileged members",
-            Self::Sudo => "lines of sudo's policy",
+            Self::Sudo => "sudo and doas rules",
             Self::NetworkTool => "network tools",
             Self::Package => "packages",
             Self::Unknown => "what cannot be known",

@@ -140,6 +140,8 @@ file etc/sudoers
 file etc/sudoers.d/x
 | %wheel   ALL=(ALL)  NOPASSWD: ALL
 | not = = sudoers (
+file etc/doas.conf
+| permit nopass  :wheel # all of them
 file etc/nsswitch.conf
 | sudoers: files ldap
 ",
@@ -147,6 +149,7 @@ file etc/nsswitch.conf
 sudo | Defaults env_reset | /etc/sudoers
 sudo | User_Alias ADMINS = a, b | /etc/sudoers
 sudo | not = = sudoers ( | /etc/sudoers.d/x
+sudo | permit nopass :wheel | /etc/doas.conf
 unknown | /etc/nsswitch.conf | sudo asks ldap too, whose rules are not in the image
 ",
     );

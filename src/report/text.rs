@@ -19,13 +19,18 @@ pub(super) fn is_text(content: &[u8]) -> bool {
 pub(crate) fn misleads(text: &[u8]) -> bool {
     let overwrites = || text.replace("\r\n", "\n").contains(&b'\r');
     text.utf8_chunks()
-        .any(|chunk| chunk.valid().contains(is_bidi))
+        .any(|chunk| chunk.valid().contains(|c| is_bidi(c) || is_separator(c)))
         || overwrites()
 }
 
 /// Whether a terminal or a browser would do something else with it than show it where it stands.
 pub(super) fn is_misleading(c: char) -> bool {
-    c.is_control() || is_bidi(c) || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control() || is_bidi(c) || is_separator(c)
+}
+
+/// What some take for the end of a line, and git does not.
+fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_bidi(c: char) -> bool {
@@ -160,6 +165,7 @@ mod tests {
         assert!(is_text(b"a\tb\r\n\x0cc \xfc \xc3\xbc"));
         assert!(!is_text(b"\0") && !is_text(b"\x1b[2J") && !is_text("\u{9b}2J".as_bytes()));
         assert!(misleads(b"+evil\rgood\n") && misleads("\u{202e}".as_bytes()));
+        assert!(misleads("a\u{2028}+b\n".as_bytes()));
         assert!(!misleads("a\r\nb é\n".as_bytes()));
     }
 }

@@ -211,6 +211,7 @@ tools! {
     LDD "ldd" "libc-bin"
     MOUNT "mount" "mount"
     GCC "gcc" "gcc"
+    SCRIPT "script" "bsdutils"
     CHROMIUM "chromium" "chromium"
     CHROMEDRIVER "chromedriver" "chromium-driver"
 }
