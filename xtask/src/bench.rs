@@ -123,7 +123,7 @@ fn difference(casehard: &Path, image: &Path, folder: &Path, runs: usize) -> Resu
             mkdir "$4/old" "$4/new"
             tar -xf "$2" -C "$4/old"
             tar -xf "$3" -C "$4/new"
-            diff -r --no-dereference "$4/old" "$4/new" >/dev/null"#,
+            diff -r --no-dereference "$4/old" "$4/new" >/dev/null || test $? -eq 1"#,
         )
     };
     let (ours, theirs) = paired(runs, ours, theirs)?;
