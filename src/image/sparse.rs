@@ -95,7 +95,7 @@ pub(super) fn pax_fits(
 }
 
 /// One number of a map that stands before the data.
-fn line(map: &mut impl BufRead, read: &mut u64) -> io::Result<Option<u64>> {
+pub(super) fn line(map: &mut impl BufRead, read: &mut u64) -> io::Result<Option<u64>> {
     let mut text = Vec::new();
     *read += io::Read::take(map, 32).read_until(b'\n', &mut text)? as u64;
     Ok(text.strip_suffix(b"\n").and_then(parse_number))

@@ -179,6 +179,8 @@ tools! {
     BSDTAR "bsdtar" "libarchive-tools"
     GETCAP "getcap" "libcap2-bin"
     SETCAP "setcap" "libcap2-bin"
+    DIFF "diff" "diffutils"
+    FIND "find" "findutils"
     GIT "git" "git"
     PATCH "patch" "patch"
     MAKE "make" "make"
@@ -209,4 +211,7 @@ tools! {
     LDD "ldd" "libc-bin"
     MOUNT "mount" "mount"
     GCC "gcc" "gcc"
+    SCRIPT "script" "bsdutils"
+    CHROMIUM "chromium" "chromium"
+    CHROMEDRIVER "chromedriver" "chromium-driver"
 }
