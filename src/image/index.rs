@@ -11,7 +11,7 @@ use tar::Header;
 
 use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
 use super::pax::{self, Record};
-use super::sparse::{self, Ranges};
+use super::sparse::{self, Map};
 use super::stream::TarStream;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
 
@@ -21,6 +21,9 @@ const EXTENSION_LIMIT: u64 = 1 << 20;
 
 /// The longest path or link target that Linux takes, in bytes.
 pub(crate) const PATH_LIMIT: usize = 4095;
+
+/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+const ID_LIMIT: u64 = u32::MAX as u64;
 
 /// The members of a tar stream in order, and where they end.
 #[derive(Debug)]
@@ -290,7 +293,8 @@ impl Walker<'_> {
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
         let typeflag = header.as_bytes()[156];
-        let number = |what: &str, value: Option<u64>| match pax::value(records, what) {
+        let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
+            // An empty one takes the record back, says POSIX, but some take it for zero.
             Some(text) => parse_number(text).map_or_else(
                 || damage(at, format!("the PAX record `{what}` is not a number")),
                 Ok,
@@ -299,6 +303,10 @@ impl Walker<'_> {
                 || damage(at, format!("the {what} field is not a number")),
                 Ok,
             ),
+        };
+        let id = |what: &str, value: Option<u64>| match number(what, value)? {
+            id if id < ID_LIMIT => Ok(id),
+            id => damage(at, format!("the {what} {id} is more than Linux has")),
         };
         let path = agreed(
             at,
@@ -316,7 +324,17 @@ impl Walker<'_> {
         )?;
         let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
         let kind = match typeflag {
-            b'0' | 0 if path.ends_with(b"/") => EntryKind::Directory,
+            0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => {
+                EntryKind::Directory
+            }
+            b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+                return damage(
+                    at,
+                    format!(
+                        "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+                    ),
+                );
+            }
             b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
             b'0' | 0 | b'7' => EntryKind::File,
             b'1' => EntryKind::HardLink,
@@ -379,9 +397,7 @@ impl Walker<'_> {
             (EntryKind::SparseFile, b'S') => {
                 records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
             }
-            (EntryKind::SparseFile, _) => {
-                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
-            }
+            (EntryKind::SparseFile, _) => sparse::pax_fits(records, self.stream, data, stored)?,
             _ => true,
         };
         if !fits {
@@ -395,8 +411,8 @@ impl Walker<'_> {
             kind,
             link,
             mode,
-            uid: number("uid", id_field(&header.as_old().uid, header.uid()))?,
-            gid: number("gid", id_field(&header.as_old().gid, header.gid()))?,
+            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
             mtime: match pax::value(records, "mtime") {
                 Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
                     .unwrap_or_default(),
@@ -422,7 +438,7 @@ impl Walker<'_> {
         let Some(header) = header.as_gnu() else {
             return damage(self.at, ODD_MAP);
         };
-        let (mut more, mut ranges) = (header.is_extended(), Ranges::of_gnu_header(header));
+        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
         while more {
             let mut block = tar::GnuExtSparseHeader::new();
             if self.stream.len() - data < BLOCK {
@@ -436,7 +452,7 @@ impl Walker<'_> {
             ranges = ranges.and_then(|all| all.with_block(&block));
             data += BLOCK;
         }
-        if !ranges.is_some_and(|all| all.fit(stored)) {
+        if !ranges.is_some_and(|map| map.fits(number_field(&header.realsize), stored)) {
             return damage(self.at, ODD_MAP);
         }
         Ok(data)
@@ -473,8 +489,7 @@ impl Walker<'_> {
     }
 }
 
-const ODD_MAP: &str =
-    "a sparse map does not fit the data that is stored; extractors disagree on where the file ends";
+const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 impl Entry {
@@ -520,6 +535,12 @@ fn agreed(
         (None, Some(gnu)) => gnu,
         (None, None) => header.into(),
     };
+    if name.is_empty() && what == "name" {
+        return damage(
+            at,
+            "an entry has no name; extractors disagree on what it is",
+        );
+    }
     if name.len() > PATH_LIMIT {
         return damage(
             at,

@@ -193,6 +193,7 @@ tools! {
     BUSYBOX_DYNAMIC_ARMHF "busybox-dynamic-armhf" "busybox:armhf"
     BUSYBOX_DYNAMIC_I386 "busybox-dynamic-i386" "busybox:i386"
     PYTHON3 "python3" "python3"
+    GO "go" "golang-go"
     MMDEBSTRAP "mmdebstrap" "mmdebstrap"
     QEMU_AARCH64 "qemu-aarch64" "qemu-user"
     QEMU_ARM "qemu-arm" "qemu-user"
