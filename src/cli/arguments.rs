@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use casehard::Compression;
+use casehard::image::Limits;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
@@ -136,6 +137,10 @@ pub(crate) struct Planning {
     #[arg(long)]
     pub(crate) root_owned: bool,
 
+    /// Raise or lower a limit on what the image may ask for; may repeat
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
+    pub(crate) limits: Vec<(String, String)>,
+
     /// Write the changes as a diff, with the reasons; `-` is stdout
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) diff: Option<PathBuf>,
@@ -175,6 +180,15 @@ fn compressions() -> impl clap::builder::TypedValueParser<Value = Compression> {
         let named = |one: &Compression| one.name() == name;
         Compression::ALL.into_iter().find(named).ok_or("unknown")
     })
+}
+
+fn limits() -> String {
+    let all = Limits::default().all();
+    let lines = all.map(|(name, value, what)| format!("\n  {name}: {what} [default: {value}]"));
+    format!(
+        "Raise or lower a limit on what the image may ask for; may repeat. VALUE may end in K, M or G:\n{}",
+        lines.concat()
+    )
 }
 
 fn set(text: &str) -> Result<(String, String), &'static str> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
+use casehard::image::Limits;
 use casehard::{Error, Image, Plan, PlanOptions, Recipe, Result, WriteOptions};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -103,9 +104,15 @@ fn plan(
 
 fn open(arguments: &Planning, progress: &Progress<'_>, signals: &Signals) -> Result<Image> {
     let callback = |phase, done, total| progress.advance(phase, done, total);
+    let mut limits = Limits::default();
+    for (name, value) in &arguments.limits {
+        let set = limits.set(name, value);
+        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
+    }
     input::open(
         &arguments.image,
         arguments.root_owned,
+        limits,
         Some(&callback),
         signals,
     )

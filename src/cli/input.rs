@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use casehard::image::Progress;
+use casehard::image::{Limits, Progress};
 use casehard::{Error, Image, OpenOptions, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -19,10 +19,14 @@ use super::signals::Signals;
 pub(crate) fn open(
     path: &Path,
     root_owned: bool,
+    limits: Limits,
     progress: Progress<'_>,
     signals: &Signals,
 ) -> Result<Image> {
-    let options = OpenOptions::new().root_owned(root_owned).progress(progress);
+    let options = OpenOptions::new()
+        .root_owned(root_owned)
+        .limits(limits)
+        .progress(progress);
     let piped = |input: io::Result<OwnedFd>| {
         let input = input.map_err(|source| Error::Io {
             action: "open",

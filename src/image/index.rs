@@ -10,14 +10,11 @@ use bstr::{BString, ByteSlice};
 use tar::Header;
 
 use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
+use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
 use super::stream::TarStream;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
-
-/// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
-/// 64 KiB for each extended attribute.
-const EXTENSION_LIMIT: u64 = 1 << 20;
 
 /// The longest path or link target that Linux takes, in bytes.
 pub(crate) const PATH_LIMIT: usize = 4095;
@@ -32,6 +29,8 @@ pub struct Archive {
     pub entries: Vec<Entry>,
     /// Where the end-of-archive marker begins (or the stream ends), in bytes.
     pub end: u64,
+    /// What it was held to.
+    pub(crate) limits: Limits,
 }
 
 /// What an entry makes when it is extracted.
@@ -120,9 +119,11 @@ fn damage<T>(offset: u64, message: impl Into<String>) -> Result<T, Damage> {
 }
 
 impl Archive {
-    pub(crate) fn index(stream: &TarStream) -> Result<Self, Damage> {
+    pub(crate) fn index(stream: &TarStream, limits: Limits) -> Result<Self, Damage> {
         let mut walker = Walker {
             stream,
+            limits,
+            names: 0,
             at: 0,
             pax: false,
             pending: Pending::default(),
@@ -131,6 +132,7 @@ impl Archive {
         while let Some(header) = walker.next_header()? {
             if let Some(entry) = walker.entry(&header)? {
                 walker.at = entry.end();
+                walker.count(&entry, entries.len())?;
                 entries.push(entry);
             }
         }
@@ -144,6 +146,7 @@ impl Archive {
         Ok(Self {
             entries,
             end: walker.at,
+            limits,
         })
     }
 }
@@ -169,6 +172,9 @@ fn only_zeros_from(stream: &TarStream, start: u64) -> Result<(), Damage> {
 struct Walker<'a> {
     stream: &'a TarStream,
     at: u64,
+    limits: Limits,
+    /// The bytes of all names and attributes so far.
+    names: u64,
     /// Whether a PAX header came by.
     pax: bool,
     pending: Pending,
@@ -222,6 +228,24 @@ impl Walker<'_> {
             header.as_mut_bytes()[263..265].copy_from_slice(b"00");
         }
         Ok(Some(header))
+    }
+
+    /// Holds the limits on what is kept in memory.
+    fn count(&mut self, entry: &Entry, before: usize) -> Result<(), Damage> {
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
+        self.names += names as u64;
+        let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
+        if before as u64 >= self.limits.entries {
+            return over("entries", self.limits.entries);
+        }
+        if self.names > self.limits.names {
+            return over("names", self.limits.names);
+        }
+        Ok(())
     }
 
     /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
@@ -469,20 +493,21 @@ impl Walker<'_> {
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
         let size = number_field(&header.as_old().size)
             .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
-        if size > EXTENSION_LIMIT {
-            return damage(
-                self.at,
-                format!("an extension header claims {size} bytes; {EXTENSION_LIMIT} are allowed"),
-            );
+        if size > self.limits.extension {
+            let (name, value) = ("extension", self.limits.extension);
+            return damage(self.at, Exceeded { name, value }.to_string());
         }
         let data = self.at + BLOCK;
-        if padded(data + size) > self.stream.len() {
+        let end = data
+            .checked_add(size)
+            .and_then(|end| end.checked_next_multiple_of(BLOCK));
+        if end.is_none_or(|end| end > self.stream.len()) {
             return damage(
                 self.at,
                 "the archive is cut short inside an extension header",
             );
         }
-        let mut bytes = vec![0; usize::try_from(size).expect("at most EXTENSION_LIMIT")];
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
         self.stream.read_exact_at(&mut bytes, data)?;
         self.at = padded(data + size);
         Ok(bytes)

@@ -7,6 +7,7 @@ mod directory;
 mod fields;
 mod head;
 mod index;
+mod limits;
 mod pax;
 mod progress;
 mod sparse;
@@ -23,12 +24,14 @@ use crate::error::{Error, Result};
 
 pub use codec::Compression;
 pub use index::{Archive, Entry, EntryKind};
+pub use limits::Limits;
 pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
 pub(crate) use codec::{Encoder, gzip_header};
 pub(crate) use head::{Format, Head, styled};
 pub(crate) use index::{Damage, PATH_LIMIT};
+pub(crate) use limits::Exceeded;
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use stream::Origin;
 
@@ -59,11 +62,12 @@ pub struct Image {
 #[derive(Clone, Copy, Default)]
 pub struct OpenOptions<'a> {
     root_owned: bool,
+    limits: Limits,
     progress: Progress<'a>,
 }
 
 impl<'a> OpenOptions<'a> {
-    /// The defaults: owners as they are, no progress.
+    /// The defaults: owners as they are, the usual limits, no progress.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -73,6 +77,13 @@ impl<'a> OpenOptions<'a> {
     #[must_use]
     pub fn root_owned(mut self, yes: bool) -> Self {
         self.root_owned = yes;
+        self
+    }
+
+    /// How much the image may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -95,7 +106,7 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::indexed(name, Compression::None, None, spooled);
+            return Image::indexed(name, Compression::None, None, spooled, self.limits);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -111,7 +122,7 @@ impl<'a> OpenOptions<'a> {
         let name = name.into();
         let spooled = spool::spool(
             &name,
-            input,
+            self.limits.reader(input, None),
             &mut Meter::new(self.progress, Phase::Read, None),
         )?;
         self.open_file(name, spooled)
@@ -132,7 +143,7 @@ impl<'a> OpenOptions<'a> {
         let compression = Compression::detect(&magic[..n]);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            return Image::indexed(name, compression, Some(file), tar);
+            return Image::indexed(name, compression, Some(file), tar, self.limits);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
@@ -140,9 +151,9 @@ impl<'a> OpenOptions<'a> {
             let counted = meter.reader(&file);
             let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
                 .map_err(failed())?;
-            spool::spool_decoded(&name, compression, decoder)?
+            spool::spool_decoded(&name, compression, self.limits.reader(decoder, Some(total)))?
         };
-        Image::indexed(name, compression, Some(file), spooled)
+        Image::indexed(name, compression, Some(file), spooled, self.limits)
     }
 }
 
@@ -175,9 +186,10 @@ impl Image {
         compression: Compression,
         original: Option<File>,
         tar: File,
+        limits: Limits,
     ) -> Result<Self> {
         let stream = TarStream::new(tar).map_err(Error::io("read", Path::new(&name)))?;
-        let archive = Archive::index(&stream).map_err(|damage| damage.of(&name))?;
+        let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
             compression,
@@ -215,7 +227,8 @@ impl Image {
     /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
     pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
         let stream = self.stream.spliced(splices);
-        let archive = Archive::index(&stream).map_err(|damage| damage.of(&self.name))?;
+        let archive =
+            Archive::index(&stream, self.archive.limits).map_err(|damage| damage.of(&self.name))?;
         Ok(Self {
             name: self.name.clone(),
             compression: self.compression,

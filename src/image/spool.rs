@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::codec::Compression;
+use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
 
@@ -24,6 +25,7 @@ pub(crate) fn unnamed() -> Result<File> {
 pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Result<File> {
     copy(meter.reader(input)).map_err(|failed| match failed {
         Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
+        Failed::Reading(e) if Exceeded::of(&e).is_some() => refused(name, &e),
         Failed::Reading(source) => Error::Io {
             action: "read",
             path: name.into(),
@@ -46,6 +48,7 @@ pub(crate) fn spool_decoded(
             path: name.into(),
             source,
         },
+        Failed::Reading(e) if Exceeded::of(&e).is_some() => refused(name, &e),
         Failed::Reading(e) => Error::Image {
             image: name.into(),
             offset: None,
@@ -58,6 +61,14 @@ pub(crate) fn spool_decoded(
         },
         Failed::Writing(error) => error,
     })
+}
+
+fn refused(name: &str, why: &io::Error) -> Error {
+    Error::Image {
+        image: name.into(),
+        offset: None,
+        message: why.to_string(),
+    }
 }
 
 enum Failed {

@@ -9,6 +9,10 @@ use super::{InodeId, Node, Rootfs};
 /// As many symbolic links as Linux follows in one look-up.
 const LINK_LIMIT: usize = 40;
 
+/// As many names as targets of links may add to one look-up: forty links of four kilobytes each, again for every entry, would
+/// keep a machine busy for hours.
+const STEP_LIMIT: usize = 1024;
+
 /// Where a path leads, whether or not something is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -24,8 +28,8 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// More links than Linux follows, or a circle of them.
-    #[error("{0} leads through more than 40 symbolic links")]
+    /// More links than Linux follows, or a circle of them, or links with more than a thousand names in all.
+    #[error("{0} leads through more than 40 symbolic links, or links of more than 1024 names")]
     Loop(BString),
     /// Something on the way is a file.
     #[error("{0} leads through {1}, which is not a directory")]
@@ -74,7 +78,8 @@ impl Rootfs {
 
     fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Location, LookupError> {
         let mut left: VecDeque<BString> = components(path).map(BString::from).collect();
-        let (mut directory, mut missing, mut links) = (Self::ROOT, Vec::<BString>::new(), 0);
+        let (mut directory, mut missing) = (Self::ROOT, Vec::<BString>::new());
+        let (mut links, mut steps) = (0, 0);
         while let Some(name) = left.pop_front() {
             if name == ".." {
                 if missing.pop().is_none() {
@@ -95,7 +100,8 @@ impl Rootfs {
                 Node::Directory(_) => directory = inode,
                 Node::Symlink(target) if follow_last || !left.is_empty() => {
                     links += 1;
-                    if links > LINK_LIMIT {
+                    steps += components(target).count();
+                    if links > LINK_LIMIT || steps > STEP_LIMIT {
                         return Err(LookupError::Loop(path.into()));
                     }
                     if target.starts_with(b"/") {

@@ -36,6 +36,8 @@ pub struct Rootfs {
     notes: Vec<String>,
     /// The symbolic links that paths of entries go through.
     ways: BTreeSet<InodeId>,
+    /// How many directories were made because a path needs them.
+    implied: u64,
 }
 
 /// A file, directory, link or device, apart from its names.

@@ -6,7 +6,13 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind, PATH_LIMIT};
+use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, PATH_LIMIT};
+
+/// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
+const NAMES_LIMIT: usize = 65_000;
+
+/// The different headers that the hard links of one file may have.
+const METAS_LIMIT: usize = 64;
 
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
@@ -17,14 +23,20 @@ impl Rootfs {
             dangling: Vec::new(),
             notes: Vec::new(),
             ways: BTreeSet::new(),
+            implied: 0,
         };
         for (number, entry) in (0u32..).zip(&archive.entries) {
-            rootfs
-                .extract(number, entry)
-                .map_err(|message| Damage::Tar {
-                    offset: entry.start,
-                    message,
-                })?;
+            let done = rootfs.extract(number, entry).and_then(|()| {
+                let (name, value) = ("implied", archive.limits.implied);
+                if rootfs.implied > value {
+                    return Err(Exceeded { name, value }.to_string());
+                }
+                Ok(())
+            });
+            done.map_err(|message| Damage::Tar {
+                offset: entry.start,
+                message,
+            })?;
         }
         Ok(rootfs)
     }
@@ -147,7 +159,19 @@ impl Rootfs {
         };
         let meta = Meta::from(entry);
         let inode = self.inode_mut(target);
+        if inode.names.len() >= NAMES_LIMIT {
+            return Err(format!(
+                "{} is a file's hard link number {NAMES_LIMIT}; most file systems take fewer",
+                entry.path
+            ));
+        }
         if inode.meta != meta && !inode.link_metas.contains(&meta) {
+            if inode.link_metas.len() >= METAS_LIMIT {
+                return Err(format!(
+                    "{} gives its file yet another mode, owner or attribute, after {METAS_LIMIT} hard links that did; that is no honest image",
+                    entry.path
+                ));
+            }
             inode.link_metas.push(meta);
         }
         inode.entries.push(number);
@@ -210,6 +234,7 @@ impl Rootfs {
                 .iter()
                 .fold(location.directory, |parent, name| {
                     let mtime = self.inode(parent).mtime;
+                    self.implied += 1;
                     self.add_directory(parent, name.as_bstr(), mtime)
                 })),
         }
@@ -245,12 +270,14 @@ impl Rootfs {
     }
 
     fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
-        self.set_entries(directory, name, Vec::new(), number);
+        if let Some(child) = self.child_mut(directory, name) {
+            child.entries.push(number);
+        }
     }
 
     fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Vec<u32>, number: u32) {
         if let Some(child) = self.child_mut(directory, name) {
-            child.entries.extend(earlier);
+            child.entries = earlier;
             child.entries.push(number);
         }
     }

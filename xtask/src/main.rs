@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench` and `docs`.
+//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench`, `docs`, `corpus` and `fuzz`.
 
 #![allow(
     clippy::print_stdout,
@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod docs;
+mod fuzz;
 mod harden;
 mod images;
 mod test;
@@ -32,6 +33,7 @@ enum Task {
     Test(test::Arguments),
     Bench(bench::Arguments),
     Docs(docs::Arguments),
+    Fuzz(fuzz::Arguments),
 }
 
 /// What a command ends with: whether it found everything well, or why it could not do its work.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
