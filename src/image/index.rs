@@ -9,7 +9,7 @@ use std::ops::Range;
 use bstr::{BString, ByteSlice};
 use tar::Header;
 
-use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
+use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
 use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
@@ -332,6 +332,12 @@ impl Walker<'_> {
             id if id < ID_LIMIT => Ok(id),
             id => damage(at, format!("the {what} {id} is more than Linux has")),
         };
+        if fields::strays(header) {
+            return damage(
+                at,
+                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+            );
+        }
         let path = agreed(
             at,
             "name",

@@ -11,7 +11,7 @@ const LINK_LIMIT: usize = 40;
 
 /// As many names as targets of links may add to one look-up: forty links of four kilobytes each, again for every entry, would
 /// keep a machine busy for hours.
-const STEP_LIMIT: usize = 1024;
+const STEP_LIMIT: usize = 4096;
 
 /// Where a path leads, whether or not something is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// More links than Linux follows, or a circle of them, or links with more than a thousand names in all.
-    #[error("{0} leads through more than 40 symbolic links, or links of more than 1024 names")]
+    /// More links than Linux follows, or a circle of them, or links with more than 4096 names in all.
+    #[error("{0} leads through more than 40 symbolic links, or links of more than 4096 names")]
     Loop(BString),
     /// Something on the way is a file.
     #[error("{0} leads through {1}, which is not a directory")]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[path = "../../tests/archives/cases.rs"]
+#[allow(dead_code, reason = "seeds are the archives alone")]
 mod cases;
 
 /// Run every fuzz target of fuzz/ for a bounded time, with seeds

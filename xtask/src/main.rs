@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod corpus;
 mod docs;
 mod fuzz;
 mod harden;
@@ -33,6 +34,7 @@ enum Task {
     Test(test::Arguments),
     Bench(bench::Arguments),
     Docs(docs::Arguments),
+    Corpus(corpus::Arguments),
     Fuzz(fuzz::Arguments),
 }
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
+        Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match outcome {
