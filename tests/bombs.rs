@@ -1,5 +1,10 @@
 //! Images that are made to exhaust a machine: refused soon, and with little memory.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "what each refusal took is worth to know"
+)]
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -161,14 +166,14 @@ fn a_header_that_claims_what_is_not_there_is_refused() {
     refused(
         |out| {
             out.write_all(header("x", b'x', 1 << 40).as_bytes())
-                .expect("the folder is writable")
+                .expect("the folder is writable");
         },
         "raise the limit `extension`",
     );
     refused(
         |out| {
             out.write_all(header("a", b'0', 1 << 40).as_bytes())
-                .expect("the folder is writable")
+                .expect("the folder is writable");
         },
         "cut short",
     );
@@ -254,4 +259,13 @@ fn limits_can_be_raised_and_lowered() {
     assert_eq!(code(&["--limit", "names=1"]), Some(3));
     assert_eq!(code(&["--limit", "entires=1"]), Some(2));
     assert_eq!(code(&["--limit", "entries=many"]), Some(2));
+}
+
+#[test]
+fn the_documented_limits_are_the_defaults() {
+    let doc = include_str!("../docs/archives.md");
+    for (name, value, what) in casehard::image::Limits::default().all() {
+        let row = format!("| `{name}` | {value} | {what} |");
+        assert!(doc.contains(&row), "{row}");
+    }
 }

@@ -2,6 +2,11 @@
 //!
 //! `cargo xtask corpus` gathers them and runs this; `CASEHARD_CORPUS` names the folder, with a folder for each project.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the reasons and the table are what it is run for"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic;

@@ -202,4 +202,6 @@ tools! {
     LDD "ldd" "libc-bin"
     MOUNT "mount" "mount"
     GCC "gcc" "gcc"
+    NM "nm" "binutils"
+    BWRAP "bwrap" "bubblewrap"
 }
