@@ -197,7 +197,7 @@ fn links_that_take_for_ever_to_follow_are_refused() {
             entry(out, "l40", b'2', "d", 0);
             (0..20_000).for_each(|n| entry(out, &format!("l0/{n}"), b'0', "", 0));
         },
-        "links of more than 4096 names",
+        "symbolic links of more than 4096 names",
     );
     refused(
         |out| {

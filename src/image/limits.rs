@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use super::stream::Bytes;
+use crate::error::Error;
+
 /// Bounds that honest images do not meet. A hostile one is refused there, before it fills the memory or the disk.
 ///
 /// ```
@@ -89,14 +92,25 @@ impl Limits {
         Ok(())
     }
 
+    /// The bytes of a tar stream that is decoded while it is read, as far as it may go.
+    pub(super) fn bytes<B: Bytes>(self, inner: &B, packed: u64) -> Bounded<'_, B> {
+        let (most, limit) = self.most(Some(packed));
+        Bounded { inner, most, limit }
+    }
+
     /// A reader that fails where a tar stream gets larger than allowed; `packed` is the size of its compressed form.
     pub(crate) fn reader<R: Read>(self, inner: R, packed: Option<u64>) -> Limited<R> {
+        let (left, limit) = self.most(packed);
+        Limited { inner, left, limit }
+    }
+
+    /// How large the tar stream of a file of some size may be, and by which limit.
+    fn most(self, packed: Option<u64>) -> (u64, (&'static str, u64)) {
         let by_ratio = packed.map(|packed| packed.saturating_mul(self.ratio).max(ANY_RATIO));
-        let (left, limit) = match by_ratio {
+        match by_ratio {
             Some(bytes) if bytes < self.size => (bytes, ("ratio", self.ratio)),
             _ => (self.size, ("size", self.size)),
-        };
-        Limited { inner, left, limit }
+        }
     }
 }
 
@@ -118,6 +132,34 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
+/// [`Bytes`] that may not go further than so far.
+pub(super) struct Bounded<'a, B> {
+    inner: &'a B,
+    most: u64,
+    limit: (&'static str, u64),
+}
+
+impl<B: Bytes> Bytes for Bounded<'_, B> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset >= self.most {
+            self.reaches(self.most.saturating_add(1))?;
+        }
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        if end <= self.most {
+            return self.inner.reaches(end);
+        }
+        // Whatever an entry claims, no more than that is decoded.
+        if self.inner.reaches(self.most.saturating_add(1))? {
+            let (name, value) = self.limit;
+            return Err(io::Error::other(Exceeded { name, value }));
+        }
+        Ok(false)
+    }
+}
+
 /// That an image asks for more than a limit.
 #[derive(Debug)]
 pub(crate) struct Exceeded {
@@ -129,6 +171,15 @@ impl Exceeded {
     /// What a read failed by, if that was a limit.
     pub(crate) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
+    }
+
+    /// The refusal of an image that a read failed for.
+    pub(crate) fn refusal(error: &io::Error, image: &str) -> Error {
+        Error::Image {
+            image: image.to_owned(),
+            offset: None,
+            message: error.to_string(),
+        }
     }
 }
 

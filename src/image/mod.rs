@@ -5,11 +5,14 @@
 mod codec;
 mod directory;
 mod fields;
+mod gzip;
 mod head;
 mod index;
 mod limits;
 mod pax;
 mod progress;
+mod reindex;
+mod sink;
 mod sparse;
 mod spool;
 mod stream;
@@ -19,8 +22,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use gzip::Gzip;
 
 pub use codec::Compression;
 pub use index::{Archive, Entry, EntryKind};
@@ -28,12 +33,13 @@ pub use limits::Limits;
 pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
-pub(crate) use codec::{Encoder, gzip_header};
+pub(crate) use codec::Encoder;
 pub(crate) use head::{Format, Head, styled};
 pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use limits::Exceeded;
 pub(crate) use progress::{Meter, is_stop};
-pub(crate) use stream::Origin;
+pub(crate) use sink::{FileSink, Sink, StreamSink};
+pub(crate) use stream::{Origin, Source};
 
 /// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
 /// new one.
@@ -42,7 +48,7 @@ pub struct Image {
     name: String,
     compression: Compression,
     /// The bytes as they came; none for a directory.
-    original: Option<File>,
+    original: Option<Arc<File>>,
     stream: TarStream,
     archive: Archive,
 }
@@ -106,7 +112,7 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::indexed(name, Compression::None, None, spooled, self.limits);
+            return Image::plain(name, Compression::None, None, spooled, self.limits);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -141,19 +147,23 @@ impl<'a> OpenOptions<'a> {
             });
         }
         let compression = Compression::detect(&magic[..n]);
+        let file = Arc::new(file);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            return Image::indexed(name, compression, Some(file), tar, self.limits);
+            return Image::plain(name, compression, Some(file), tar, self.limits);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
+        if compression == Compression::Gzip {
+            return Image::gzip(name, file, &mut meter, self.limits);
+        }
         let spooled = {
-            let counted = meter.reader(&file);
+            let counted = meter.reader(&*file);
             let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
                 .map_err(failed())?;
             spool::spool_decoded(&name, compression, self.limits.reader(decoder, Some(total)))?
         };
-        Image::indexed(name, compression, Some(file), spooled, self.limits)
+        Image::plain(name, compression, Some(file), spooled, self.limits)
     }
 }
 
@@ -181,19 +191,45 @@ impl Image {
         OpenOptions::new().open(path)
     }
 
-    fn indexed(
+    /// An image whose tar lies in a file as it is.
+    fn plain(
         name: String,
         compression: Compression,
-        original: Option<File>,
+        original: Option<Arc<File>>,
         tar: File,
         limits: Limits,
     ) -> Result<Self> {
-        let stream = TarStream::new(tar).map_err(Error::io("read", Path::new(&name)))?;
+        let stream =
+            TarStream::new(Source::Plain(tar)).map_err(Error::io("read", Path::new(&name)))?;
         let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
             compression,
             original,
+            stream,
+            archive,
+        })
+    }
+
+    /// A gzipped image: indexed while it is decoded, which is done once.
+    fn gzip(name: String, file: Arc<File>, meter: &mut Meter<'_>, limits: Limits) -> Result<Self> {
+        let compression = Compression::Gzip;
+        let failed = |e| codec::failure(e, &name, compression);
+        let scan = Gzip::scan(&file, meter).map_err(failed)?;
+        let packed = file.metadata().map_err(failed)?.len();
+        let archive =
+            Archive::index(&limits.bytes(&scan, packed), limits).map_err(
+                |damage| match damage {
+                    Damage::Io(e) => failed(e),
+                    damage @ Damage::Tar { .. } => damage.of(&name),
+                },
+            )?;
+        let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
+        let stream = TarStream::new(Source::Gzip(Box::new(gzip))).map_err(failed)?;
+        Ok(Self {
+            name,
+            compression,
+            original: Some(file),
             stream,
             archive,
         })
@@ -221,14 +257,16 @@ impl Image {
 
     /// The file as it came, compression and all; none for an image that was a directory.
     pub(crate) fn original(&self) -> Option<&File> {
-        self.original.as_ref()
+        self.original.as_deref()
     }
 
     /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
     pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
         let stream = self.stream.spliced(splices);
-        let archive =
-            Archive::index(&stream, self.archive.limits).map_err(|damage| damage.of(&self.name))?;
+        let archive = self
+            .archive
+            .reindex(&stream)
+            .map_err(|damage| damage.of(&self.name))?;
         Ok(Self {
             name: self.name.clone(),
             compression: self.compression,

@@ -11,7 +11,7 @@ use tar::{GnuExtSparseHeader, GnuHeader, GnuSparseHeader};
 
 use super::fields::{BLOCK, number_field, padded, parse_number};
 use super::pax::{self, Record};
-use super::stream::TarStream;
+use super::stream::Bytes;
 
 /// What a map's ranges come to, as long as they rise.
 #[derive(Clone, Copy, Default)]
@@ -72,7 +72,7 @@ impl Map {
 /// Whether the map that PAX records announce fits.
 pub(super) fn pax_fits(
     records: &[Record],
-    stream: &TarStream,
+    stream: &impl Bytes,
     data: u64,
     stored: u64,
 ) -> io::Result<bool> {
@@ -113,7 +113,7 @@ pub(super) fn pax_fits(
 }
 
 /// The map that stands before the data, and how many bytes it takes with its padding.
-fn stored_map(stream: &TarStream, data: u64, stored: u64) -> io::Result<Option<(Map, u64)>> {
+fn stored_map(stream: &impl Bytes, data: u64, stored: u64) -> io::Result<Option<(Map, u64)>> {
     let mut text = BufReader::new(stream.reader(data..data + stored));
     let mut read = 0;
     let Some(count) = line(&mut text, &mut read)? else {

@@ -28,9 +28,12 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// More links than Linux follows, or a circle of them, or links with more than 4096 names in all.
-    #[error("{0} leads through more than 40 symbolic links, or links of more than 4096 names")]
+    /// More links than Linux follows, or a circle of them.
+    #[error("{0} leads through more than 40 symbolic links")]
     Loop(BString),
+    /// Links whose targets have more names than any honest image's.
+    #[error("{0} leads through symbolic links of more than 4096 names")]
+    TooLong(BString),
     /// Something on the way is a file.
     #[error("{0} leads through {1}, which is not a directory")]
     NotADirectory(BString, BString),
@@ -101,8 +104,11 @@ impl Rootfs {
                 Node::Symlink(target) if follow_last || !left.is_empty() => {
                     links += 1;
                     steps += components(target).count();
-                    if links > LINK_LIMIT || steps > STEP_LIMIT {
+                    if links > LINK_LIMIT {
                         return Err(LookupError::Loop(path.into()));
+                    }
+                    if steps > STEP_LIMIT {
+                        return Err(LookupError::TooLong(path.into()));
                     }
                     if target.starts_with(b"/") {
                         directory = Self::ROOT;
