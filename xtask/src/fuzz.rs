@@ -2,9 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 #[path = "../../tests/archives/cases.rs"]
 #[allow(dead_code, reason = "seeds are the archives alone")]
@@ -26,9 +29,10 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 
 /// The targets, and how long an input of each may be.
-const TARGETS: [(&str, usize); 7] = [
+const TARGETS: [(&str, usize); 8] = [
     ("tar_index", 16 << 10),
     ("apply", 16 << 10),
+    ("gzip", 16 << 10),
     ("recipe", 4 << 10),
     ("unit", 2 << 10),
     ("group", 2 << 10),
@@ -141,6 +145,11 @@ fn seed(name: &str, corpus: &Path) -> Result<(), String> {
                 put(case.name, &case.bytes)?;
             }
         }
+        "gzip" => {
+            for (name, data) in deflated() {
+                put(&name, &data)?;
+            }
+        }
         "elf" => put(
             "busybox",
             &casehard_testimages::busybox(
@@ -160,6 +169,24 @@ fn seed(name: &str, corpus: &Path) -> Result<(), String> {
         put(&file.file_name().to_string_lossy(), &bytes)?;
     }
     Ok(())
+}
+
+/// Some of the odd archives as deflate data, at each level.
+fn deflated() -> Vec<(String, Vec<u8>)> {
+    let small = cases::cases()
+        .into_iter()
+        .step_by(9)
+        .map(|case| (case.name, case.bytes));
+    let small = small.filter(|(_, bytes)| bytes.len() < 64 << 10);
+    small
+        .flat_map(|(name, bytes)| {
+            (0..10).map(move |level| {
+                let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
+                let data = encoder.write_all(&bytes).and_then(|()| encoder.finish());
+                (format!("{name}-{level}"), data.unwrap_or_default())
+            })
+        })
+        .collect()
 }
 
 fn fuzz(
