@@ -165,6 +165,7 @@ impl Archive {
                 "an extension header has no entry after it: the archive is cut short",
             );
         }
+        entries.shrink_to_fit();
         if !before.is_some_and(|b| b.ends(walker.at)) {
             only_zeros_from(stream, walker.at)?;
         }

@@ -18,12 +18,13 @@ const CHUNK: usize = 192 << 10;
 const EXCESS: usize = 2 + 258 + 32;
 const BUFFER: usize = WINDOW + CHUNK + EXCESS;
 
-/// A deflate stream in a file, decoded piece by piece.
+/// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
+/// [`ahead`](super::ahead) makes of them.
 #[derive(Debug)]
-pub(super) struct Inflater {
+pub(super) struct Inflater<U = u8> {
     input: Input,
     /// A window, then what was decoded since.
-    buffer: Vec<u8>,
+    buffer: Vec<U>,
     /// Where what the caller has not taken yet begins.
     fresh: usize,
     /// One past the last decoded byte.
@@ -53,6 +54,18 @@ pub(super) enum Place {
     End,
 }
 
+/// All that a decoder has to know, with its window, to go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stand {
+    /// The next bit to decode, of the file.
+    pub(super) bit: u64,
+    /// Where the header of the block lies that the decoder is in, or was last.
+    pub(super) block: u64,
+    pub(super) place: Place,
+    /// Whether that block is its stream's last.
+    pub(super) last: bool,
+}
+
 /// Why the decoder came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -64,48 +77,53 @@ pub(super) enum Step {
     End,
 }
 
-impl Inflater {
+impl<U: Copy + Default + From<u8>> Inflater<U> {
     /// The stream at a bit of a file. `window` is what stands before that place, in the stream's own bytes.
-    pub(super) fn new(file: Arc<File>, bit: u64, window: &[u8]) -> io::Result<Self> {
-        let mut buffer = vec![0; BUFFER];
-        let low = WINDOW - window.len();
-        buffer[low..WINDOW].copy_from_slice(window);
-        Ok(Self {
+    pub(super) fn new(file: Arc<File>, bit: u64, window: &[U]) -> io::Result<Self> {
+        let mut inflater = Self {
             input: Input::new(file, bit)?,
-            buffer,
-            fresh: WINDOW,
-            at: WINDOW,
-            low,
-            oldest: low,
+            buffer: vec![U::default(); BUFFER],
+            fresh: 0,
+            at: 0,
+            low: 0,
+            oldest: 0,
             block: bit,
             place: Place::Header,
             last: false,
             literals: Vec::new(),
             distances: Vec::new(),
-        })
+        };
+        inflater.follow(window);
+        Ok(inflater)
     }
 
-    /// Goes on where another decoder was: at a bit, in the block whose header lies at another.
-    pub(super) fn resume(
-        file: Arc<File>,
-        bit: u64,
-        block: u64,
-        place: Place,
-        last: bool,
-        window: &[u8],
-    ) -> io::Result<Self> {
-        let in_codes = place == Place::Codes;
-        let mut inflater = Self::new(
-            Arc::clone(&file),
-            if in_codes { block } else { bit },
-            window,
-        )?;
-        if in_codes {
-            inflater.header()?;
-            inflater.input = Input::new(file, bit)?;
+    /// Goes on where this or another decoder was.
+    pub(super) fn resume(&mut self, stand: &Stand, window: &[U]) -> io::Result<()> {
+        self.follow(window);
+        if stand.place == Place::Codes {
+            self.input.seek(stand.block)?;
+            self.header()?;
         }
-        (inflater.block, inflater.place, inflater.last) = (block, place, last);
-        Ok(inflater)
+        self.input.seek(stand.bit)?;
+        (self.block, self.place, self.last) = (stand.block, stand.place, stand.last);
+        Ok(())
+    }
+
+    /// Makes a window all that was decoded before.
+    fn follow(&mut self, window: &[U]) {
+        self.low = WINDOW - window.len();
+        self.buffer[self.low..WINDOW].copy_from_slice(window);
+        (self.oldest, self.fresh, self.at) = (self.low, WINDOW, WINDOW);
+    }
+
+    /// What it takes to go on from here.
+    pub(super) fn stand(&self) -> Stand {
+        Stand {
+            bit: self.bit(),
+            block: self.block,
+            place: self.place,
+            last: self.last,
+        }
     }
 
     /// Begins another stream at the byte where the input is; nothing of the last one can be reached from it.
@@ -124,17 +142,8 @@ impl Inflater {
         self.input.bit()
     }
 
-    pub(super) fn place(&self) -> Place {
-        self.place
-    }
-
-    /// Whether the block that the decoder is in is its stream's last.
-    pub(super) fn last(&self) -> bool {
-        self.last
-    }
-
     /// What was decoded and not taken yet.
-    pub(super) fn fresh(&self) -> &[u8] {
+    pub(super) fn fresh(&self) -> &[U] {
         &self.buffer[self.fresh..self.at]
     }
 
@@ -145,17 +154,12 @@ impl Inflater {
     }
 
     /// All that is held of what was decoded, in this stream or those before it.
-    pub(super) fn recent(&self) -> &[u8] {
+    pub(super) fn recent(&self) -> &[U] {
         &self.buffer[self.oldest..self.at]
     }
 
-    /// Where the header of the block lies that the decoder is in, or was last.
-    pub(super) fn block(&self) -> u64 {
-        self.block
-    }
-
     /// The bytes that a match may reach from here.
-    pub(super) fn window(&self) -> &[u8] {
+    pub(super) fn window(&self) -> &[U] {
         &self.buffer[self.low.max(self.at - WINDOW)..self.at]
     }
 
@@ -196,8 +200,12 @@ impl Inflater {
                     }
                 }
                 Place::Stored(left) => {
-                    let room = (WINDOW + CHUNK - self.at).min(left);
-                    let n = self.input.copy(&mut self.buffer[self.at..self.at + room])?;
+                    let mut bytes = [0; 4 << 10];
+                    let room = (WINDOW + CHUNK - self.at).min(left).min(bytes.len());
+                    let n = self.input.copy(&mut bytes[..room])?;
+                    for (unit, byte) in self.buffer[self.at..].iter_mut().zip(&bytes[..n]) {
+                        *unit = U::from(*byte);
+                    }
                     self.at += n;
                     self.place = Place::Stored(left - n);
                 }
@@ -319,7 +327,7 @@ impl Inflater {
         let distances: &[u32; DISTANCES] =
             self.distances[..DISTANCES].try_into().expect("its size");
         let (input, mut pos, mut bits) = self.input.parts();
-        let out: &mut [u8; BUFFER] = (&mut self.buffer[..]).try_into().expect("its size");
+        let out: &mut [U; BUFFER] = (&mut self.buffer[..]).try_into().expect("its size");
         let mut at = self.at;
         bits.refill(input, &mut pos);
         let mut entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
@@ -332,17 +340,17 @@ impl Inflater {
             }
             if entry & LITERAL != 0 {
                 bits.skip(entry & 63);
-                out[at] = literal(entry);
+                out[at] = U::from(literal(entry));
                 at += 1;
                 entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
                 if entry & LITERAL != 0 {
                     bits.skip(entry & 63);
-                    out[at] = literal(entry);
+                    out[at] = U::from(literal(entry));
                     at += 1;
                     entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
                     if entry & LITERAL != 0 {
                         bits.skip(entry & 63);
-                        out[at] = literal(entry);
+                        out[at] = U::from(literal(entry));
                         at += 1;
                         bits.refill(input, &mut pos);
                         entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
@@ -358,7 +366,7 @@ impl Inflater {
                         [(entry >> 16 & 0x7fff) as usize + bits.peek(entry >> 8 & 31) as usize];
                     if entry & LITERAL != 0 {
                         bits.skip(entry & 63);
-                        out[at] = literal(entry);
+                        out[at] = U::from(literal(entry));
                         at += 1;
                         bits.refill(input, &mut pos);
                         entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
@@ -423,14 +431,14 @@ fn value(entry: u32, bits: &mut super::input::Bits) -> usize {
 
 /// Copies a match; may write up to 31 bytes more than it has.
 #[inline(always)]
-fn repeat(out: &mut [u8; BUFFER], at: usize, distance: usize, length: usize) {
+fn repeat<U: Copy + Default>(out: &mut [U; BUFFER], at: usize, distance: usize, length: usize) {
     if distance >= 32 {
-        by::<32>(out, at, distance, length);
+        by::<U, 32>(out, at, distance, length);
     } else if distance == 1 {
         let byte = out[at - 1];
         out[at..at + length].fill(byte);
     } else if distance >= 8 {
-        by::<8>(out, at, distance, length);
+        by::<U, 8>(out, at, distance, length);
     } else {
         // What is copied grows by what was just written.
         for at in at..at + length {
@@ -441,12 +449,18 @@ fn repeat(out: &mut [u8; BUFFER], at: usize, distance: usize, length: usize) {
 
 /// Copies in pieces that do not reach what they write.
 #[inline(always)]
-fn by<const PIECE: usize>(out: &mut [u8; BUFFER], at: usize, distance: usize, length: usize) {
+fn by<U: Copy + Default, const PIECE: usize>(
+    out: &mut [U; BUFFER],
+    at: usize,
+    distance: usize,
+    length: usize,
+) {
     let end = at + length;
     let mut at = at;
     loop {
         let from = at - distance;
-        let piece: [u8; PIECE] = out[from..from + PIECE].try_into().expect("its size");
+        let mut piece = [U::default(); PIECE];
+        piece.copy_from_slice(&out[from..from + PIECE]);
         out[at..at + PIECE].copy_from_slice(&piece);
         at += PIECE;
         if at >= end {

@@ -73,6 +73,20 @@ impl Input {
         Ok(input)
     }
 
+    /// Goes to another bit of the file.
+    pub(super) fn seek(&mut self, bit: u64) -> io::Result<()> {
+        let end = self.base + self.end.unwrap_or(self.buffer.len()) as u64;
+        self.bits = Bits::default();
+        match usize::try_from((bit / 8).wrapping_sub(self.base)) {
+            Ok(at) if (self.base..end).contains(&(bit / 8)) => self.at = at,
+            _ => {
+                self.buffer.clear();
+                (self.base, self.at, self.end) = (bit / 8, 0, None);
+            }
+        }
+        self.take((bit % 8) as u32).map(drop)
+    }
+
     /// Where the next bit lies in the file.
     pub(super) fn bit(&self) -> u64 {
         (self.base + self.at as u64) * 8 - u64::from(self.bits.count)

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::inflate::Place;
+use super::inflate::Stand;
 use super::member::Header;
 
 /// A gzip file as one pass saw it.
@@ -52,15 +52,12 @@ pub(super) struct Row {
 /// A place from which decoding can go on.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
-    pub(super) bit: u64,
+    pub(super) stand: Stand,
     pub(super) output: u64,
-    pub(super) block: u64,
-    pub(super) place: Place,
-    pub(super) last: bool,
     pub(super) window: Box<[u8]>,
 }
 
-/// Four MiB of windows at most.
+/// Two to four MiB of windows for any larger image.
 const CHECKPOINTS: usize = 128;
 const ROWS: usize = 1 << 17;
 const MEMBERS: usize = 1 << 15;
@@ -70,7 +67,7 @@ impl Map {
         Self {
             members: Vec::new(),
             checkpoints: Vec::new(),
-            spacing: 2 << 20,
+            spacing: 4 << 20,
             granule: 16 << 10,
             rows: 0,
         }

@@ -4,6 +4,7 @@
 //! checkpoint from which decoding can go on. Later reads decode from the nearest checkpoint. To write a changed file, the
 //! blocks whose bytes and window are the same are copied as they are, and only the rest is compressed (`splice`).
 
+mod ahead;
 mod huffman;
 mod inflate;
 mod input;
@@ -19,8 +20,9 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ahead::Deal;
 use inflate::{Inflater, Step};
-use map::{Checkpoint, Map};
+use map::Map;
 
 use super::Meter;
 pub(crate) use scan::Scan;
@@ -53,8 +55,8 @@ struct Page {
 }
 
 const PAGE: u64 = 64 << 10;
-/// How many pages are kept: 2 MiB, which hold what planning goes back to.
-const PAGES: usize = 32;
+/// How many pages are kept: 1.5 MiB, which hold what planning goes back to.
+const PAGES: usize = 24;
 
 impl Gzip {
     /// Begins the pass over a file.
@@ -62,7 +64,7 @@ impl Gzip {
         file: &Arc<File>,
         meter: &'a mut Meter<'p>,
     ) -> io::Result<Scan<'a, 'p>> {
-        Scan::new(Arc::clone(file), meter)
+        Scan::new(file, Deal::default(), meter)
     }
 
     /// What the pass over the file found, to be read at any place.
@@ -95,17 +97,6 @@ impl Gzip {
         buffer[..n].copy_from_slice(&bytes[..n]);
         Ok(n)
     }
-
-    fn resume(&self, checkpoint: &Checkpoint) -> io::Result<Inflater> {
-        Inflater::resume(
-            Arc::clone(&self.file),
-            checkpoint.bit,
-            checkpoint.block,
-            checkpoint.place,
-            checkpoint.last,
-            &checkpoint.window,
-        )
-    }
 }
 
 impl Reader {
@@ -127,14 +118,16 @@ impl Reader {
     fn decode(&mut self, gzip: &Gzip, number: u64) -> io::Result<()> {
         let (start, end) = (number * PAGE, ((number + 1) * PAGE).min(gzip.len));
         let checkpoint = gzip.map.checkpoint(start);
-        let on_the_way = (checkpoint.output..=start).contains(&self.output);
+        let on_the_way =
+            self.inflater.is_some() && (checkpoint.output..=start).contains(&self.output);
         let mut inflater = match self.inflater.take() {
-            Some(inflater) if on_the_way => inflater,
-            _ => {
-                self.output = checkpoint.output;
-                gzip.resume(checkpoint)?
-            }
+            Some(inflater) => inflater,
+            None => Inflater::new(Arc::clone(&gzip.file), 0, &[])?,
         };
+        if !on_the_way {
+            inflater.resume(&checkpoint.stand, &checkpoint.window)?;
+            self.output = checkpoint.output;
+        }
         while self.output < end {
             let fresh = inflater.fresh();
             if fresh.is_empty() {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::inflate::{Inflater, Step};
+use super::ahead::{Ahead, Deal, Guess};
+use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
 use super::map::{Checkpoint, Map, Member, Row};
 use super::member::{self, Header};
 use crate::image::Meter;
@@ -20,6 +21,9 @@ pub(crate) struct Scan<'a, 'p> {
 
 struct State<'a, 'p> {
     inflater: Inflater,
+    ahead: Ahead,
+    /// What was last taken from a guess, with the window before it; empty once the decoder has gone on.
+    taken: Vec<u8>,
     map: Map,
     crc: Hasher,
     /// Bytes decoded so far.
@@ -31,9 +35,11 @@ struct State<'a, 'p> {
 }
 
 impl<'a, 'p> Scan<'a, 'p> {
-    pub(super) fn new(file: Arc<File>, meter: &'a mut Meter<'p>) -> io::Result<Self> {
+    pub(super) fn new(file: &Arc<File>, deal: Deal, meter: &'a mut Meter<'p>) -> io::Result<Self> {
         let mut state = State {
-            inflater: Inflater::new(file, 0, &[])?,
+            inflater: Inflater::new(Arc::clone(file), 0, &[])?,
+            ahead: Ahead::new(file, deal)?,
+            taken: Vec::new(),
             map: Map::new(),
             crc: Hasher::new(),
             output: 0,
@@ -63,7 +69,10 @@ impl Bytes for Scan<'_, '_> {
         if !state.reaches(offset.saturating_add(1))? {
             return Ok(0);
         }
-        let recent = state.inflater.recent();
+        let recent = match &state.taken[..] {
+            [] => state.inflater.recent(),
+            taken => taken,
+        };
         let back = usize::try_from(state.output - offset).unwrap_or(usize::MAX);
         let start = recent
             .len()
@@ -88,46 +97,106 @@ impl State<'_, '_> {
     }
 
     fn advance(&mut self) -> io::Result<()> {
+        self.taken.clear();
         let step = self.inflater.step()?;
         let fresh = self.inflater.fresh();
         let count = fresh.len();
         self.crc.update(fresh);
         self.output += count as u64;
         self.inflater.take(count);
-        let read = self.inflater.bit() / 8;
-        self.meter.advance(read - self.metered)?;
-        self.metered = read;
+        self.tell()?;
         match step {
-            Step::Full => {}
-            Step::Block => self.map.add_row(Row {
-                bit: self.inflater.bit(),
-                output: self.output,
-                crc: self.crc.clone().finalize(),
-            }),
+            Step::Full => self.checkpoint(),
+            Step::Block => {
+                self.add_row(self.inflater.bit());
+                self.checkpoint();
+                self.leap()?;
+            }
             Step::End => {
                 self.end_member()?;
-                if self.only_padding_follows()? {
-                    self.ended = true;
-                    return Ok(());
+                self.ended = self.only_padding_follows()?;
+                if !self.ended {
+                    self.begin_member()?;
                 }
-                self.begin_member()?;
             }
-        }
-        if self.map.wants_checkpoint(self.output) {
-            self.add_checkpoint();
         }
         Ok(())
     }
 
-    fn add_checkpoint(&mut self) {
-        self.map.add_checkpoint(Checkpoint {
-            bit: self.inflater.bit(),
+    /// Takes what was decoded ahead, if that began with the block that begins here.
+    fn leap(&mut self) -> io::Result<()> {
+        while let Some(guess) = self.ahead.guess(self.inflater.bit()) {
+            let mut taken = Vec::with_capacity(WINDOW + guess.len());
+            let window = self.inflater.window();
+            taken.extend_from_slice(window);
+            if !guess.put(window, &mut taken) {
+                return Ok(());
+            }
+            self.taken = taken;
+            self.note(&guess);
+            let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
+            self.inflater.resume(&guess.end, window)?;
+            self.tell()?;
+            if guess.end.place != Place::Header {
+                return Ok(());
+            }
+            self.add_row(guess.end.bit);
+        }
+        Ok(())
+    }
+
+    /// Counts and maps what was taken from a guess.
+    fn note(&mut self, guess: &Guess) {
+        let mut done = self.taken.len() - guess.len();
+        for (bit, before) in &guess.blocks {
+            let at = self.taken.len() - guess.len() + before;
+            self.crc.update(&self.taken[done..at]);
+            self.output += (at - done) as u64;
+            done = at;
+            self.add_row(*bit);
+            if self.map.wants_checkpoint(self.output) {
+                let stand = Stand {
+                    bit: *bit,
+                    block: *bit,
+                    place: Place::Header,
+                    last: false,
+                };
+                let window = &self.taken[at.saturating_sub(WINDOW)..at];
+                self.map.add_checkpoint(Checkpoint {
+                    stand,
+                    output: self.output,
+                    window: window.into(),
+                });
+            }
+        }
+        self.crc.update(&self.taken[done..]);
+        self.output += (self.taken.len() - done) as u64;
+    }
+
+    /// Tells the meter how far the file was read.
+    fn tell(&mut self) -> io::Result<()> {
+        let read = self.inflater.bit() / 8;
+        self.meter.advance(read.saturating_sub(self.metered))?;
+        self.metered = self.metered.max(read);
+        Ok(())
+    }
+
+    fn add_row(&mut self, bit: u64) {
+        self.map.add_row(Row {
+            bit,
             output: self.output,
-            block: self.inflater.block(),
-            place: self.inflater.place(),
-            last: self.inflater.last(),
-            window: self.inflater.window().into(),
+            crc: self.crc.clone().finalize(),
         });
+    }
+
+    fn checkpoint(&mut self) {
+        if self.map.wants_checkpoint(self.output) {
+            self.map.add_checkpoint(Checkpoint {
+                stand: self.inflater.stand(),
+                output: self.output,
+                window: self.inflater.window().into(),
+            });
+        }
     }
 
     fn begin_member(&mut self) -> io::Result<()> {
@@ -144,20 +213,14 @@ impl State<'_, '_> {
             rows: Vec::new(),
             crc: 0,
         });
-        self.map.add_row(Row {
-            bit,
-            output: self.output,
-            crc: 0,
-        });
-        if self.map.wants_checkpoint(self.output) {
-            self.add_checkpoint();
-        }
-        Ok(())
+        self.add_row(bit);
+        self.checkpoint();
+        self.leap()
     }
 
     fn end_member(&mut self) -> io::Result<()> {
         let data_end = self.inflater.bit();
-        let last_block = self.inflater.block();
+        let last_block = self.inflater.stand().block;
         let (crc, length) = member::trailer(self.inflater.input())?;
         let end = self.inflater.bit() / 8;
         let (output, found) = (self.output, std::mem::take(&mut self.crc).finalize());
