@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use casehard::Compression;
+use casehard::image::Limits;
 use casehard::report::{FORMATS, Format};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -163,6 +164,10 @@ pub(crate) struct Planning {
     #[arg(long)]
     pub(crate) root_owned: bool,
 
+    /// Raise or lower a limit on what the image may ask for; may repeat
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
+    pub(crate) limits: Vec<(String, String)>,
+
     /// What to write of it.
     #[command(flatten)]
     pub(crate) reports: Reports,
@@ -232,6 +237,10 @@ pub(crate) struct Diff {
     /// Take every file of a directory as owned by root
     #[arg(long)]
     pub(crate) root_owned: bool,
+
+    /// Raise or lower a limit on what an image may ask for; may repeat
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
+    pub(crate) limits: Vec<(String, String)>,
 }
 
 /// A form in which `diff` writes.
@@ -283,6 +292,15 @@ fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
         let mut formats = FORMATS.into_iter();
         formats.find(|f| f.name() == name).ok_or("unknown")
     })
+}
+
+fn limits() -> String {
+    let all = Limits::default().all();
+    let lines = all.map(|(name, value, what)| format!("\n  {name}: {what} [default: {value}]"));
+    format!(
+        "Raise or lower a limit on what the image may ask for; may repeat. VALUE may end in K, M or G:\n{}",
+        lines.concat()
+    )
 }
 
 fn set(text: &str) -> Result<(String, String), &'static str> {

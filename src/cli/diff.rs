@@ -19,13 +19,14 @@ pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result
         return Err(Error::Usage("only one of OLD and NEW can be stdin".into()));
     }
     let options = options(arguments)?;
+    let limits = input::limits(&arguments.limits)?;
     let signals = Signals::listen()?;
     let progress = Progress::new(progress, &signals);
     let work = || {
         let open = |path: &Path| -> Result<Image> {
             let callback = |phase, done, total| progress.advance(phase, done, total);
             let root_owned = arguments.root_owned && path.is_dir();
-            let image = input::open(path, root_owned, Some(&callback), &signals);
+            let image = input::open(path, root_owned, limits, Some(&callback), &signals);
             progress.clear();
             image
         };

@@ -132,9 +132,11 @@ fn read_lock(path: &Path) -> Result<Inventory> {
 
 fn open(arguments: &Planning, progress: &Progress<'_>, signals: &Signals) -> Result<Image> {
     let callback = |phase, done, total| progress.advance(phase, done, total);
+    let limits = input::limits(&arguments.limits)?;
     input::open(
         &arguments.image,
         arguments.root_owned,
+        limits,
         Some(&callback),
         signals,
     )

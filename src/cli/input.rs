@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use casehard::image::Progress;
+use casehard::image::{Limits, Progress};
 use casehard::{Error, Image, OpenOptions, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -15,14 +15,28 @@ use rustix::io::Errno;
 
 use super::signals::Signals;
 
+/// The limits, as far as the command line does not say otherwise.
+pub(crate) fn limits(sets: &[(String, String)]) -> Result<Limits> {
+    let mut limits = Limits::default();
+    for (name, value) in sets {
+        let set = limits.set(name, value);
+        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
+    }
+    Ok(limits)
+}
+
 /// Opens the image; a wait for a pipe's other end is over when a signal comes.
 pub(crate) fn open(
     path: &Path,
     root_owned: bool,
+    limits: Limits,
     progress: Progress<'_>,
     signals: &Signals,
 ) -> Result<Image> {
-    let options = OpenOptions::new().root_owned(root_owned).progress(progress);
+    let options = OpenOptions::new()
+        .root_owned(root_owned)
+        .limits(limits)
+        .progress(progress);
     let piped = |input: io::Result<OwnedFd>| {
         let input = input.map_err(|source| Error::Io {
             action: "open",

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
+use super::limits::Exceeded;
 use super::progress::is_stop;
 use crate::error::Error;
 
@@ -89,6 +90,9 @@ pub(super) fn decoder<'a>(
 pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -> Error {
     if is_stop(&error) {
         return Error::Interrupted;
+    }
+    if Exceeded::of(&error).is_some() {
+        return Exceeded::refusal(&error, image);
     }
     if error.raw_os_error().is_some() {
         return Error::io("read", Path::new(image))(error);

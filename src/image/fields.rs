@@ -61,6 +61,18 @@ pub(super) fn checksums(header: &Header) -> (u64, i64) {
         })
 }
 
+/// Whether there is something in the last part of a header that only some extractors read: Python takes it for a prefix of the
+/// name whatever the format, libarchive takes a part of it for the size and the map of holes in any GNU header, and Go's
+/// prefix is shorter in what star wrote.
+pub(super) fn strays(header: &Header) -> bool {
+    let bytes = header.as_bytes();
+    if bytes[257..263] == *b"ustar\0" {
+        return bytes[508..] == *b"tar\0" && bytes[475] != 0;
+    }
+    let sparse = bytes[257..265] == *b"ustar  \0" && bytes[156] == b'S';
+    !sparse && bytes[345..500].iter().any(|b| *b != 0)
+}
+
 pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
     text.to_str()
         .ok()

@@ -9,19 +9,19 @@ use std::ops::Range;
 use bstr::{BString, ByteSlice};
 use tar::Header;
 
-use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
+use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
+use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::reindex::Before;
-use super::sparse::{self, Ranges};
+use super::sparse::{self, Map};
 use super::stream::Bytes;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
 
-/// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
-/// 64 KiB for each extended attribute.
-const EXTENSION_LIMIT: u64 = 1 << 20;
-
 /// The longest path or link target that Linux takes, in bytes.
 pub(crate) const PATH_LIMIT: usize = 4095;
+
+/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+const ID_LIMIT: u64 = u32::MAX as u64;
 
 /// The members of a tar stream in order, and where they end.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Archive {
     pub end: u64,
     /// Where the first PAX header lies.
     pub(super) first_pax: Option<u64>,
+    /// What it was held to.
+    pub(crate) limits: Limits,
 }
 
 /// What an entry makes when it is extracted.
@@ -120,14 +122,20 @@ fn damage<T>(offset: u64, message: impl Into<String>) -> Result<T, Damage> {
 }
 
 impl Archive {
-    pub(crate) fn index(stream: &impl Bytes) -> Result<Self, Damage> {
-        Self::walk(stream, None)
+    pub(crate) fn index(stream: &impl Bytes, limits: Limits) -> Result<Self, Damage> {
+        Self::walk(stream, limits, None)
     }
 
     /// Reads every entry but those that are known from before.
-    pub(super) fn walk(stream: &impl Bytes, before: Option<&Before<'_>>) -> Result<Self, Damage> {
+    pub(super) fn walk(
+        stream: &impl Bytes,
+        limits: Limits,
+        before: Option<&Before<'_>>,
+    ) -> Result<Self, Damage> {
         let mut walker = Walker {
             stream,
+            limits,
+            names: 0,
             at: 0,
             first_pax: None,
             pending: Pending::default(),
@@ -147,6 +155,7 @@ impl Archive {
             };
             if let Some(entry) = walker.entry(&header)? {
                 walker.at = entry.end();
+                walker.count(&entry, entries.len())?;
                 entries.push(entry);
             }
         }
@@ -164,6 +173,7 @@ impl Archive {
             entries,
             end: walker.at,
             first_pax: walker.first_pax,
+            limits,
         })
     }
 }
@@ -189,6 +199,9 @@ fn only_zeros_from(stream: &impl Bytes, start: u64) -> Result<(), Damage> {
 struct Walker<'a, B> {
     stream: &'a B,
     at: u64,
+    limits: Limits,
+    /// The bytes of all names and attributes so far.
+    names: u64,
     first_pax: Option<u64>,
     pending: Pending,
 }
@@ -240,6 +253,24 @@ impl<B: Bytes> Walker<'_, B> {
             header.as_mut_bytes()[263..265].copy_from_slice(b"00");
         }
         Ok(Some(header))
+    }
+
+    /// Holds the limits on what is kept in memory.
+    fn count(&mut self, entry: &Entry, before: usize) -> Result<(), Damage> {
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
+        self.names += names as u64;
+        let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
+        if before as u64 >= self.limits.entries {
+            return over("entries", self.limits.entries);
+        }
+        if self.names > self.limits.names {
+            return over("names", self.limits.names);
+        }
+        Ok(())
     }
 
     /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
@@ -311,7 +342,8 @@ impl<B: Bytes> Walker<'_, B> {
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
         let typeflag = header.as_bytes()[156];
-        let number = |what: &str, value: Option<u64>| match pax::value(records, what) {
+        let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
+            // An empty one takes the record back, says POSIX, but some take it for zero.
             Some(text) => parse_number(text).map_or_else(
                 || damage(at, format!("the PAX record `{what}` is not a number")),
                 Ok,
@@ -321,6 +353,16 @@ impl<B: Bytes> Walker<'_, B> {
                 Ok,
             ),
         };
+        let id = |what: &str, value: Option<u64>| match number(what, value)? {
+            id if id < ID_LIMIT => Ok(id),
+            id => damage(at, format!("the {what} {id} is more than Linux has")),
+        };
+        if fields::strays(header) {
+            return damage(
+                at,
+                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+            );
+        }
         let path = agreed(
             at,
             "name",
@@ -337,7 +379,17 @@ impl<B: Bytes> Walker<'_, B> {
         )?;
         let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
         let kind = match typeflag {
-            b'0' | 0 if path.ends_with(b"/") => EntryKind::Directory,
+            0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => {
+                EntryKind::Directory
+            }
+            b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+                return damage(
+                    at,
+                    format!(
+                        "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+                    ),
+                );
+            }
             b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
             b'0' | 0 | b'7' => EntryKind::File,
             b'1' => EntryKind::HardLink,
@@ -395,7 +447,7 @@ impl<B: Bytes> Walker<'_, B> {
                 records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
             }
             (EntryKind::SparseFile, _) if end.is_some() => {
-                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
+                sparse::pax_fits(records, self.stream, data, stored)?
             }
             _ => true,
         };
@@ -416,8 +468,8 @@ impl<B: Bytes> Walker<'_, B> {
             kind,
             link,
             mode,
-            uid: number("uid", id_field(&header.as_old().uid, header.uid()))?,
-            gid: number("gid", id_field(&header.as_old().gid, header.gid()))?,
+            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
             mtime: match pax::value(records, "mtime") {
                 Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
                     .unwrap_or_default(),
@@ -443,7 +495,7 @@ impl<B: Bytes> Walker<'_, B> {
         let Some(header) = header.as_gnu() else {
             return damage(self.at, ODD_MAP);
         };
-        let (mut more, mut ranges) = (header.is_extended(), Ranges::of_gnu_header(header));
+        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
         while more {
             let mut block = tar::GnuExtSparseHeader::new();
             if !self.stream.reaches(data + BLOCK)? {
@@ -457,7 +509,7 @@ impl<B: Bytes> Walker<'_, B> {
             ranges = ranges.and_then(|all| all.with_block(&block));
             data += BLOCK;
         }
-        if !ranges.is_some_and(|all| all.fit(stored)) {
+        if !ranges.is_some_and(|map| map.fits(number_field(&header.realsize), stored)) {
             return damage(self.at, ODD_MAP);
         }
         Ok(data)
@@ -474,14 +526,12 @@ impl<B: Bytes> Walker<'_, B> {
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
         let size = number_field(&header.as_old().size)
             .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
-        if size > EXTENSION_LIMIT {
-            return damage(
-                self.at,
-                format!("an extension header claims {size} bytes; {EXTENSION_LIMIT} are allowed"),
-            );
+        if size > self.limits.extension.min(1 << 30) {
+            let (name, value) = ("extension", self.limits.extension);
+            return damage(self.at, Exceeded { name, value }.to_string());
         }
         let data = self.at + BLOCK;
-        let mut bytes = vec![0; usize::try_from(size).expect("at most EXTENSION_LIMIT")];
+        let mut bytes = vec![0; usize::try_from(size).expect("at most a gibibyte")];
         let whole = match self.stream.read_exact_at(&mut bytes, data) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
             read => {
@@ -500,8 +550,7 @@ impl<B: Bytes> Walker<'_, B> {
     }
 }
 
-const ODD_MAP: &str =
-    "a sparse map does not fit the data that is stored; extractors disagree on where the file ends";
+const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 impl Entry {
@@ -547,6 +596,12 @@ fn agreed(
         (None, Some(gnu)) => gnu,
         (None, None) => header.into(),
     };
+    if name.is_empty() && what == "name" {
+        return damage(
+            at,
+            "an entry has no name; extractors disagree on what it is",
+        );
+    }
     if name.len() > PATH_LIMIT {
         return damage(
             at,

@@ -9,6 +9,7 @@ mod fields;
 mod gzip;
 mod head;
 mod index;
+mod limits;
 mod pax;
 mod progress;
 mod reindex;
@@ -29,6 +30,7 @@ use gzip::Gzip;
 
 pub use codec::Compression;
 pub use index::{Archive, Entry, EntryKind};
+pub use limits::Limits;
 pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
@@ -36,6 +38,7 @@ pub(crate) use codec::Encoder;
 pub(crate) use contents::Contents;
 pub(crate) use head::{Format, Head, styled};
 pub(crate) use index::{Damage, PATH_LIMIT};
+pub(crate) use limits::Exceeded;
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use sink::{FileSink, Sink, StreamSink};
 pub(crate) use stream::{Origin, Source};
@@ -67,11 +70,12 @@ pub struct Image {
 #[derive(Clone, Copy, Default)]
 pub struct OpenOptions<'a> {
     root_owned: bool,
+    limits: Limits,
     progress: Progress<'a>,
 }
 
 impl<'a> OpenOptions<'a> {
-    /// The defaults: owners as they are, no progress.
+    /// The defaults: owners as they are, the usual limits, no progress.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -81,6 +85,13 @@ impl<'a> OpenOptions<'a> {
     #[must_use]
     pub fn root_owned(mut self, yes: bool) -> Self {
         self.root_owned = yes;
+        self
+    }
+
+    /// How much the image may ask for.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -103,7 +114,7 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::plain(name, Compression::None, None, spooled);
+            return Image::plain(name, Compression::None, None, spooled, self.limits);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -119,7 +130,7 @@ impl<'a> OpenOptions<'a> {
         let name = name.into();
         let spooled = spool::spool(
             &name,
-            input,
+            self.limits.reader(input, None),
             &mut Meter::new(self.progress, Phase::Read, None),
         )?;
         self.open_file(name, spooled)
@@ -141,20 +152,20 @@ impl<'a> OpenOptions<'a> {
         let file = Arc::new(file);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            return Image::plain(name, compression, Some(file), tar);
+            return Image::plain(name, compression, Some(file), tar, self.limits);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
         if compression == Compression::Gzip {
-            return Image::gzip(name, file, &mut meter);
+            return Image::gzip(name, file, &mut meter, self.limits);
         }
         let spooled = {
             let counted = meter.reader(&*file);
             let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
                 .map_err(failed())?;
-            spool::spool_decoded(&name, compression, decoder)?
+            spool::spool_decoded(&name, compression, self.limits.reader(decoder, Some(total)))?
         };
-        Image::plain(name, compression, Some(file), spooled)
+        Image::plain(name, compression, Some(file), spooled, self.limits)
     }
 }
 
@@ -188,10 +199,11 @@ impl Image {
         compression: Compression,
         original: Option<Arc<File>>,
         tar: File,
+        limits: Limits,
     ) -> Result<Self> {
         let stream =
             TarStream::new(Source::Plain(tar)).map_err(Error::io("read", Path::new(&name)))?;
-        let archive = Archive::index(&stream).map_err(|damage| damage.of(&name))?;
+        let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
             compression,
@@ -202,14 +214,18 @@ impl Image {
     }
 
     /// A gzipped image: indexed while it is decoded, which is done once.
-    fn gzip(name: String, file: Arc<File>, meter: &mut Meter<'_>) -> Result<Self> {
+    fn gzip(name: String, file: Arc<File>, meter: &mut Meter<'_>, limits: Limits) -> Result<Self> {
         let compression = Compression::Gzip;
         let failed = |e| codec::failure(e, &name, compression);
         let scan = Gzip::scan(&file, meter).map_err(failed)?;
-        let archive = Archive::index(&scan).map_err(|damage| match damage {
-            Damage::Io(e) => failed(e),
-            damage @ Damage::Tar { .. } => damage.of(&name),
-        })?;
+        let packed = file.metadata().map_err(failed)?.len();
+        let archive =
+            Archive::index(&limits.bytes(&scan, packed), limits).map_err(
+                |damage| match damage {
+                    Damage::Io(e) => failed(e),
+                    damage @ Damage::Tar { .. } => damage.of(&name),
+                },
+            )?;
         let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
         let stream = TarStream::new(Source::Gzip(Box::new(gzip))).map_err(failed)?;
         Ok(Self {

@@ -79,11 +79,13 @@ pub(crate) fn parse(mut data: &[u8]) -> Result<Vec<Record>, &'static str> {
 
 /// The value that counts for a key: the last one; an empty one takes the key back, as POSIX has it.
 pub(crate) fn value<'a>(records: &'a [Record], key: &str) -> Option<&'a [u8]> {
-    records
-        .iter()
-        .rfind(|r| r.key == key)
-        .map(|r| r.value.as_slice())
-        .filter(|v| !v.is_empty())
+    last(records, key).filter(|v| !v.is_empty())
+}
+
+/// The last value for a key, be it empty or not.
+pub(crate) fn last<'a>(records: &'a [Record], key: &str) -> Option<&'a [u8]> {
+    let last = records.iter().rfind(|r| r.key == key);
+    last.map(|r| r.value.as_slice())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ impl Archive {
     /// The index of this archive's stream with splices laid over it.
     pub(super) fn reindex(&self, stream: &TarStream) -> Result<Self, Damage> {
         let archive = self;
-        Self::walk(stream, Some(&Before { archive, stream }))
+        Self::walk(stream, self.limits, Some(&Before { archive, stream }))
     }
 }
 

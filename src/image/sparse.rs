@@ -1,7 +1,8 @@
-//! Whether a sparse file's map and its stored data agree.
+//! Whether a sparse file's map agrees with the file's size and its stored data.
 //!
 //! GNU tar reads whole blocks for each range of the map and goes on to the next header from there, whatever the size field
-//! says; libarchive goes by the size. Where the map asks for more than is stored, the two see different entries after it.
+//! says; libarchive goes by the size. Where the map asks for another length than is stored, they see different entries after
+//! it; where its ranges overlap, fall or leave the file, they make different files of it.
 
 use std::io::{self, BufRead, BufReader};
 
@@ -12,11 +13,18 @@ use super::fields::{BLOCK, number_field, padded, parse_number};
 use super::pax::{self, Record};
 use super::stream::Bytes;
 
-/// The bytes that a map's ranges take in whole blocks.
-#[derive(Default)]
-pub(super) struct Ranges(u64);
+/// What a map's ranges come to, as long as they rise.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Map {
+    /// Where the last range ends in the file.
+    end: u64,
+    /// The bytes of all ranges.
+    bytes: u64,
+    /// The same in whole blocks for each.
+    blocks: u64,
+}
 
-impl Ranges {
+impl Map {
     pub(super) fn of_gnu_header(header: &GnuHeader) -> Option<Self> {
         Self::default().with(&header.sparse)
     }
@@ -26,72 +34,102 @@ impl Ranges {
     }
 
     fn with(self, ranges: &[GnuSparseHeader]) -> Option<Self> {
-        let ranges = ranges.iter().take_while(|r| r.numbytes[0] != 0);
         ranges
-            .map(|r| number_field(&r.numbytes))
-            .try_fold(self, |all, n| all.and(n?))
+            .iter()
+            .take_while(|r| r.numbytes[0] != 0)
+            .try_fold(self, |map, r| {
+                map.and(number_field(&r.offset)?, number_field(&r.numbytes)?)
+            })
     }
 
-    fn and(self, length: u64) -> Option<Self> {
-        let whole = length.checked_next_multiple_of(BLOCK)?;
-        self.0.checked_add(whole).map(Self)
+    fn and(self, offset: u64, length: u64) -> Option<Self> {
+        if offset < self.end {
+            return None;
+        }
+        Some(Self {
+            end: offset.checked_add(length)?,
+            bytes: self.bytes.checked_add(length)?,
+            blocks: self
+                .blocks
+                .checked_add(length.checked_next_multiple_of(BLOCK)?)?,
+        })
     }
 
-    /// Whether that is stored.
-    pub(super) fn fit(self, stored: u64) -> bool {
-        self.0 <= padded(stored)
+    fn of(ranges: impl IntoIterator<Item = (Option<u64>, Option<u64>)>) -> Option<Self> {
+        let mut ranges = ranges.into_iter();
+        ranges.try_fold(Self::default(), |map, (offset, length)| {
+            map.and(offset?, length?)
+        })
+    }
+
+    /// Whether the ranges end with the file and are what is stored, no less and no more. A hole at the end is said by an empty
+    /// range behind it; GNU tar makes the file shorter without.
+    pub(super) fn fits(self, size: Option<u64>, stored: u64) -> bool {
+        size == Some(self.end) && self.bytes == stored && self.blocks == padded(stored)
     }
 }
 
-/// Whether the map that PAX records announce fits the data. None where it cannot be made out.
+/// Whether the map that PAX records announce fits.
 pub(super) fn pax_fits(
     records: &[Record],
     stream: &impl Bytes,
     data: u64,
     stored: u64,
-) -> io::Result<Option<bool>> {
+) -> io::Result<bool> {
     let has = |key: &str| records.iter().any(|r| r.key == key);
-    let numbers =
-        |text: &[u8]| -> Option<Vec<u64>> { text.split_str(",").map(parse_number).collect() };
-    let fits = |lengths: Option<Vec<u64>>| {
-        let all = lengths?
-            .into_iter()
-            .try_fold(Ranges::default(), Ranges::and)?;
-        Some(all.fit(stored))
+    let number = |key: &str| pax::value(records, key).and_then(parse_number);
+    let all = |key: &'static str| {
+        let of_key = records.iter().filter(move |r| r.key == key);
+        of_key.map(|r| parse_number(&r.value))
     };
+    let (size, blocks) = (number("GNU.sparse.size"), number("GNU.sparse.numblocks"));
     let major = pax::value(records, "GNU.sparse.major");
-    match (has("GNU.sparse.map"), has("GNU.sparse.numbytes"), major) {
-        (false, false, Some(b"1")) => {
-            let mut map = BufReader::new(stream.reader(data..data + stored));
-            let mut read = 0;
-            let mut ranges = Some(Ranges::default());
-            let Some(count) = line(&mut map, &mut read)? else {
-                return Ok(None);
-            };
-            for _ in 0..count {
-                let (Some(_), Some(length)) =
-                    (line(&mut map, &mut read)?, line(&mut map, &mut read)?)
-                else {
-                    return Ok(None);
-                };
-                ranges = ranges.and_then(|all| all.and(length));
+    Ok(
+        match (has("GNU.sparse.map"), has("GNU.sparse.numbytes"), major) {
+            (false, false, Some(b"1")) => {
+                let size = number("GNU.sparse.realsize");
+                stored_map(stream, data, stored)?
+                    .is_some_and(|(map, taken)| map.fits(size, stored - taken))
             }
-            Ok(ranges.map(|all| {
-                padded(read) <= padded(stored) && all.fit(padded(stored) - padded(read))
-            }))
-        }
-        (true, false, None | Some(b"0")) => {
-            let map = pax::value(records, "GNU.sparse.map").unwrap_or_default();
-            Ok(fits(
-                numbers(map).map(|all| all.into_iter().skip(1).step_by(2).collect()),
-            ))
-        }
-        (false, true, None | Some(b"0")) => {
-            let lengths = records.iter().filter(|r| r.key == "GNU.sparse.numbytes");
-            Ok(fits(lengths.map(|r| parse_number(&r.value)).collect()))
-        }
-        _ => Ok(None),
+            (true, false, None | Some(b"0")) => {
+                let text = pax::value(records, "GNU.sparse.map").unwrap_or_default();
+                let numbers: Vec<_> = text.split_str(",").map(parse_number).collect();
+                let (ranges, rest) = numbers.as_chunks::<2>();
+                rest.is_empty()
+                    && blocks == Some(ranges.len() as u64)
+                    && Map::of(ranges.iter().map(|[offset, length]| (*offset, *length)))
+                        .is_some_and(|map| map.fits(size, stored))
+            }
+            (false, true, None | Some(b"0")) => {
+                let count = all("GNU.sparse.offset").count() as u64;
+                blocks == Some(count)
+                    && count == all("GNU.sparse.numbytes").count() as u64
+                    && Map::of(all("GNU.sparse.offset").zip(all("GNU.sparse.numbytes")))
+                        .is_some_and(|map| map.fits(size, stored))
+            }
+            _ => false,
+        },
+    )
+}
+
+/// The map that stands before the data, and how many bytes it takes with its padding.
+fn stored_map(stream: &impl Bytes, data: u64, stored: u64) -> io::Result<Option<(Map, u64)>> {
+    let mut text = BufReader::new(stream.reader(data..data + stored));
+    let mut read = 0;
+    let Some(count) = line(&mut text, &mut read)? else {
+        return Ok(None);
+    };
+    let mut map = Some(Map::default());
+    for _ in 0..count {
+        let (Some(offset), Some(length)) =
+            (line(&mut text, &mut read)?, line(&mut text, &mut read)?)
+        else {
+            return Ok(None);
+        };
+        map = map.and_then(|map| map.and(offset, length));
     }
+    let taken = padded(read);
+    Ok(map.filter(|_| taken <= stored).map(|map| (map, taken)))
 }
 
 /// One number of a map that stands before the data.

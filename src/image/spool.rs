@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::codec::{self, Compression};
+use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
 
@@ -24,6 +25,7 @@ pub(crate) fn unnamed() -> Result<File> {
 pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Result<File> {
     copy(meter.reader(input)).map_err(|failed| match failed {
         Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
+        Failed::Reading(e) if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
         Failed::Reading(source) => Error::Io {
             action: "read",
             path: name.into(),

@@ -264,6 +264,13 @@ impl Tar {
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(content.len() as u64);
+        if kind == EntryType::GNUSparse {
+            // A map without holes.
+            let gnu = header.as_gnu_mut().unwrap();
+            gnu.set_real_size(content.len() as u64);
+            gnu.sparse[0].set_length(content.len() as u64);
+            gnu.sparse[0].set_offset(0);
+        }
         header.set_cksum();
         self.0.append(&header, content).unwrap();
         self

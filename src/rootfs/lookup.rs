@@ -9,6 +9,10 @@ use super::{InodeId, Node, Rootfs};
 /// As many symbolic links as Linux follows in one look-up.
 const LINK_LIMIT: usize = 40;
 
+/// As many names as targets of links may add to one look-up: forty links of four kilobytes each, again for every entry, would
+/// keep a machine busy for hours.
+const STEP_LIMIT: usize = 4096;
+
 /// Where a path leads, whether or not something is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -27,6 +31,9 @@ pub enum LookupError {
     /// More links than Linux follows, or a circle of them.
     #[error("{0} leads through more than 40 symbolic links")]
     Loop(BString),
+    /// Links whose targets have more names than any honest image's.
+    #[error("{0} leads through symbolic links of more than 4096 names")]
+    TooLong(BString),
     /// Something on the way is a file.
     #[error("{0} leads through {1}, which is not a directory")]
     NotADirectory(BString, BString),
@@ -81,7 +88,8 @@ impl Rootfs {
 
     fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Location, LookupError> {
         let mut left: VecDeque<BString> = components(path).map(BString::from).collect();
-        let (mut directory, mut missing, mut links) = (Self::ROOT, Vec::<BString>::new(), 0);
+        let (mut directory, mut missing) = (Self::ROOT, Vec::<BString>::new());
+        let (mut links, mut steps) = (0, 0);
         while let Some(name) = left.pop_front() {
             if name == ".." {
                 if missing.pop().is_none() {
@@ -102,8 +110,12 @@ impl Rootfs {
                 Node::Directory(_) => directory = inode,
                 Node::Symlink(target) if follow_last || !left.is_empty() => {
                     links += 1;
+                    steps += components(target).count();
                     if links > LINK_LIMIT {
                         return Err(LookupError::Loop(path.into()));
+                    }
+                    if steps > STEP_LIMIT {
+                        return Err(LookupError::TooLong(path.into()));
                     }
                     if target.starts_with(b"/") {
                         directory = Self::ROOT;

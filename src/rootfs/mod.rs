@@ -8,7 +8,7 @@ mod lookup;
 mod replay;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -35,6 +35,10 @@ pub struct Rootfs {
     /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
     dangling: Vec<(InodeId, u32)>,
     notes: Vec<String>,
+    /// The symbolic links that paths of entries go through.
+    ways: BTreeSet<InodeId>,
+    /// How many directories were made because a path needs them.
+    implied: u64,
 }
 
 /// A file, directory, link or device, apart from its names.

@@ -1,12 +1,18 @@
 //! From an archive's entries to the tree that extracting them in order would give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind, PATH_LIMIT};
+use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, PATH_LIMIT};
+
+/// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
+const NAMES_LIMIT: usize = 65_000;
+
+/// The different headers that the hard links of one file may have.
+const METAS_LIMIT: usize = 64;
 
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
@@ -18,20 +24,33 @@ impl Rootfs {
             inodes,
             dangling: Vec::new(),
             notes: Vec::new(),
+            ways: BTreeSet::new(),
+            implied: 0,
         };
         for (number, entry) in (0u32..).zip(&archive.entries) {
-            rootfs
-                .extract(number, entry)
-                .map_err(|message| Damage::Tar {
-                    offset: entry.start,
-                    message,
-                })?;
+            let done = rootfs.extract(number, entry).and_then(|()| {
+                let (name, value) = ("implied", archive.limits.implied);
+                if rootfs.implied > value {
+                    return Err(Exceeded { name, value }.to_string());
+                }
+                Ok(())
+            });
+            done.map_err(|message| Damage::Tar {
+                offset: entry.start,
+                message,
+            })?;
         }
         Ok(rootfs)
     }
 
     fn extract(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
         if entry.kind == EntryKind::Metadata {
+            if !entry.path.is_empty() {
+                self.notes.push(format!(
+                    "{} is a volume label, not a file; Python's tarfile makes an empty file of it, and Go's archive/tar leaves it to its caller",
+                    entry.path
+                ));
+            }
             return Ok(());
         }
         let path = within(&entry.path)?;
@@ -41,6 +60,7 @@ impl Rootfs {
         let directory = self
             .parents(parents)
             .map_err(|e| format!("{}: {e}", entry.path))?;
+        self.note_way(parents, entry.path.as_bstr());
         let length = self.path_in(directory, name).len();
         if length > PATH_LIMIT + 1 {
             return Err(format!(
@@ -61,13 +81,16 @@ impl Rootfs {
                 }
                 Node::Directory(BTreeMap::new())
             }
+            EntryKind::Symlink if entry.link.is_empty() => {
+                return Err(format!("the symbolic link {} has no target", entry.path));
+            }
             EntryKind::Symlink => Node::Symlink(entry.link.clone()),
             EntryKind::File | EntryKind::SparseFile => {
                 Node::File(Content::Entry(number, entry.stored))
             }
             special => Node::Special(special),
         };
-        self.note_delayed_link(existing, entry);
+        self.may_replace(existing, entry)?;
         let earlier = self.displace(directory, name, entry.path.as_bstr())?;
         let id = self.add(Inode::new(node, entry.into(), entry.mtime));
         self.inode_mut(id).entries.push(number);
@@ -76,19 +99,34 @@ impl Rootfs {
         Ok(())
     }
 
-    /// GNU tar makes links that could lead out of the root last of all, and then takes a later file for its own place-holder.
-    fn note_delayed_link(&mut self, existing: Option<InodeId>, entry: &Entry) {
-        let target = existing.and_then(|id| self.inode(id).symlink());
-        let Some(target) =
-            target.filter(|t| t.starts_with(b"/") || components(t).any(|c| c == b".."))
-        else {
-            return;
+    /// Whether an entry may take the place of what an earlier one made, as far as the programs that build images agree.
+    fn may_replace(&mut self, existing: Option<InodeId>, entry: &Entry) -> Result<(), String> {
+        let Some(inode) = existing.map(|id| self.inode(id)) else {
+            return Ok(());
         };
-        let note = format!(
-            "{} is in the archive as a symbolic link to {target} and again later; GNU tar without --absolute-names leaves the link, where others leave what comes last",
-            entry.path
-        );
+        let hard_link = entry.kind == EntryKind::HardLink;
+        let opened = matches!(entry.kind, EntryKind::File | EntryKind::SparseFile);
+        let note = match inode.symlink() {
+            // GNU tar makes links that could lead out of the root last of all, and then takes what else has their name for
+            // its own place-holder.
+            Some(target) if !hard_link && leads_out(target) => {
+                return Err(format!(
+                    "{} follows a symbolic link to {target} of the same name; GNU tar leaves the link, others what comes last",
+                    entry.path
+                ));
+            }
+            Some(target) if opened || hard_link || entry.kind == EntryKind::Directory => format!(
+                "{} takes the place of a symbolic link to {target}; Python's tarfile writes through the link instead",
+                entry.path
+            ),
+            None if opened && inode.names().len() > 1 => format!(
+                "{} takes the place of a file that has other names; Python's tarfile writes through to those",
+                entry.path
+            ),
+            _ => return Ok(()),
+        };
         self.notes.push(note);
+        Ok(())
     }
 
     fn extract_root(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
@@ -123,7 +161,19 @@ impl Rootfs {
         };
         let meta = Meta::from(entry);
         let inode = self.inode_mut(target);
+        if inode.names.len() >= NAMES_LIMIT {
+            return Err(format!(
+                "{} is a file's hard link number {NAMES_LIMIT}; most file systems take fewer",
+                entry.path
+            ));
+        }
         if inode.meta != meta && !inode.link_metas.contains(&meta) {
+            if inode.link_metas.len() >= METAS_LIMIT {
+                return Err(format!(
+                    "{} gives its file yet another mode, owner or attribute, after {METAS_LIMIT} hard links that did; that is no honest image",
+                    entry.path
+                ));
+            }
             inode.link_metas.push(meta);
         }
         inode.entries.push(number);
@@ -134,10 +184,37 @@ impl Rootfs {
             self.add_entry(directory, name, number);
             return Ok(());
         }
+        self.may_replace(self.child(directory, name).map(|c| c.inode), entry)?;
         let earlier = self.displace(directory, name, entry.path.as_bstr())?;
         self.link(directory, name, target);
         self.set_entries(directory, name, earlier, number);
         Ok(())
+    }
+
+    /// Notes the first entry whose path goes through a symbolic link, for each such link.
+    fn note_way(&mut self, parents: &[&BStr], path: &BStr) {
+        let mut at = Self::ROOT;
+        for name in parents {
+            let Some(child) = self.child(at, name) else {
+                return;
+            };
+            let Some(target) = self.inode(child.inode).symlink() else {
+                at = child.inode;
+                continue;
+            };
+            let (link, target) = (self.path_in(at, name), target.to_owned());
+            if self.ways.insert(child.inode) {
+                self.notes.push(format!(
+                    "{path} goes through the symbolic link {link} to {target}, and is taken to be inside the image; {} there",
+                    if leads_out(&target) {
+                        "GNU tar, bsdtar and Python's tarfile fail"
+                    } else {
+                        "bsdtar fails"
+                    }
+                ));
+            }
+            return;
+        }
     }
 
     /// The directory that a chain of names leads to, made where it is missing.
@@ -159,6 +236,7 @@ impl Rootfs {
                 .iter()
                 .fold(location.directory, |parent, name| {
                     let mtime = self.inode(parent).mtime;
+                    self.implied += 1;
                     self.add_directory(parent, name.as_bstr(), mtime)
                 })),
         }
@@ -194,12 +272,14 @@ impl Rootfs {
     }
 
     fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
-        self.set_entries(directory, name, Vec::new(), number);
+        if let Some(child) = self.child_mut(directory, name) {
+            child.entries.push(number);
+        }
     }
 
     fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Vec<u32>, number: u32) {
         if let Some(child) = self.child_mut(directory, name) {
-            child.entries.extend(earlier);
+            child.entries = earlier;
             child.entries.push(number);
         }
     }
@@ -210,6 +290,11 @@ fn implied_directory() -> Meta {
         mode: 0o755,
         ..Meta::default()
     }
+}
+
+/// Whether a symbolic link's target could be outside the folder that an archive is extracted to.
+fn leads_out(target: &[u8]) -> bool {
+    target.starts_with(b"/") || components(target).any(|c| c == b"..")
 }
 
 /// The components of an archive path, which may not climb.
@@ -286,7 +371,7 @@ pub(super) mod tests {
             tree("symlink bin -> usr/bin\nfile bin/su mode=4755\nhardlink x -> bin/su"),
             "/bin 777\n/usr 755\n/usr/bin 755\n/usr/bin/su 4755\n/x = /usr/bin/su"
         );
-        assert_eq!(tree("symlink a -> /b\nfile a mode=0600"), "/a 600");
+        assert_eq!(tree("symlink a -> b\nfile a mode=0600"), "/a 600");
         assert_eq!(
             tree("symlink a -> b\ndir a mode=0700\nfile a/x mode=0600"),
             "/a 700\n/a/x 600"
@@ -313,15 +398,28 @@ pub(super) mod tests {
         refused("file a\nfile a/b", "not a directory");
         refused("symlink a -> a\nfile a/b", "more than 40");
         refused("file .", "names the root");
+        refused("symlink a -> /b\nfile a", "GNU tar leaves the link");
+        refused(
+            "symlink a -> ../b\nsymlink a -> c",
+            "GNU tar leaves the link",
+        );
     }
 
     #[test]
-    fn a_link_that_gnu_tar_delays_is_noted_where_something_follows() {
+    fn what_python_alone_reads_differently_is_noted() {
         let notes = |description: &str| rootfs(description).notes().len();
-        assert_eq!(notes("symlink a -> /b\nfile a"), 1);
-        assert_eq!(notes("symlink a -> ../b\nsymlink a -> c"), 1);
-        assert_eq!(notes("symlink a -> b\nfile a"), 0);
-        assert_eq!(notes("file b\nsymlink a -> /b\nhardlink a -> b"), 0);
+        assert_eq!(notes("symlink a -> b\nfile a"), 1);
+        assert_eq!(notes("symlink a -> b\nsymlink a -> c"), 0);
+        assert_eq!(notes("file b\nsymlink a -> /b\nhardlink a -> b"), 1);
+        assert_eq!(notes("file a\nhardlink b -> a\nfile a"), 1);
+        assert_eq!(notes("file a\nfile a"), 0);
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_noted_once() {
+        let rootfs =
+            rootfs("dir usr\nsymlink u -> usr\nfile u/a\nfile u/b\nsymlink v -> /usr\nfile v/c");
+        assert_eq!(rootfs.notes().len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bstr::{BStr, BString};
+use bstr::{BStr, BString, ByteSlice as _};
 
 use super::{Child, Content, Inode, InodeId, Node, Rootfs};
 
@@ -46,7 +46,7 @@ impl Rootfs {
         let child = children.remove(name)?;
         self.inode_mut(child.inode)
             .names
-            .retain(|(d, n)| (*d, n) != (directory, &BString::from(name)));
+            .retain(|(d, n)| (*d, n.as_bstr()) != (directory, name));
         Some(child)
     }
 

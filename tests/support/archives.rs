@@ -56,9 +56,16 @@ pub(crate) fn archive() -> impl Strategy<Value = String> {
             }
             let old = matches!(format, "ustar" | "v7");
             for entry in entries {
-                let needs_more = ["base256", "cap=", "sparse=", "format=", "a-name-that"]
-                    .iter()
-                    .any(|w| entry.contains(w));
+                let needs_more = [
+                    "base256",
+                    "cap=",
+                    "sparse=",
+                    "format=",
+                    "a-name-that",
+                    "pax:",
+                ]
+                .iter()
+                .any(|w| entry.contains(w));
                 if !(old && needs_more) {
                     let _ = writeln!(text, "{entry}");
                 }
@@ -128,6 +135,14 @@ fn entry() -> impl Strategy<Value = String> {
         1 => file().prop_map(|name| format!(
             "file {name} mode=4755 format=gnu sparse=gnu size=300000 map=0+512,4096+512,8192+512,16384+512,32768+512,65536+20 content=fill:2580")),
         1 => file().prop_map(|name| format!("file {name} mode=4755 format=pax sparse=pax size=9000 map=0+512,4096+10 content=fill:522")),
+        1 => file().prop_map(|name| format!("file {name} mode=4755 format=pax fill=1K pax:GNU.sparse.size=9000 pax:GNU.sparse.numblocks=3 pax:GNU.sparse.name={name} pax:GNU.sparse.map=0,512,4096,512,9000,0")),
+        1 => file().prop_map(|name| format!("file {name} mode=2755 format=pax fill=512 pax:GNU.sparse.size=9000 pax:GNU.sparse.numblocks=2 pax:GNU.sparse.offset=4096 pax:GNU.sparse.numbytes=512 pax:GNU.sparse.offset=9000 pax:GNU.sparse.numbytes=0")),
+        1 => (file(), select(vec!["path", "size", "uid", "mtime"])).prop_map(|(name, key)| match key {
+            "path" => format!("file shown mode=4755 format=pax content=text:abc pax:path={name}"),
+            "size" => format!("file {name} mode=4755 format=pax content=text:abc header-size=0 pax:size=3"),
+            "uid" => format!("file {name} mode=4755 format=pax content=text:abc uid=5 pax:uid=70000 pax:gid=4000000000"),
+            _ => format!("file {name} mode=4755 format=pax content=text:abc pax:mtime=1234567.5 pax:atime=5 pax:comment=x"),
+        }),
         1 => Just("global comment=abc".to_owned()),
         1 => select(vec!["etc", "usr/lib"]).prop_map(|place| format!("file {place}/systemd/system/x.service content=text:[Unit]\\n")),
     ]

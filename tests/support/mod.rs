@@ -6,5 +6,6 @@ pub(crate) mod archives;
 pub(crate) mod disk;
 pub(crate) mod exposure;
 pub(crate) mod model;
+pub(crate) mod readers;
 pub(crate) mod rootfs;
 pub(crate) mod tools;

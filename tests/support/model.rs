@@ -16,6 +16,8 @@ pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     /// For each entry of the archive the path that it makes, without symbolic links on the way, and its inode.
     made: Vec<Made>,
+    /// The inodes whose content is stored with holes.
+    sparse: BTreeSet<usize>,
 }
 
 /// The path that an entry makes, and its inode; none for what extraction skips.
@@ -118,15 +120,14 @@ impl Tree {
                 } else {
                     content(raw(image, entry.data_range()))
                 };
-                self.add(Node {
-                    kind: if kind == EntryKind::SparseFile {
-                        EntryKind::File
-                    } else {
-                        kind
-                    },
+                let sparse = kind == EntryKind::SparseFile;
+                let id = self.add(Node {
+                    kind: if sparse { EntryKind::File } else { kind },
                     meta,
                     content,
-                })
+                });
+                self.sparse.extend(sparse.then_some(id));
+                id
             }
         };
         self.names.insert(path.clone(), id);
@@ -172,6 +173,11 @@ impl Tree {
                 self.names.insert(path[..at].to_vec(), id);
             }
         }
+    }
+
+    /// The inodes whose content is as the archive stores it, not as it extracts.
+    pub(crate) fn sparse(&self) -> Vec<usize> {
+        self.sparse.iter().copied().collect()
     }
 
     /// The names of each inode that pass.

@@ -200,6 +200,7 @@ tools! {
     BUSYBOX_DYNAMIC_ARMHF "busybox-dynamic-armhf" "busybox:armhf"
     BUSYBOX_DYNAMIC_I386 "busybox-dynamic-i386" "busybox:i386"
     PYTHON3 "python3" "python3"
+    GO "go" "golang-go"
     PIP "pip3" "python3-pip"
     QEMU_IMG "qemu-img" "qemu-utils"
     DEBUGFS "debugfs" "e2fsprogs"
@@ -214,4 +215,6 @@ tools! {
     SCRIPT "script" "bsdutils"
     CHROMIUM "chromium" "chromium"
     CHROMEDRIVER "chromedriver" "chromium-driver"
+    NM "nm" "binutils"
+    BWRAP "bwrap" "bubblewrap"
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench` and `docs`.
+//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench`, `docs`, `corpus` and `fuzz`.
 
 #![allow(
     clippy::print_stdout,
@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod corpus;
 mod docs;
+mod fuzz;
 mod harden;
 mod images;
 mod test;
@@ -32,6 +34,8 @@ enum Task {
     Test(test::Arguments),
     Bench(bench::Arguments),
     Docs(docs::Arguments),
+    Corpus(corpus::Arguments),
+    Fuzz(fuzz::Arguments),
 }
 
 /// What a command ends with: whether it found everything well, or why it could not do its work.
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
+        Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

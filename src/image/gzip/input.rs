@@ -119,9 +119,11 @@ impl Input {
             if self.end.is_some() {
                 return Err(cut_short());
             }
-            self.buffer.drain(..self.at);
-            self.base += self.at as u64;
-            self.at = 0;
+            // The bytes that the bits were taken from stay, since `copy` goes back to them.
+            let gone = self.at.saturating_sub(8);
+            self.buffer.drain(..gone);
+            self.base += gone as u64;
+            self.at -= gone;
             let filled = self.buffer.len();
             self.buffer.resize(filled + READ, 0);
             let n = match self

@@ -271,6 +271,17 @@ fn a_cut_file_is_an_error_wherever_it_is_cut() {
 }
 
 #[test]
+fn what_fuzzing_found_is_an_error_and_no_panic() {
+    // Stored blocks near the end of the file: the bits in hand reach back over what was read last.
+    for bytes in [
+        &b"\x1f\x8b\x08\0\0\0\xd2\xd2*\xd2\xd2\xd2\xd2*\xd2\xd2\xd2\xd2---\xd2\xd2\0\0\xff\0\0\xff\xd2\xd2\xd2\xff\xff\0\xd2\xcd-\0\0\0\0\0\0"[..],
+        b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xea\xff\xff\xff@\xff\xff\xff\xff\xff\xff\xff:\0\0\0\xff\xff\0\0\0\0\0\0\0\x1c\0\0\0\0\0\0",
+    ] {
+        assert!(open(bytes).is_err());
+    }
+}
+
+#[test]
 fn zeros_may_follow_and_nothing_else() {
     let mut bytes = Maker::Flate2(6).make(b"data");
     bytes.extend([0; 5000]);

@@ -1,0 +1,235 @@
+//! How much an image may ask for before it is taken for an attack.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::stream::Bytes;
+use crate::error::Error;
+
+/// Bounds that honest images do not meet. A hostile one is refused there, before it fills the memory or the disk.
+///
+/// ```
+/// let mut limits = casehard::image::Limits::default();
+/// limits.set("size", "100G").unwrap();
+/// assert_eq!(limits.size, 100 << 30);
+/// assert!(limits.set("sise", "1").is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Entries of the archive.
+    pub entries: u64,
+    /// Directories that have no entry and are made because a path needs them; one path can ask for two thousand.
+    pub implied: u64,
+    /// Bytes of all names, link targets and extended attributes, which are held in memory.
+    pub names: u64,
+    /// Bytes of one extension header: PAX records, or a GNU long name.
+    pub extension: u64,
+    /// Bytes of the tar stream, decompressed.
+    pub size: u64,
+    /// How many times larger than its compressed form the tar stream may be, once it has more than 256 MiB.
+    pub ratio: u64,
+}
+
+/// A tar stream of up to this size is no bomb, however small its compressed form.
+const ANY_RATIO: u64 = 256 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 500_000,
+            implied: 50_000,
+            names: 64 << 20,
+            // Linux allows 4 KiB of path and 64 KiB for each extended attribute.
+            extension: 1 << 20,
+            size: 64 << 30,
+            ratio: 200,
+        }
+    }
+}
+
+impl Limits {
+    /// Each limit's name, its value, and what it bounds.
+    pub fn all(&self) -> [(&'static str, u64, &'static str); 6] {
+        [
+            ("entries", self.entries, "entries"),
+            ("implied", self.implied, "directories without an entry"),
+            ("names", self.names, "bytes of names and attributes"),
+            ("extension", self.extension, "bytes of one PAX header"),
+            ("size", self.size, "bytes of tar, decompressed"),
+            ("ratio", self.ratio, "times its compressed size"),
+        ]
+    }
+
+    /// Sets a limit by its name; the value may end in `K`, `M` or `G`.
+    ///
+    /// # Errors
+    /// What is wrong with the name or the value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let slot = match name {
+            "entries" => &mut self.entries,
+            "implied" => &mut self.implied,
+            "names" => &mut self.names,
+            "extension" => &mut self.extension,
+            "size" => &mut self.size,
+            "ratio" => &mut self.ratio,
+            _ => {
+                let known = self.all().map(|(name, ..)| name).join(", ");
+                return Err(format!("no limit is called `{name}`; there are {known}"));
+            }
+        };
+        let (digits, unit) = match value.as_bytes().last() {
+            Some(b'K') => (&value[..value.len() - 1], 1 << 10),
+            Some(b'M') => (&value[..value.len() - 1], 1 << 20),
+            Some(b'G') => (&value[..value.len() - 1], 1 << 30),
+            _ => (value, 1),
+        };
+        let number = Some(digits).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
+        *slot = number
+            .and_then(|digits| digits.parse().ok())
+            .and_then(|number: u64| number.checked_mul(unit))
+            .ok_or_else(|| format!("`{value}` is not a number; write one as 1000 or 64M"))?;
+        Ok(())
+    }
+
+    /// The bytes of a tar stream that is decoded while it is read, as far as it may go.
+    pub(super) fn bytes<B: Bytes>(self, inner: &B, packed: u64) -> Bounded<'_, B> {
+        let (most, limit) = self.most(Some(packed));
+        Bounded { inner, most, limit }
+    }
+
+    /// A reader that fails where a tar stream gets larger than allowed; `packed` is the size of its compressed form.
+    pub(crate) fn reader<R: Read>(self, inner: R, packed: Option<u64>) -> Limited<R> {
+        let (left, limit) = self.most(packed);
+        Limited { inner, left, limit }
+    }
+
+    /// How large the tar stream of a file of some size may be, and by which limit.
+    fn most(self, packed: Option<u64>) -> (u64, (&'static str, u64)) {
+        let by_ratio = packed.map(|packed| packed.saturating_mul(self.ratio).max(ANY_RATIO));
+        match by_ratio {
+            Some(bytes) if bytes < self.size => (bytes, ("ratio", self.ratio)),
+            _ => (self.size, ("size", self.size)),
+        }
+    }
+}
+
+/// A [`Read`] that gives so many bytes and no more.
+pub(crate) struct Limited<R> {
+    inner: R,
+    left: u64,
+    limit: (&'static str, u64),
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
+            let (name, value) = self.limit;
+            io::Error::other(Exceeded { name, value })
+        })?;
+        Ok(n)
+    }
+}
+
+/// [`Bytes`] that may not go further than so far.
+pub(super) struct Bounded<'a, B> {
+    inner: &'a B,
+    most: u64,
+    limit: (&'static str, u64),
+}
+
+impl<B: Bytes> Bytes for Bounded<'_, B> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset >= self.most {
+            self.reaches(self.most.saturating_add(1))?;
+        }
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        if end <= self.most {
+            return self.inner.reaches(end);
+        }
+        // Whatever an entry claims, no more than that is decoded.
+        if self.inner.reaches(self.most.saturating_add(1))? {
+            let (name, value) = self.limit;
+            return Err(io::Error::other(Exceeded { name, value }));
+        }
+        Ok(false)
+    }
+}
+
+/// That an image asks for more than a limit.
+#[derive(Debug)]
+pub(crate) struct Exceeded {
+    pub(crate) name: &'static str,
+    pub(crate) value: u64,
+}
+
+impl Exceeded {
+    /// What a read failed by, if that was a limit.
+    pub(crate) fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The refusal of an image that a read failed for.
+    pub(crate) fn refusal(error: &io::Error, image: &str) -> Error {
+        Error::Image {
+            image: image.to_owned(),
+            offset: None,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value } = self;
+        let all = Limits::default().all();
+        let what = all.iter().find(|(n, ..)| n == name);
+        let what = what.map_or(*name, |(.., what)| what);
+        write!(
+            f,
+            "the image has more than {value} {what}; if it is to be trusted, raise the limit `{name}`"
+        )
+    }
+}
+
+impl std::error::Error for Exceeded {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_limit() {
+        for (name, ..) in Limits::default().all() {
+            let mut limits = Limits::default();
+            limits.set(name, "7K").unwrap();
+            assert_ne!(limits, Limits::default());
+        }
+        for wrong in ["", "K", "-1", "+1", "1T", "18446744073709551615K"] {
+            assert!(Limits::default().set("size", wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_reader_stops_at_the_limit() {
+        let limits = Limits {
+            size: 1000,
+            ..Limits::default()
+        };
+        let read = |bytes| {
+            io::copy(
+                &mut limits.reader(io::repeat(0).take(bytes), Some(1)),
+                &mut io::sink(),
+            )
+        };
+        assert_eq!(read(1000).unwrap(), 1000);
+        let error = read(1001).unwrap_err();
+        assert_eq!(Exceeded::of(&error).map(|e| e.name), Some("size"));
+        let ratio = Limits::default().reader(io::empty(), Some(2 << 20));
+        assert_eq!((ratio.left, ratio.limit.0), (400 << 20, "ratio"));
+    }
+}

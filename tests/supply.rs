@@ -1,0 +1,104 @@
+//! What the binary is made of, and the sandbox that docs/threat-model.md puts around it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+mod support;
+
+use support::tools::{self, BWRAP, GZIP, NM, RealTest};
+
+fn main() -> ExitCode {
+    tools::main(&[
+        RealTest {
+            name: "no_network_call_is_linked",
+            needs: &[NM],
+            run: no_network,
+        },
+        RealTest {
+            name: "the_documented_sandbox_works",
+            needs: &[BWRAP, GZIP],
+            run: sandbox,
+        },
+    ])
+}
+
+const CASEHARD: &str = env!("CARGO_BIN_EXE_casehard");
+
+/// What a program that speaks to others takes from the C library.
+const CALLS: [&str; 12] = [
+    "socket",
+    "socketpair",
+    "connect",
+    "bind",
+    "listen",
+    "accept",
+    "accept4",
+    "sendto",
+    "sendmsg",
+    "recvfrom",
+    "recvmsg",
+    "getaddrinfo",
+];
+
+fn no_network() {
+    let symbols = NM.output(["-D", "--undefined-only", CASEHARD]);
+    let symbols = String::from_utf8_lossy(&symbols).into_owned();
+    let names: Vec<&str> = symbols
+        .lines()
+        .filter_map(|line| line.split_whitespace().last()?.split('@').next())
+        .collect();
+    assert!(
+        names.contains(&"write") || names.contains(&"writev"),
+        "nm lists what is taken from the C library"
+    );
+    let found: Vec<_> = names.iter().filter(|name| CALLS.contains(name)).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+fn sandbox() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let image = casehard_testimages::bundled()
+        .iter()
+        .find(|image| image.name == "container-linux");
+    let tar = casehard_testimages::build(image.expect("it is bundled").description)
+        .expect("bundled images build");
+    let plain = folder.path().join("rootfs.tar");
+    fs::write(&plain, tar).expect("the folder is writable");
+    GZIP.output([&plain]);
+    let doc =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/threat-model.md"))
+            .expect("it is there");
+    let line = doc
+        .split("```sh\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let path = format!(
+        "{}:{}",
+        Path::new(CASEHARD)
+            .parent()
+            .expect("it is in a folder")
+            .display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let run = |script: &str| {
+        let output = Command::new("sh")
+            .args(["-ec", script])
+            .current_dir(&folder)
+            .env("PATH", &path)
+            .output();
+        let output = output.expect("the shell runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    run(line.expect("the page has a line to run"));
+    run("casehard apply rootfs.tar.gz -o outside.tar.gz --quiet");
+    let [inside, outside] = ["out/hardened.tar.gz", "outside.tar.gz"]
+        .map(|name| fs::read(folder.path().join(name)).expect("it was written"));
+    assert!(inside == outside, "the sandbox gives other bytes");
+    let diff = fs::read_to_string(folder.path().join("out/hardened.diff")).expect("it was written");
+    assert!(diff.contains("StripSetid"), "{diff}");
+}
