@@ -13,6 +13,18 @@ pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 /// Where apk keeps what is installed.
 const APK: &str = "/lib/apk/db/installed";
 
+/// Where dpkg lists which package wants to know of changes to which files.
+pub(crate) const TRIGGERS: &str = "/var/lib/dpkg/triggers/File";
+
+/// A package's interest in a file or directory (deb-triggers(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileTrigger {
+    pub(crate) line: usize,
+    /// Without symbolic links on the way.
+    pub(crate) path: BString,
+    pub(crate) package: String,
+}
+
 /// A file's package, and the path by which the package knows it: before `/usr` was merged many were in `/bin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
@@ -97,6 +109,86 @@ pub(crate) fn installed(text: &[u8]) -> Vec<(BString, BString)> {
         }
     }
     found
+}
+
+/// A link that update-alternatives makes where it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alternative {
+    /// The file that says so.
+    pub(crate) registry: String,
+    pub(crate) link: BString,
+    /// What has to be there again before, if it is not.
+    pub(crate) once: Option<BString>,
+}
+
+/// The links of all alternatives that any package has registered.
+pub(crate) fn alternatives(draft: &Draft<'_>) -> Result<Vec<Alternative>, Stop> {
+    const REGISTRY: &str = "/var/lib/dpkg/alternatives";
+    let rootfs = draft.rootfs();
+    let Some(registry) = rootfs.open(REGISTRY) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for (name, _) in rootfs.children(registry) {
+        let file = format!("{REGISTRY}/{name}");
+        let text = draft.read_path(&file)?.unwrap_or_default();
+        // The mode and the link; a name and a link for each that goes along with it, up to an empty line.
+        let mut lines = text.lines().skip(1);
+        let first = lines.next().unwrap_or_default();
+        let mut links = vec![(name.as_bytes(), first)];
+        while let (Some(name @ [_, ..]), Some(link)) = (lines.next(), lines.next()) {
+            links.push((name, link));
+        }
+        // A program, its priority, and what stands for each link that goes along.
+        let rest: Vec<&[u8]> = text.lines().skip(2 * links.len() + 1).collect();
+        for (at, (name, link)) in links.iter().enumerate() {
+            let choices = rest.chunks_exact(links.len() + 1);
+            let needs = choices.map(|choice| match at {
+                0 => [choice[0], choice[0]],
+                _ => [choice[0], choice[at + 1]],
+            });
+            let gone = |needed: [&[u8]; 2]| {
+                let gone = needed.into_iter().find(|path| rootfs.open(path).is_none());
+                gone.map(BString::from)
+            };
+            // What is there already comes before what has to come back.
+            let once = needs.filter(|needed| !needed[1].is_empty()).map(gone).min();
+            let own = [b"/etc/alternatives/", *name].concat();
+            for link in [own.as_slice(), link] {
+                found.extend(once.clone().map(|once| Alternative {
+                    registry: file.clone(),
+                    link: link.into(),
+                    once,
+                }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The triggers on files, by their places in `rootfs`. Those of other names have nothing to do with a file.
+pub(crate) fn file_triggers(draft: &Draft<'_>, rootfs: &Rootfs) -> Result<Vec<FileTrigger>, Stop> {
+    let text = draft.read_path(TRIGGERS)?.unwrap_or_default();
+    let lines = (1..).zip(text.lines());
+    let triggers = lines.filter_map(|(line, text)| {
+        let (path, package) = text.split_once_str(" ")?;
+        let package = package.strip_suffix(b"/noawait").unwrap_or(package);
+        let place = rootfs.locate(path).ok()?;
+        Some(FileTrigger {
+            line,
+            path: rootfs.location_path(&place),
+            package: package.to_str_lossy().into_owned(),
+        })
+    });
+    Ok(triggers.collect())
+}
+
+impl FileTrigger {
+    /// Whether the path is what the trigger names, or below it.
+    pub(crate) fn watches(&self, path: &[u8]) -> bool {
+        let rest = path.strip_prefix(self.path.as_slice());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
 }
 
 /// The files that list what each package installed.

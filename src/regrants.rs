@@ -1,6 +1,6 @@
 //! What the booted system, or an upgrade, does to what was edited: found once for all rules, and said as residuals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 
@@ -15,6 +15,7 @@ pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
     boots(draft)?;
     copies(draft);
     alternatives(draft)?;
+    triggers(draft, before)?;
     upgrades(draft, before)
 }
 
@@ -23,7 +24,7 @@ fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
     let lines = tmpfiles::lines(draft)?;
     for edit in draft.edits.clone() {
         for line in &lines {
-            if let Some(what) = line.undoes(edit.path.as_bstr(), &edit.change) {
+            if let Some(what) = line.undoes(draft, edit.path.as_bstr(), &edit.change)? {
                 draft.residual_of(
                     edit.rule,
                     Some(line.file.as_bytes().as_bstr()),
@@ -58,30 +59,41 @@ fn copies(draft: &mut Draft<'_>) {
 
 /// Debian's alternatives: a link that is removed is made again when one of its programs is installed or upgraded.
 fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    const REGISTRY: &str = "/var/lib/dpkg/alternatives";
-    let Some(registry) = draft.rootfs().open(REGISTRY) else {
-        return Ok(());
-    };
-    let names: Vec<String> = draft
-        .rootfs()
-        .children(registry)
-        .map(|(name, _)| name.to_string())
-        .collect();
     let removed = removals(draft);
-    for name in names.into_iter().filter(|_| !removed.is_empty()) {
-        let file = format!("{REGISTRY}/{name}");
-        let text = draft.read_path(&file)?.unwrap_or_default();
-        // The links come first, up to a blank line; the programs follow.
-        let links: Vec<&[u8]> = text.lines().take_while(|line| !line.is_empty()).collect();
-        let own = format!("/etc/alternatives/{name}");
-        for edit in &removed {
-            if links.contains(&edit.path.as_slice()) || edit.path.as_bstr() == own.as_bytes() {
-                draft.residual_of(
-                    edit.rule,
-                    Some(file.as_bytes().as_bstr()),
-                    None,
-                    format!("update-alternatives makes {} again", edit.path),
+    if removed.is_empty() {
+        return Ok(());
+    }
+    for found in packages::alternatives(draft)? {
+        let once = found
+            .once
+            .map(|what| format!(", once {what} is there again"));
+        for edit in removed.iter().filter(|edit| edit.path == found.link) {
+            let message = format!(
+                "update-alternatives makes {} again{}",
+                edit.path,
+                once.as_deref().unwrap_or_default()
+            );
+            let file = found.registry.as_bytes().as_bstr();
+            draft.residual_of(edit.rule, Some(file), None, message);
+        }
+    }
+    Ok(())
+}
+
+/// A package that watches a directory runs its own script when others change what is in there.
+fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    let edits = draft.edits.clone();
+    let mut told = BTreeSet::new();
+    for trigger in packages::file_triggers(draft, before)? {
+        for edit in edits.iter().filter(|edit| trigger.watches(&edit.path)) {
+            // The first file of a rule stands for all.
+            if told.insert((edit.rule, trigger.line)) {
+                let message = format!(
+                    "{}: the package {} runs a script of its own when packages change what is in {}, and may write it anew",
+                    edit.path, trigger.package, trigger.path
                 );
+                let file = Some(packages::TRIGGERS.as_bytes().as_bstr());
+                draft.residual_of(edit.rule, file, Some(trigger.line), message);
             }
         }
     }
@@ -245,10 +257,52 @@ file var/lib/dpkg/alternatives/nc
             "[Remove /etc/motd]\n[Remove /usr/bin/nc]\n[Remove /etc/alternatives/nc]\n[Remove /usr/bin/nc.openbsd]",
             &format!(
                 "changed\n  removed /etc/motd\n  residual /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n\
-                 changed\n  removed /usr/bin/nc\n  residual {registry}: update-alternatives makes /usr/bin/nc again\n\
-                 changed\n  removed /etc/alternatives/nc\n  residual {registry}: update-alternatives makes /etc/alternatives/nc again\n\
+                 changed\n  removed /usr/bin/nc\n  residual {registry}: update-alternatives makes /usr/bin/nc again, once /usr/bin/nc.openbsd is there again\n\
+                 changed\n  removed /etc/alternatives/nc\n  residual {registry}: update-alternatives makes /etc/alternatives/nc again, once /usr/bin/nc.openbsd is there again\n\
                  changed\n  removed /usr/bin/nc.openbsd\n"
             ),
+        );
+    }
+
+    #[test]
+    fn triggers_may_write_what_they_watch_anew() {
+        check(
+            "
+dir ./
+symlink lib -> usr/lib
+file usr/lib/initramfs/hook
+file usr/lib/initramfs-other
+file var/lib/dpkg/triggers/File
+| /usr/share/fonts fontconfig/noawait
+| /lib/initramfs initramfs-tools:all/noawait
+",
+            "[Remove /lib/initramfs/hook]\n[Remove /lib/initramfs-other]",
+            "changed\n  removed /usr/lib/initramfs/hook\n  residual /var/lib/dpkg/triggers/File:2: /usr/lib/initramfs/hook: the \
+             package initramfs-tools:all runs a script of its own when packages change what is in /usr/lib/initramfs, and may \
+             write it anew\nchanged\n  removed /usr/lib/initramfs-other\n",
+        );
+    }
+
+    #[test]
+    fn tmpfiles_gives_files_to_others() {
+        let image = "
+dir ./
+file etc/passwd
+| app:x:1000:1000::/:/bin/sh
+file usr/lib/tmpfiles.d/a.conf
+| Z /var/run/key - app -
+| z /run/log ~0777 :app :app
+dir run
+symlink var/run -> ../run
+file run/key uid=1000 mode=0644
+file run/log mode=0640
+";
+        check(
+            image,
+            "[Permissions /run/key]\nOwner=root\n[Permissions /run/log]\nMode=0600",
+            "changed\n  owner /run/key 1000:0 0:0\n  residual /usr/lib/tmpfiles.d/a.conf:1: /run/key: sets its owner to 1000:0 at \
+             boot\nchanged\n  mode /run/log 0640 0600\n  residual /usr/lib/tmpfiles.d/a.conf:2: /run/log: sets its mode to 0666 at \
+             boot\n",
         );
     }
 

@@ -1,13 +1,14 @@
 //! Writing a planned image: whole or not at all.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::image::{
-    Compression, Encoder, Meter, Origin, Phase, Progress, TarStream, gzip_header, is_stop,
+    Compression, Encoder, FileSink, Meter, Origin, Phase, Progress, Sink, Source, StreamSink,
+    is_stop,
 };
 use crate::plan::Plan;
 
@@ -110,8 +111,13 @@ impl Plan<'_> {
     /// As [`write`](Self::write), and [`Error::Interrupted`].
     pub fn write_to(&self, out: impl Write, options: &WriteOptions<'_>) -> Result<()> {
         self.refuse_failed()?;
-        self.encode(out, options)
-            .and_then(|mut out| out.flush())
+        let mut meter = self.meter(options);
+        let mut sink = StreamSink {
+            out,
+            meter: &mut meter,
+        };
+        self.encode(&mut sink, self.target(options))
+            .and_then(|()| sink.flush())
             .map_err(|e| failure(e, "write", Path::new("-")))
     }
 
@@ -136,46 +142,47 @@ impl Plan<'_> {
         options.compression.unwrap_or(self.image.compression())
     }
 
-    /// A plain tar goes from file to file inside the kernel.
-    fn encode_file(&self, mut out: File, options: &WriteOptions<'_>) -> io::Result<File> {
-        if self.target(options) != Compression::None {
-            return self.encode(out, options);
-        }
-        let mut meter = Meter::new(options.progress, Phase::Write, Some(self.output.len()));
-        copy_in_kernel(&self.output, &mut out, &mut meter)?;
-        Ok(out)
+    fn encode_file(&self, file: File, options: &WriteOptions<'_>) -> io::Result<File> {
+        let mut meter = self.meter(options);
+        let mut sink = FileSink {
+            file,
+            meter: &mut meter,
+        };
+        self.encode(&mut sink, self.target(options))?;
+        Ok(sink.file)
     }
 
-    fn encode<W: Write>(&self, mut out: W, options: &WriteOptions<'_>) -> io::Result<W> {
-        let target = self.target(options);
-        if let (true, Some(mut original)) = (
-            self.edits.is_empty() && target == self.image.compression(),
-            self.image.original(),
-        ) {
-            let mut meter = Meter::new(
-                options.progress,
-                Phase::Write,
-                Some(original.metadata()?.len()),
-            );
-            original.rewind()?;
-            copy(original, &mut out, &mut meter)?;
-            return Ok(out);
+    fn meter<'p>(&self, options: &WriteOptions<'p>) -> Meter<'p> {
+        // How much compressed data comes out is not known before.
+        let total = (self.target(options) == Compression::None).then_some(self.output.len());
+        Meter::new(options.progress, Phase::Write, total)
+    }
+
+    /// Writes the image by the shortest way: what is the same is copied, compressed as it is where that can be.
+    fn encode(&self, out: &mut impl Sink, target: Compression) -> io::Result<()> {
+        let same = target == self.image.compression();
+        if let (true, true, Some(original)) = (self.edits.is_empty(), same, self.image.original()) {
+            return out.copy(original, 0..original.metadata()?.len());
         }
-        let header = match (self.image.compression(), self.image.original()) {
-            (Compression::Gzip, Some(mut original)) => {
-                original.rewind()?;
-                gzip_header(original)
+        match (self.output.source(), target) {
+            (Source::Plain(file), Compression::None) => {
+                for segment in self.output.segments() {
+                    match &segment.from {
+                        Origin::Input(start) => out.copy(file, *start..start + segment.len)?,
+                        Origin::Memory(bytes) => out.write_all(bytes)?,
+                    }
+                }
+                Ok(())
             }
-            _ => None,
-        };
-        let mut encoder = Encoder::new(target, out, header.as_ref())?;
-        let mut meter = Meter::new(options.progress, Phase::Write, Some(self.output.len()));
-        copy(
-            self.output.reader(0..self.output.len()),
-            &mut encoder,
-            &mut meter,
-        )?;
-        encoder.finish()
+            (Source::Gzip(gzip), Compression::Gzip) => gzip.write_changed(&self.output, out),
+            _ => {
+                let mut encoder = Encoder::new(target, out)?;
+                let input = self.output.reader(0..self.output.len());
+                let mut input = BufReader::with_capacity(256 << 10, input);
+                io::copy(&mut input, &mut encoder)?;
+                encoder.finish().map(drop)
+            }
+        }
     }
 }
 
@@ -185,49 +192,4 @@ fn failure(error: io::Error, action: &'static str, path: &Path) -> Error {
     } else {
         Error::io(action, path)(error)
     }
-}
-
-fn copy(mut input: impl Read, out: &mut impl Write, meter: &mut Meter<'_>) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => {
-                out.write_all(&buffer[..n])?;
-                meter.advance(n as u64)?;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-/// Copies a stream to a file; what comes from a file goes by `copy_file_range`, which `io::copy` uses where it can.
-fn copy_in_kernel(stream: &TarStream, out: &mut File, meter: &mut Meter<'_>) -> io::Result<()> {
-    const STEP: u64 = 64 << 20;
-    let mut input = stream.file();
-    for segment in stream.segments() {
-        match &segment.from {
-            Origin::Memory(bytes) => {
-                out.write_all(bytes)?;
-                meter.advance(segment.len)?;
-            }
-            Origin::File(start) => {
-                input.seek(SeekFrom::Start(*start))?;
-                let mut left = segment.len;
-                while left > 0 {
-                    let n = io::copy(&mut input.take(left.min(STEP)), out)?;
-                    if n == 0 {
-                        return Err(io::Error::new(
-                            io::ErrorKind::UnexpectedEof,
-                            "the image became shorter while it was read",
-                        ));
-                    }
-                    left -= n;
-                    meter.advance(n)?;
-                }
-            }
-        }
-    }
-    Ok(())
 }

@@ -7,13 +7,16 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+#[path = "accounts/doas.rs"]
+mod doas;
 #[path = "accounts/sudo.rs"]
 mod sudo;
 mod support;
 
 use support::rootfs::{Dice, Files, file, harden, text, unpack};
 use support::tools::{
-    self, GPASSWD, GRPCK, PWCK, RealTest, SUDO, SYSTEMD_SYSUSERS, Tool, UNSHARE, VISUDO,
+    self, DOAS, GPASSWD, GRPCK, PWCK, RealTest, SETPRIV, SUDO, SYSTEMD_SYSUSERS, Tool, UNSHARE,
+    VISUDO,
 };
 
 const USERS: [&str; 4] = ["root", "core", "alice", "bob"];
@@ -49,6 +52,11 @@ fn main() -> ExitCode {
                 name: "sudo_grants_others_what_it_did_and_the_user_nothing",
                 needs: &[SUDO, VISUDO, UNSHARE],
                 run: sudo::sudo_grants_others_what_it_did_and_the_user_nothing,
+            },
+            RealTest {
+                name: "doas_permits_what_is_said",
+                needs: &[DOAS, SETPRIV, UNSHARE],
+                run: doas::doas_permits_what_is_said,
             },
             RealTest {
                 name: "malformed_files_are_not_damaged",

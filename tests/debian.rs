@@ -17,7 +17,8 @@ mod support;
 use support::disk::extract;
 use support::model;
 use support::tools::{
-    self, BSDTAR, GETCAP, GZIP, MMDEBSTRAP, RealTest, SYSTEMCTL, SYSTEMD_SYSUSERS, TAR, ZSTD,
+    self, BSDTAR, GETCAP, GZIP, MMDEBSTRAP, RealTest, SYSTEMCTL, SYSTEMD_ANALYZE, SYSTEMD_SYSUSERS,
+    TAR, ZSTD,
 };
 
 fn main() -> ExitCode {
@@ -41,6 +42,11 @@ fn main() -> ExitCode {
                 name: "the_bundle_for_it_is_chosen_and_holds",
                 needs: &[MMDEBSTRAP, TAR, GZIP, SYSTEMCTL],
                 run: the_bundle,
+            },
+            RealTest {
+                name: "the_exposure_told_is_what_systemd_analyze_finds",
+                needs: &[MMDEBSTRAP, TAR, SYSTEMD_ANALYZE],
+                run: exposure_of_services,
             },
             RealTest {
                 name: "every_compression_holds_the_same_tar",
@@ -237,6 +243,22 @@ fn privileged(root: &Path) -> BTreeSet<PathBuf> {
                 .to_owned()
         })
         .collect()
+}
+
+/// Every service that the image's packages bring, sandboxed.
+fn exposure_of_services() {
+    let folder = folder();
+    let [out, before, after] = ["out.tar", "before", "after"].map(|name| folder.path().join(name));
+    let image = Image::open(image_path()).expect("the image opens");
+    let recipe = "[Recipe]\nSchema=1\n[Sandbox *.service]\nEnsure=yes\n";
+    let recipe = Recipe::parse("debian", recipe).expect("the recipe is right");
+    let plan = image.plan(&recipe).expect("it can be planned");
+    assert!(!plan.failed(), "{:?}", plan.rules());
+    plan.write(&out).expect("it can be written");
+    extract(TAR, image_path(), &before).expect("it extracts");
+    extract(TAR, &out, &after).expect("it extracts");
+    let compared = support::exposure::compare(&plan, &before, &after);
+    assert!(compared > 40, "{compared}");
 }
 
 /// The shipped recipe for Debian, chosen by os-release, on a compressed image.

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use casehard::edit::Outcome;
 use casehard::{Image, Recipe};
 
+#[path = "systemd/exposure.rs"]
+mod exposure;
 #[path = "systemd/masks.rs"]
 mod masks;
 #[path = "systemd/parser.rs"]
@@ -20,8 +22,9 @@ mod support;
 mod tree;
 
 use parser::{Loaded, load};
+use support::exposure::asked;
 use support::tools::{self, RealTest, SETPRIV, SYSTEMCTL, SYSTEMD, SYSTEMD_ANALYZE, TAR};
-use tree::{Case, Dice, ETC, NAME, Tree, USR, asked, generate};
+use tree::{Case, Dice, ETC, NAME, Tree, USR, generate};
 
 fn main() -> ExitCode {
     tools::main(&[
@@ -50,6 +53,11 @@ fn main() -> ExitCode {
             needs: &[SYSTEMD_ANALYZE, TAR],
             run: sandboxes,
         },
+        RealTest {
+            name: "the_exposure_told_is_what_systemd_analyze_finds",
+            needs: &[SYSTEMD_ANALYZE, TAR],
+            run: exposure::as_systemd_finds,
+        },
     ])
 }
 
@@ -69,7 +77,7 @@ fn judged_as_systemd_reads() {
             let _ = fs::remove_file(&place);
             tree.file(
                 &format!("{ETC}/{}.d/{NAME}", case.asked_by),
-                &asked(case.wish),
+                &tree::asked(case.wish),
             );
         }
         let real = load(tree.root());
@@ -290,20 +298,15 @@ fn sandboxes() {
         }
     }
     let image = Image::open(tree.root()).unwrap();
-    let output = extracted(&image, &Recipe::parse("test", &text).unwrap());
-    for (unit, level) in units {
-        let (before, after) = (exposure(tree.root(), &unit), exposure(output.path(), &unit));
+    let recipe = Recipe::parse("test", &text).unwrap();
+    let output = extracted(&image, &recipe);
+    let names = || units.iter().map(|(unit, _)| unit);
+    let before = asked(tree.root(), names());
+    let after = asked(output.path(), names());
+    for (unit, level) in &units {
+        let [before, after] = [&before, &after].map(|side| side[unit].parse::<f64>().unwrap());
         println!("{unit}: {before} before, {after} after");
-        let most = if level == "strict" { 2.5 } else { 7.5 };
+        let most = if *level == "strict" { 2.5 } else { 7.5 };
         assert!(after < before && after < most, "{unit}: {before}, {after}");
     }
-}
-
-/// How exposed `systemd-analyze` finds a service, from 0 to 10.
-fn exposure(root: &Path, unit: &str) -> f64 {
-    let root = format!("--root={}", root.display());
-    let text = SYSTEMD_ANALYZE.output(["security", "--offline=true", "--no-pager", &root, unit]);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let (_, figure) = text.rsplit_once(&format!("{unit}: ")).unwrap();
-    figure.split(' ').next().unwrap().parse().unwrap()
 }

@@ -4,6 +4,8 @@
 //! `/etc/group` alone is a member still.
 
 mod account;
+pub(crate) mod cloud_init;
+pub(crate) mod doas;
 pub(crate) mod group;
 pub(crate) mod polkit;
 pub(crate) mod sudoers;

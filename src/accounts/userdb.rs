@@ -99,25 +99,36 @@ pub(crate) struct User {
 pub(crate) fn users(draft: &Draft<'_>) -> Result<Vec<(String, User)>, Stop> {
     let mut found = Vec::new();
     for (path, file) in user_files(draft) {
-        let text = draft.read(file)?;
-        let Ok(record) = serde_json::from_slice::<serde_json::Value>(&text) else {
-            continue;
-        };
-        let Some(name) = record["userName"].as_str() else {
-            continue;
-        };
+        found.extend(User::of(&draft.read(file)?).map(|user| (path, user)));
+    }
+    Ok(found)
+}
+
+/// The groups that systemd-homed's records of a user have, which it signs.
+pub(crate) fn homes(draft: &Draft<'_>, user: &str) -> Result<Vec<(String, Vec<String>)>, Stop> {
+    let mut found = Vec::new();
+    for directory in ["/var/lib/systemd/home", "/run/systemd/home"] {
+        let path = format!("{directory}/{user}.identity");
+        let text = draft.read_path(&path)?.unwrap_or_default();
+        let record = User::of(&text).filter(|record| record.name == user);
+        found.extend(record.map(|record| (path, record.groups)));
+    }
+    Ok(found)
+}
+
+impl User {
+    fn of(text: &[u8]) -> Option<Self> {
+        let record: serde_json::Value = serde_json::from_slice(text).ok()?;
         let groups = record["memberOf"].as_array().into_iter().flatten();
-        let user = User {
-            name: name.to_owned(),
+        Some(Self {
+            name: record["userName"].as_str()?.to_owned(),
             uid: record["uid"].as_u64(),
             gid: record["gid"].as_u64(),
             groups: groups
                 .filter_map(|g| g.as_str().map(String::from))
                 .collect(),
-        };
-        found.push((path, user));
+        })
     }
-    Ok(found)
 }
 
 /// The group's record without a user among its members, all other bytes as they were, and the group's name; nothing where

@@ -11,8 +11,9 @@ use tar::Header;
 
 use super::fields::{BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
 use super::pax::{self, Record};
+use super::reindex::Before;
 use super::sparse::{self, Ranges};
-use super::stream::TarStream;
+use super::stream::Bytes;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
 
 /// The largest extension header (PAX records, GNU long name) that is read, in bytes. Linux allows 4 KiB of path and
@@ -29,6 +30,8 @@ pub struct Archive {
     pub entries: Vec<Entry>,
     /// Where the end-of-archive marker begins (or the stream ends), in bytes.
     pub end: u64,
+    /// Where the first PAX header lies.
+    pub(super) first_pax: Option<u64>,
 }
 
 /// What an entry makes when it is extracted.
@@ -117,15 +120,31 @@ fn damage<T>(offset: u64, message: impl Into<String>) -> Result<T, Damage> {
 }
 
 impl Archive {
-    pub(crate) fn index(stream: &TarStream) -> Result<Self, Damage> {
+    pub(crate) fn index(stream: &impl Bytes) -> Result<Self, Damage> {
+        Self::walk(stream, None)
+    }
+
+    /// Reads every entry but those that are known from before.
+    pub(super) fn walk(stream: &impl Bytes, before: Option<&Before<'_>>) -> Result<Self, Damage> {
         let mut walker = Walker {
             stream,
             at: 0,
-            pax: false,
+            first_pax: None,
             pending: Pending::default(),
         };
         let mut entries = Vec::new();
-        while let Some(header) = walker.next_header()? {
+        loop {
+            if walker.pending.start.is_none()
+                && let Some(known) = before.and_then(|b| b.entry(walker.at, walker.first_pax))
+            {
+                walker.first_pax = known.first_pax;
+                walker.at = known.entry.end();
+                entries.push(known.entry);
+                continue;
+            }
+            let Some(header) = walker.next_header()? else {
+                break;
+            };
             if let Some(entry) = walker.entry(&header)? {
                 walker.at = entry.end();
                 entries.push(entry);
@@ -137,16 +156,20 @@ impl Archive {
                 "an extension header has no entry after it: the archive is cut short",
             );
         }
-        only_zeros_from(stream, walker.at)?;
+        entries.shrink_to_fit();
+        if !before.is_some_and(|b| b.ends(walker.at)) {
+            only_zeros_from(stream, walker.at)?;
+        }
         Ok(Self {
             entries,
             end: walker.at,
+            first_pax: walker.first_pax,
         })
     }
 }
 
 /// After the end marker only zeros may come: some extractors go on reading there, so anything else is ambiguous.
-fn only_zeros_from(stream: &TarStream, start: u64) -> Result<(), Damage> {
+fn only_zeros_from(stream: &impl Bytes, start: u64) -> Result<(), Damage> {
     let (mut at, mut buffer) = (start, vec![0; 64 << 10]);
     loop {
         let n = stream.read_at(&mut buffer, at)?;
@@ -163,11 +186,10 @@ fn only_zeros_from(stream: &TarStream, start: u64) -> Result<(), Damage> {
     }
 }
 
-struct Walker<'a> {
-    stream: &'a TarStream,
+struct Walker<'a, B> {
+    stream: &'a B,
     at: u64,
-    /// Whether a PAX header came by.
-    pax: bool,
+    first_pax: Option<u64>,
     pending: Pending,
 }
 
@@ -180,14 +202,13 @@ struct Pending {
     long_link: Option<BString>,
 }
 
-impl Walker<'_> {
+impl<B: Bytes> Walker<'_, B> {
     /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
     fn next_header(&self) -> Result<Option<Header>, Damage> {
-        let left = self.stream.len() - self.at;
-        if left == 0 {
+        if !self.stream.reaches(self.at + 1)? {
             return Ok(None);
         }
-        if left < BLOCK {
+        if !self.stream.reaches(self.at + BLOCK)? {
             return damage(
                 self.at,
                 if self.at == 0 {
@@ -339,7 +360,7 @@ impl Walker<'_> {
         let size = number("size", number_field(&header.as_old().size))?;
         let stored = match kind {
             EntryKind::File | EntryKind::SparseFile => size,
-            EntryKind::HardLink if self.pax && size > 0 => {
+            EntryKind::HardLink if self.first_pax.is_some() && size > 0 => {
                 return damage(
                     at,
                     format!(
@@ -365,25 +386,25 @@ impl Walker<'_> {
         };
         let mode = u32::try_from(mode & 0o7777).expect("twelve bits");
         let data = self.data_start(header, typeflag, stored)?;
-        if data
+        let end = data
             .checked_add(stored)
-            .and_then(|end| end.checked_next_multiple_of(BLOCK))
-            .is_none_or(|end| end > self.stream.len())
-        {
+            .and_then(|end| end.checked_next_multiple_of(BLOCK));
+        // The map is looked at before what lies behind it, since a stream may be read for the first time.
+        let fits = match (kind, typeflag) {
+            (EntryKind::SparseFile, b'S') => {
+                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
+            }
+            (EntryKind::SparseFile, _) if end.is_some() => {
+                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
+            }
+            _ => true,
+        };
+        if !self.stream.reaches(end.unwrap_or(u64::MAX))? {
             return damage(
                 at,
                 format!("the archive is cut short: it ends inside {path}"),
             );
         }
-        let fits = match (kind, typeflag) {
-            (EntryKind::SparseFile, b'S') => {
-                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
-            }
-            (EntryKind::SparseFile, _) => {
-                sparse::pax_fits(records, self.stream, data, stored)? == Some(true)
-            }
-            _ => true,
-        };
         if !fits {
             return damage(at, ODD_MAP);
         }
@@ -425,7 +446,7 @@ impl Walker<'_> {
         let (mut more, mut ranges) = (header.is_extended(), Ranges::of_gnu_header(header));
         while more {
             let mut block = tar::GnuExtSparseHeader::new();
-            if self.stream.len() - data < BLOCK {
+            if !self.stream.reaches(data + BLOCK)? {
                 return damage(
                     self.at,
                     "the archive is cut short inside a sparse file's map",
@@ -444,7 +465,7 @@ impl Walker<'_> {
 
     fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {
         let at = self.at;
-        self.pax = true;
+        self.first_pax.get_or_insert(at);
         let data = self.extension(header)?;
         pax::parse(&data).or_else(|message| damage(at, message))
     }
@@ -460,14 +481,20 @@ impl Walker<'_> {
             );
         }
         let data = self.at + BLOCK;
-        if padded(data + size) > self.stream.len() {
+        let mut bytes = vec![0; usize::try_from(size).expect("at most EXTENSION_LIMIT")];
+        let whole = match self.stream.read_exact_at(&mut bytes, data) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
+            read => {
+                read?;
+                self.stream.reaches(padded(data + size))?
+            }
+        };
+        if !whole {
             return damage(
                 self.at,
                 "the archive is cut short inside an extension header",
             );
         }
-        let mut bytes = vec![0; usize::try_from(size).expect("at most EXTENSION_LIMIT")];
-        self.stream.read_exact_at(&mut bytes, data)?;
         self.at = padded(data + size);
         Ok(bytes)
     }

@@ -6,10 +6,13 @@ mod codec;
 mod contents;
 mod directory;
 mod fields;
+mod gzip;
 mod head;
 mod index;
 mod pax;
 mod progress;
+mod reindex;
+mod sink;
 mod sparse;
 mod spool;
 mod stream;
@@ -19,20 +22,23 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use gzip::Gzip;
 
 pub use codec::Compression;
 pub use index::{Archive, Entry, EntryKind};
 pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
-pub(crate) use codec::{Encoder, gzip_header};
+pub(crate) use codec::Encoder;
 pub(crate) use contents::Contents;
 pub(crate) use head::{Format, Head, styled};
 pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use progress::{Meter, is_stop};
-pub(crate) use stream::Origin;
+pub(crate) use sink::{FileSink, Sink, StreamSink};
+pub(crate) use stream::{Origin, Source};
 
 /// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
 /// new one.
@@ -41,7 +47,7 @@ pub struct Image {
     name: String,
     compression: Compression,
     /// The bytes as they came; none for a directory.
-    original: Option<File>,
+    original: Option<Arc<File>>,
     stream: TarStream,
     archive: Archive,
 }
@@ -97,7 +103,7 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::indexed(name, Compression::None, None, spooled);
+            return Image::plain(name, Compression::None, None, spooled);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -132,19 +138,23 @@ impl<'a> OpenOptions<'a> {
             });
         }
         let compression = Compression::detect(&magic[..n]);
+        let file = Arc::new(file);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            return Image::indexed(name, compression, Some(file), tar);
+            return Image::plain(name, compression, Some(file), tar);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
+        if compression == Compression::Gzip {
+            return Image::gzip(name, file, &mut meter);
+        }
         let spooled = {
-            let counted = meter.reader(&file);
+            let counted = meter.reader(&*file);
             let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
                 .map_err(failed())?;
             spool::spool_decoded(&name, compression, decoder)?
         };
-        Image::indexed(name, compression, Some(file), spooled)
+        Image::plain(name, compression, Some(file), spooled)
     }
 }
 
@@ -172,18 +182,40 @@ impl Image {
         OpenOptions::new().open(path)
     }
 
-    fn indexed(
+    /// An image whose tar lies in a file as it is.
+    fn plain(
         name: String,
         compression: Compression,
-        original: Option<File>,
+        original: Option<Arc<File>>,
         tar: File,
     ) -> Result<Self> {
-        let stream = TarStream::new(tar).map_err(Error::io("read", Path::new(&name)))?;
+        let stream =
+            TarStream::new(Source::Plain(tar)).map_err(Error::io("read", Path::new(&name)))?;
         let archive = Archive::index(&stream).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
             compression,
             original,
+            stream,
+            archive,
+        })
+    }
+
+    /// A gzipped image: indexed while it is decoded, which is done once.
+    fn gzip(name: String, file: Arc<File>, meter: &mut Meter<'_>) -> Result<Self> {
+        let compression = Compression::Gzip;
+        let failed = |e| codec::failure(e, &name, compression);
+        let scan = Gzip::scan(&file, meter).map_err(failed)?;
+        let archive = Archive::index(&scan).map_err(|damage| match damage {
+            Damage::Io(e) => failed(e),
+            damage @ Damage::Tar { .. } => damage.of(&name),
+        })?;
+        let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
+        let stream = TarStream::new(Source::Gzip(Box::new(gzip))).map_err(failed)?;
+        Ok(Self {
+            name,
+            compression,
+            original: Some(file),
             stream,
             archive,
         })
@@ -211,13 +243,16 @@ impl Image {
 
     /// The file as it came, compression and all; none for an image that was a directory.
     pub(crate) fn original(&self) -> Option<&File> {
-        self.original.as_ref()
+        self.original.as_deref()
     }
 
     /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
     pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
         let stream = self.stream.spliced(splices);
-        let archive = Archive::index(&stream).map_err(|damage| damage.of(&self.name))?;
+        let archive = self
+            .archive
+            .reindex(&stream)
+            .map_err(|damage| damage.of(&self.name))?;
         Ok(Self {
             name: self.name.clone(),
             compression: self.compression,

@@ -10,7 +10,7 @@ use tar::{GnuExtSparseHeader, GnuHeader, GnuSparseHeader};
 
 use super::fields::{BLOCK, number_field, padded, parse_number};
 use super::pax::{self, Record};
-use super::stream::TarStream;
+use super::stream::Bytes;
 
 /// The bytes that a map's ranges take in whole blocks.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Ranges {
 /// Whether the map that PAX records announce fits the data. None where it cannot be made out.
 pub(super) fn pax_fits(
     records: &[Record],
-    stream: &TarStream,
+    stream: &impl Bytes,
     data: u64,
     stored: u64,
 ) -> io::Result<Option<bool>> {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::Compression;
+use super::codec::{self, Compression};
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
 
@@ -33,29 +33,14 @@ pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Resu
     })
 }
 
-/// Copies what a decoder gives to a temporary file. A decoder's error is a damaged image, unless reading itself failed.
+/// Copies what a decoder gives to a temporary file.
 pub(crate) fn spool_decoded(
     name: &str,
     compression: Compression,
     decoder: impl Read,
 ) -> Result<File> {
     copy(decoder).map_err(|failed| match failed {
-        Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
-        Failed::Reading(source) if source.raw_os_error().is_some() => Error::Io {
-            action: "read",
-            path: name.into(),
-            source,
-        },
-        Failed::Reading(e) => Error::Image {
-            image: name.into(),
-            offset: None,
-            message: if e.to_string().contains("too much memory") {
-                // What `zstd --long` over 27 or `--ultra` makes; `zstd -d` refuses it too.
-                "the zstd data needs a window of more than 128 MiB; compress it with `--long=27` or less".into()
-            } else {
-                format!("the {} data is cut short or damaged: {e}", compression.name())
-            },
-        },
+        Failed::Reading(e) => codec::failure(e, name, compression),
         Failed::Writing(error) => error,
     })
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::gzip::Gzip;
+
 /// A byte range of the input's tar stream and what stands in its place in the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splice {
@@ -30,9 +32,76 @@ pub enum Piece {
 /// A tar stream that can be read at any offset.
 #[derive(Clone, Debug)]
 pub struct TarStream {
-    file: Arc<File>,
+    source: Arc<Source>,
     segments: Vec<Segment>,
     len: u64,
+}
+
+/// What a [`TarStream`] lies in.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A file that holds it as it is.
+    Plain(File),
+    Gzip(Box<Gzip>),
+}
+
+impl Source {
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => Ok(file.metadata()?.len()),
+            Self::Gzip(gzip) => Ok(gzip.len()),
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read_at(buffer, offset),
+            Self::Gzip(gzip) => gzip.read_at(buffer, offset),
+        }
+    }
+}
+
+/// Bytes that can be read at an offset. Who only goes forward can read them while they are decoded for the first time.
+pub(crate) trait Bytes {
+    /// Reads some bytes at an offset; 0 at the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Whether there are that many bytes.
+    fn reaches(&self, end: u64) -> io::Result<bool>;
+
+    /// Fills the buffer from an offset; `UnexpectedEof` where the bytes end before it is full.
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    buffer = &mut buffer[n..];
+                    offset += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// A reader over a range.
+    fn reader(&self, range: Range<u64>) -> RangeReader<'_, Self>
+    where
+        Self: Sized,
+    {
+        RangeReader { bytes: self, range }
+    }
+}
+
+impl Bytes for TarStream {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at(buffer, offset)
+    }
+
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        Ok(end <= self.len)
+    }
 }
 
 /// A run of a [`TarStream`] that comes from one place.
@@ -45,28 +114,28 @@ pub(crate) struct Segment {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// The file below, from this offset on.
-    File(u64),
+    /// The stream as it was opened, from this offset on.
+    Input(u64),
     Memory(Arc<[u8]>),
 }
 
 impl TarStream {
-    /// The whole of a file.
-    pub(crate) fn new(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
+    /// The whole of a source.
+    pub(crate) fn new(source: Source) -> io::Result<Self> {
+        let len = source.len()?;
         let mut stream = Self {
-            file: Arc::new(file),
+            source: Arc::new(source),
             segments: Vec::new(),
             len: 0,
         };
-        stream.push(len, Origin::File(0));
+        stream.push(len, Origin::Input(0));
         Ok(stream)
     }
 
     /// This stream with splices laid over it. They must be sorted and disjoint, and this stream an input as it was opened.
     pub(crate) fn spliced(&self, splices: &[Splice]) -> Self {
         let mut out = Self {
-            file: Arc::clone(&self.file),
+            source: Arc::clone(&self.source),
             segments: Vec::new(),
             len: 0,
         };
@@ -76,20 +145,20 @@ impl TarStream {
                 copied <= splice.at.start && splice.at.end <= self.len,
                 "splices are sorted, disjoint and inside"
             );
-            out.push(splice.at.start - copied, Origin::File(copied));
+            out.push(splice.at.start - copied, Origin::Input(copied));
             for piece in &splice.with {
                 match piece {
                     Piece::Bytes(bytes) => {
                         out.push(bytes.len() as u64, Origin::Memory(Arc::clone(bytes)));
                     }
                     Piece::Input(range) => {
-                        out.push(range.end - range.start, Origin::File(range.start));
+                        out.push(range.end - range.start, Origin::Input(range.start));
                     }
                 }
             }
             copied = splice.at.end;
         }
-        out.push(self.len - copied, Origin::File(copied));
+        out.push(self.len - copied, Origin::Input(copied));
         out
     }
 
@@ -118,8 +187,16 @@ impl TarStream {
         &self.segments
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// The segment that a place lies in, and how far behind its beginning.
+    pub(super) fn segment_at(&self, at: u64) -> Option<(&Segment, u64)> {
+        let index = self.segments.partition_point(|s| s.at + s.len <= at);
+        self.segments
+            .get(index)
+            .map(|segment| (segment, at - segment.at))
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Reads some bytes at an offset; 0 at the end.
@@ -127,15 +204,13 @@ impl TarStream {
     /// # Errors
     /// What the system says of the file below.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let index = self.segments.partition_point(|s| s.at + s.len <= offset);
-        let Some(segment) = self.segments.get(index) else {
+        let Some((segment, skip)) = self.segment_at(offset) else {
             return Ok(0);
         };
-        let skip = offset - segment.at;
         let want =
             usize::try_from(segment.len - skip).map_or(buffer.len(), |left| left.min(buffer.len()));
         match &segment.from {
-            Origin::File(start) => self.file.read_at(&mut buffer[..want], start + skip),
+            Origin::Input(start) => self.source.read_at(&mut buffer[..want], start + skip),
             Origin::Memory(bytes) => {
                 let skip = usize::try_from(skip).expect("an offset inside a slice");
                 buffer[..want].copy_from_slice(&bytes[skip..skip + want]);
@@ -148,40 +223,27 @@ impl TarStream {
     ///
     /// # Errors
     /// `UnexpectedEof` where the stream ends before the buffer is full, else what the system says.
-    pub fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            match self.read_at(buffer, offset) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => {
-                    buffer = &mut buffer[n..];
-                    offset += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        Bytes::read_exact_at(self, buffer, offset)
     }
 
     /// A reader over a range.
     pub fn reader(&self, range: Range<u64>) -> impl Read + '_ {
-        RangeReader {
-            stream: self,
-            range,
-        }
+        Bytes::reader(self, range)
     }
 }
 
-struct RangeReader<'a> {
-    stream: &'a TarStream,
+/// Reads a range of some [`Bytes`].
+pub(crate) struct RangeReader<'a, B> {
+    bytes: &'a B,
     range: Range<u64>,
 }
 
-impl Read for RangeReader<'_> {
+impl<B: Bytes> Read for RangeReader<'_, B> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.range.end - self.range.start;
         let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let n = self.stream.read_at(&mut buffer[..want], self.range.start)?;
+        let n = self.bytes.read_at(&mut buffer[..want], self.range.start)?;
         self.range.start += n as u64;
         Ok(n)
     }
@@ -196,7 +258,7 @@ mod tests {
     fn stream(bytes: &[u8]) -> TarStream {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        TarStream::new(file).unwrap()
+        TarStream::new(Source::Plain(file)).unwrap()
     }
 
     fn all(stream: &TarStream) -> Vec<u8> {

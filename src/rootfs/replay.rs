@@ -12,8 +12,10 @@ impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
     pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
         let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
+        let mut inodes = Vec::with_capacity(archive.entries.len() + 1);
+        inodes.push(root);
         let mut rootfs = Self {
-            inodes: vec![root],
+            inodes,
             dangling: Vec::new(),
             notes: Vec::new(),
         };

@@ -30,7 +30,12 @@ impl Rootfs {
                 },
             );
         }
-        self.inode_mut(inode).names.push((directory, name.into()));
+        let names = &mut self.inode_mut(inode).names;
+        if names.is_empty() {
+            // Nearly every file has one name only.
+            names.reserve_exact(1);
+        }
+        names.push((directory, name.into()));
     }
 
     /// Takes a name away; the inode stays for its other names.

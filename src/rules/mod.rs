@@ -3,6 +3,7 @@
 mod drop_in;
 mod effective;
 mod environment;
+mod granted_elsewhere;
 mod mask;
 mod permissions;
 mod remove;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
+use super::{RuleKind, granted_elsewhere};
 use crate::accounts::group::Database;
 use crate::accounts::sudoers::{Grantee, Policy};
 use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
@@ -28,7 +28,8 @@ static SCHEMA: RuleSchema = RuleSchema {
         `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
         sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
         A primary group, sudoers lines that grant something to the user by name, and polkit rules that name him, are \
-        reported as residuals; `RemoveSudo` takes care of sudoers. polkit rules that name one of the groups are a note.",
+        reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits him, and groups into which \
+        cloud-init or a systemd-homed record puts him again. polkit rules that name one of the groups are a note.",
     keys: &[KeySchema {
         name: "Group",
         value: "GROUP",
@@ -154,6 +155,7 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
             );
         }
     }
+    granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;
     for mention in polkit::mentions(draft, user, groups)? {
         let path = Some(mention.path.as_bytes().as_bstr());
         match mention.group {

@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
+use super::{RuleKind, granted_elsewhere};
 use crate::accounts::sudoers::{self, Grantee, Policy};
 use crate::accounts::{self, Account};
 use crate::edit::{Applied, Draft, Stop, Verdict};
@@ -30,7 +30,8 @@ static SCHEMA: RuleSchema = RuleSchema {
         /usr/share/baselayout/sudoers, copies of these from which the booted system fills /etc, and all that they include. \
         `%h` in an include stands for any name; netgroups are not looked at.\n\n\
         Lines that grant to everyone or to a group that the user stays in, lines that name him but cannot be read, and \
-        other sources in nsswitch.conf, are reported as residuals.",
+        other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
+        systemd-homed record would grant him again.",
     keys: &[],
     open_keys: None,
     on_missing: OnMissing::Warn,
@@ -83,7 +84,16 @@ fn residuals(draft: &mut Draft<'_>, account: &Account) -> Result<(), Stop> {
     for (path, line, message) in open {
         draft.residual(Some(path.as_bytes().as_bstr()), Some(line), message);
     }
-    Ok(())
+    granted_elsewhere::residuals(draft, account, |group| {
+        let member = Account {
+            groups: [group.to_owned()].into(),
+            ..Account::default()
+        };
+        let grants = policy.grants(&member);
+        grants
+            .iter()
+            .any(|grant| matches!(grant.to, Grantee::Group(_)))
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::drop_in::ENSURE;
 use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
-use crate::systemd::{self, Kind, Merged, Units, merged, name};
+use crate::systemd::{self, Kind, Merged, Units, exposure, merged, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -37,8 +37,9 @@ static SCHEMA: RuleSchema = RuleSchema {
         its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` and file capabilities in the service. A system call \
         filter together with a capability set is noted, as hardening guides warn of mixing them: what a missing capability \
         denies as an error, a filter answers by killing the service.\n\n\
-        Whether the service still works is not known offline. `systemd-analyze security --offline=true --root=DIR UNIT` \
-        says how exposed it is. systemd ignores settings that are newer than itself.",
+        Whether the service still works is not known offline. A note says how exposed it was and is, from 0 to 10, by the weights \
+        of systemd 252 on x86-64; `systemd-analyze security --offline=true --root=DIR UNIT` says what makes up the figure. systemd \
+        ignores settings that are newer than itself.",
     keys: &[
         KeySchema {
             name: "Level",
@@ -216,7 +217,15 @@ fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), S
         settings: &settings,
         ensure,
     };
-    put(draft, &drop_in, unit.as_bytes().as_bstr())
+    put(draft, &drop_in, unit.as_bytes().as_bstr())?;
+    let after = merged(draft, &Units::read(draft.rootfs()), unit, |_| false)?;
+    draft.note(match (exposure(&present), exposure(&after)) {
+        (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),
+        (Err(unread), _) | (_, Err(unread)) => format!(
+            "{unit}: its exposure is not known, because of {unread}; ask `systemd-analyze security --offline=true --root=DIR {unit}`"
+        ),
+    });
+    Ok(())
 }
 
 /// The unit without what this rule writes.
@@ -283,7 +292,8 @@ dir etc/systemd/system/d.service.d
             UNIT,
             "[Sandbox d.service]",
             &format!(
-                "changed\n  created {PATH}\n  note d.service keeps what it has itself of ProtectSystem\n"
+                "changed\n  created {PATH}\n  note d.service keeps what it has itself of ProtectSystem\n  \
+                 note d.service: exposure 7.8 → 5.6\n"
             ),
         );
         let text = content_after(
@@ -309,7 +319,7 @@ dir etc/systemd/system/d.service.d
             "[Sandbox d.service]\nLevel=strict\nName=a.conf",
             "changed\n  created /etc/systemd/system/d.service.d/a.conf\n  note d.service keeps what it has itself of ProtectSystem, \
              SystemCallFilter\n  note d.service gets a capability set and a system call filter together, of which hardening guides \
-             warn: try the service with both, or leave one out with `Except=`\n",
+             warn: try the service with both, or leave one out with `Except=`\n  note d.service: exposure 7.8 → 1.8\n",
         );
     }
 
@@ -332,7 +342,7 @@ dir etc/systemd/system/d.service.d
             "[Sandbox d.service]\nEnsure=yes",
             &format!(
                 "changed\n  created {PATH}\n  created /etc/systemd/system/d.service.d/zz-50-casehard-sandbox.conf\n  note d.service \
-                 keeps what it has itself of ProtectSystem\n"
+                 keeps what it has itself of ProtectSystem\n  note d.service: exposure 7.8 → 5.6\n"
             ),
         );
         check(

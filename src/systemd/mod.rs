@@ -1,6 +1,8 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
+mod confined;
 mod enabled;
+mod exposure;
 mod load_path;
 mod merged;
 pub(crate) mod name;
@@ -14,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
+pub(crate) use exposure::exposure;
 pub(crate) use load_path::Units;
 pub(crate) use merged::{Merged, merged};
 pub(crate) use reach::openings;

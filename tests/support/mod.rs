@@ -4,6 +4,7 @@
 
 pub(crate) mod archives;
 pub(crate) mod disk;
+pub(crate) mod exposure;
 pub(crate) mod model;
 pub(crate) mod rootfs;
 pub(crate) mod tools;

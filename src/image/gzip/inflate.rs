@@ -1,0 +1,476 @@
+//! A decoder of deflate streams (RFC 1951) that says where each block begins, and that can be stopped at any code and resumed
+//! there.
+//!
+//! It is our own because splicing needs both, and no library gives them without `unsafe`. It accepts what zlib accepts.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use super::huffman::{self, END, LITERAL, LONGER, RARE};
+use super::input::Input;
+
+/// How far back a match may reach, in bytes.
+pub(crate) const WINDOW: usize = 32 << 10;
+/// How much is decoded before the caller gets it.
+const CHUNK: usize = 192 << 10;
+/// What one round of the inner loop may write beyond its limit: two literals, the longest match, and the last copy's excess.
+const EXCESS: usize = 2 + 258 + 32;
+const BUFFER: usize = WINDOW + CHUNK + EXCESS;
+
+/// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
+/// [`ahead`](super::ahead) makes of them.
+#[derive(Debug)]
+pub(super) struct Inflater<U = u8> {
+    input: Input,
+    /// A window, then what was decoded since.
+    buffer: Vec<U>,
+    /// Where what the caller has not taken yet begins.
+    fresh: usize,
+    /// One past the last decoded byte.
+    at: usize,
+    /// The first byte that a match may reach.
+    low: usize,
+    /// The first byte that was decoded, or stood before that.
+    oldest: usize,
+    /// Where the header of the block lies that the decoder is in, or was.
+    block: u64,
+    place: Place,
+    last: bool,
+    literals: Vec<u32>,
+    distances: Vec<u32>,
+}
+
+/// Where in a stream a decoder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Before a block's header.
+    Header,
+    /// Between two codes of a block.
+    Codes,
+    /// In a stored block of which so many bytes are left.
+    Stored(usize),
+    /// Behind the last block.
+    End,
+}
+
+/// All that a decoder has to know, with its window, to go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stand {
+    /// The next bit to decode, of the file.
+    pub(super) bit: u64,
+    /// Where the header of the block lies that the decoder is in, or was last.
+    pub(super) block: u64,
+    pub(super) place: Place,
+    /// Whether that block is its stream's last.
+    pub(super) last: bool,
+}
+
+/// Why the decoder came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// As much was decoded as is held.
+    Full,
+    /// A block begins.
+    Block,
+    /// The last block has ended.
+    End,
+}
+
+impl<U: Copy + Default + From<u8>> Inflater<U> {
+    /// The stream at a bit of a file. `window` is what stands before that place, in the stream's own bytes.
+    pub(super) fn new(file: Arc<File>, bit: u64, window: &[U]) -> io::Result<Self> {
+        let mut inflater = Self {
+            input: Input::new(file, bit)?,
+            buffer: vec![U::default(); BUFFER],
+            fresh: 0,
+            at: 0,
+            low: 0,
+            oldest: 0,
+            block: bit,
+            place: Place::Header,
+            last: false,
+            literals: Vec::new(),
+            distances: Vec::new(),
+        };
+        inflater.follow(window);
+        Ok(inflater)
+    }
+
+    /// Goes on where this or another decoder was.
+    pub(super) fn resume(&mut self, stand: &Stand, window: &[U]) -> io::Result<()> {
+        self.follow(window);
+        if stand.place == Place::Codes {
+            self.input.seek(stand.block)?;
+            self.header()?;
+        }
+        self.input.seek(stand.bit)?;
+        (self.block, self.place, self.last) = (stand.block, stand.place, stand.last);
+        Ok(())
+    }
+
+    /// Makes a window all that was decoded before.
+    fn follow(&mut self, window: &[U]) {
+        self.low = WINDOW - window.len();
+        self.buffer[self.low..WINDOW].copy_from_slice(window);
+        (self.oldest, self.fresh, self.at) = (self.low, WINDOW, WINDOW);
+    }
+
+    /// What it takes to go on from here.
+    pub(super) fn stand(&self) -> Stand {
+        Stand {
+            bit: self.bit(),
+            block: self.block,
+            place: self.place,
+            last: self.last,
+        }
+    }
+
+    /// Begins another stream at the byte where the input is; nothing of the last one can be reached from it.
+    pub(super) fn restart(&mut self) {
+        self.low = self.at;
+        self.place = Place::Header;
+        self.last = false;
+    }
+
+    pub(super) fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// Where the next bit to decode lies in the file.
+    pub(super) fn bit(&self) -> u64 {
+        self.input.bit()
+    }
+
+    /// What was decoded and not taken yet.
+    pub(super) fn fresh(&self) -> &[U] {
+        &self.buffer[self.fresh..self.at]
+    }
+
+    /// Takes some of [`fresh`](Self::fresh).
+    pub(super) fn take(&mut self, count: usize) {
+        self.fresh += count;
+        debug_assert!(self.fresh <= self.at);
+    }
+
+    /// All that is held of what was decoded, in this stream or those before it.
+    pub(super) fn recent(&self) -> &[U] {
+        &self.buffer[self.oldest..self.at]
+    }
+
+    /// The bytes that a match may reach from here.
+    pub(super) fn window(&self) -> &[U] {
+        &self.buffer[self.low.max(self.at - WINDOW)..self.at]
+    }
+
+    /// Decodes until something is to be said. What is [`fresh`](Self::fresh) must be taken before the next call.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is no deflate stream, or what the system says.
+    pub(super) fn step(&mut self) -> io::Result<Step> {
+        debug_assert_eq!(self.fresh, self.at, "all was taken");
+        if self.at >= WINDOW + CHUNK {
+            let by = self.at - WINDOW;
+            self.buffer.copy_within(by..self.at, 0);
+            self.at = WINDOW;
+            self.fresh = WINDOW;
+            self.low = self.low.saturating_sub(by);
+            self.oldest = self.oldest.saturating_sub(by);
+        }
+        loop {
+            match self.place {
+                Place::Header if self.last => self.place = Place::End,
+                Place::Header => {
+                    self.header()?;
+                    self.input.was_there()?;
+                }
+                Place::Codes => {
+                    if self.codes()? {
+                        self.place = Place::Header;
+                        self.input.was_there()?;
+                        if !self.last {
+                            return Ok(Step::Block);
+                        }
+                    }
+                }
+                Place::Stored(0) => {
+                    self.place = Place::Header;
+                    if !self.last {
+                        return Ok(Step::Block);
+                    }
+                }
+                Place::Stored(left) => {
+                    let mut bytes = [0; 4 << 10];
+                    let room = (WINDOW + CHUNK - self.at).min(left).min(bytes.len());
+                    let n = self.input.copy(&mut bytes[..room])?;
+                    for (unit, byte) in self.buffer[self.at..].iter_mut().zip(&bytes[..n]) {
+                        *unit = U::from(*byte);
+                    }
+                    self.at += n;
+                    self.place = Place::Stored(left - n);
+                }
+                Place::End => return Ok(Step::End),
+            }
+            if self.at >= WINDOW + CHUNK {
+                return Ok(Step::Full);
+            }
+        }
+    }
+
+    fn header(&mut self) -> io::Result<()> {
+        self.block = self.input.bit();
+        self.last = self.input.take(1)? == 1;
+        self.place = match self.input.take(2)? {
+            0 => {
+                self.input.align();
+                let sizes = self.input.take(32)?;
+                let (size, inverted) = (sizes & 0xffff, sizes >> 16);
+                if size != !inverted & 0xffff {
+                    return Err(damaged("a stored block's length and its check differ"));
+                }
+                Place::Stored(size as usize)
+            }
+            1 => {
+                let mut lengths = [8; 288];
+                lengths[144..256].fill(9);
+                lengths[256..280].fill(7);
+                self.tables(&lengths, &[5; 32])?;
+                Place::Codes
+            }
+            2 => {
+                self.described()?;
+                Place::Codes
+            }
+            _ => return Err(damaged("a block of an unknown type")),
+        };
+        Ok(())
+    }
+
+    /// The codes that a block describes itself.
+    fn described(&mut self) -> io::Result<()> {
+        const ORDER: [usize; 19] = [
+            16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
+        ];
+        let literals = self.input.take(5)? as usize + 257;
+        let distances = self.input.take(5)? as usize + 1;
+        let described = self.input.take(4)? as usize + 4;
+        if literals > 286 || distances > 30 {
+            return Err(damaged("a block has too many codes"));
+        }
+        let mut lengths = [0; 19];
+        for symbol in &ORDER[..described] {
+            lengths[*symbol] = self.input.take(3)?.to_le_bytes()[0];
+        }
+        let mut table = Vec::new();
+        if !huffman::CODE_LENGTHS.table(&mut table, &lengths, huffman::LENGTHS_BITS) {
+            return Err(damaged(IMPOSSIBLE));
+        }
+        let mut all = [0u8; 286 + 30];
+        let all = &mut all[..literals + distances];
+        let mut known = 0;
+        while known < all.len() {
+            let entry = table[self.input.peek(huffman::LENGTHS_BITS)? as usize];
+            if entry & RARE != 0 {
+                return Err(damaged(IMPOSSIBLE));
+            }
+            self.input.skip(entry & 63);
+            let (value, times) = match entry >> 16 {
+                16 => {
+                    let before = known.checked_sub(1).ok_or_else(|| damaged(IMPOSSIBLE))?;
+                    (all[before], 3 + self.input.take(2)?)
+                }
+                17 => (0, 3 + self.input.take(3)?),
+                18 => (0, 11 + self.input.take(7)?),
+                length => (length.to_le_bytes()[0], 1),
+            };
+            let end = known + times as usize;
+            all.get_mut(known..end)
+                .ok_or_else(|| damaged("a block describes more codes than it has"))?
+                .fill(value);
+            known = end;
+        }
+        let (literals, distances) = all.split_at(literals);
+        if literals[256] == 0 {
+            return Err(damaged("a block has no code for its end"));
+        }
+        self.tables(literals, distances)
+    }
+
+    fn tables(&mut self, literals: &[u8], distances: &[u8]) -> io::Result<()> {
+        let both = huffman::LITERALS.table(&mut self.literals, literals, huffman::LITERAL_BITS)
+            && huffman::DISTANCES.table(&mut self.distances, distances, huffman::DISTANCE_BITS);
+        if both {
+            Ok(())
+        } else {
+            Err(damaged(IMPOSSIBLE))
+        }
+    }
+
+    /// Decodes codes until the block ends, which it says, or as much was decoded as is held.
+    fn codes(&mut self) -> io::Result<bool> {
+        loop {
+            self.input.more()?;
+            let stop = self.fast()?;
+            match stop {
+                Stop::End => return Ok(true),
+                Stop::Full => return Ok(false),
+                Stop::Input => {}
+            }
+        }
+    }
+
+    /// The inner loop: runs for as long as there is plenty of input and room.
+    fn fast(&mut self) -> io::Result<Stop> {
+        const LITERALS: usize = 1 << huffman::LITERAL_BITS;
+        const DISTANCES: usize = 1 << huffman::DISTANCE_BITS;
+        let literals: &[u32; LITERALS] = self.literals[..LITERALS].try_into().expect("its size");
+        let distances: &[u32; DISTANCES] =
+            self.distances[..DISTANCES].try_into().expect("its size");
+        let (input, mut pos, mut bits) = self.input.parts();
+        let out: &mut [U; BUFFER] = (&mut self.buffer[..]).try_into().expect("its size");
+        let mut at = self.at;
+        bits.refill(input, &mut pos);
+        let mut entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+        let stop = loop {
+            if at >= WINDOW + CHUNK {
+                break Stop::Full;
+            }
+            if !Input::plenty(input, pos) {
+                break Stop::Input;
+            }
+            if entry & LITERAL != 0 {
+                bits.skip(entry & 63);
+                out[at] = U::from(literal(entry));
+                at += 1;
+                entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+                if entry & LITERAL != 0 {
+                    bits.skip(entry & 63);
+                    out[at] = U::from(literal(entry));
+                    at += 1;
+                    entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+                    if entry & LITERAL != 0 {
+                        bits.skip(entry & 63);
+                        out[at] = U::from(literal(entry));
+                        at += 1;
+                        bits.refill(input, &mut pos);
+                        entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+                        continue;
+                    }
+                }
+            }
+            // At most 22 of 56 bits are gone; a length takes at most 20.
+            if entry & RARE != 0 {
+                if entry & LONGER != 0 {
+                    bits.skip(entry & 63);
+                    entry = self.literals
+                        [(entry >> 16 & 0x7fff) as usize + bits.peek(entry >> 8 & 31) as usize];
+                    if entry & LITERAL != 0 {
+                        bits.skip(entry & 63);
+                        out[at] = U::from(literal(entry));
+                        at += 1;
+                        bits.refill(input, &mut pos);
+                        entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+                        continue;
+                    }
+                }
+                if entry & END != 0 {
+                    bits.skip(entry & 63);
+                    break Stop::End;
+                }
+                if entry & RARE != 0 {
+                    return Err(damaged("a code that no symbol has"));
+                }
+            }
+            let length = value(entry, &mut bits);
+            bits.refill(input, &mut pos);
+            entry = distances[bits.peek(huffman::DISTANCE_BITS) as usize];
+            if entry & RARE != 0 {
+                if entry & LONGER != 0 {
+                    bits.skip(entry & 63);
+                    entry = self.distances
+                        [(entry >> 16) as usize + bits.peek(entry >> 8 & 31) as usize];
+                }
+                if entry & RARE != 0 {
+                    return Err(damaged("a distance that no symbol has"));
+                }
+            }
+            let distance = value(entry, &mut bits);
+            if distance > at - self.low {
+                return Err(damaged("a match reaches back before the beginning"));
+            }
+            // The next code is looked up before the copy, so that the two overlap. 28 bits are gone at most.
+            entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
+            bits.refill(input, &mut pos);
+            repeat(out, at, distance, length);
+            at += length;
+        };
+        self.input.resume(pos, bits);
+        self.at = at;
+        Ok(stop)
+    }
+}
+
+enum Stop {
+    End,
+    Full,
+    Input,
+}
+
+#[inline(always)]
+fn literal(entry: u32) -> u8 {
+    entry.to_le_bytes()[2]
+}
+
+/// The base of a length or distance and its extra bits; takes them and the code.
+#[inline(always)]
+fn value(entry: u32, bits: &mut super::input::Bits) -> usize {
+    let all = bits.peek(entry & 63);
+    bits.skip(entry & 63);
+    ((entry >> 16) + (all >> (entry >> 8 & 31))) as usize
+}
+
+/// Copies a match; may write up to 31 bytes more than it has.
+#[inline(always)]
+fn repeat<U: Copy + Default>(out: &mut [U; BUFFER], at: usize, distance: usize, length: usize) {
+    if distance >= 32 {
+        by::<U, 32>(out, at, distance, length);
+    } else if distance == 1 {
+        let byte = out[at - 1];
+        out[at..at + length].fill(byte);
+    } else if distance >= 8 {
+        by::<U, 8>(out, at, distance, length);
+    } else {
+        // What is copied grows by what was just written.
+        for at in at..at + length {
+            out[at] = out[at - distance];
+        }
+    }
+}
+
+/// Copies in pieces that do not reach what they write.
+#[inline(always)]
+fn by<U: Copy + Default, const PIECE: usize>(
+    out: &mut [U; BUFFER],
+    at: usize,
+    distance: usize,
+    length: usize,
+) {
+    let end = at + length;
+    let mut at = at;
+    loop {
+        let from = at - distance;
+        let mut piece = [U::default(); PIECE];
+        piece.copy_from_slice(&out[from..from + PIECE]);
+        out[at..at + PIECE].copy_from_slice(&piece);
+        at += PIECE;
+        if at >= end {
+            break;
+        }
+    }
+}
+
+const IMPOSSIBLE: &str = "a block describes codes that cannot be";
+
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

@@ -1,0 +1,182 @@
+//! What one pass over a gzip file leaves behind: where blocks can be cut, and where decoding can begin.
+//!
+//! Both lists are bounded whatever the file holds. When one is full every other of its places is dropped, and the rest lie
+//! twice as far apart: a longer image costs a longer way to a place in it, not more memory.
+
+use std::ops::Range;
+
+use super::inflate::Stand;
+use super::member::Header;
+
+/// A gzip file as one pass saw it.
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) members: Vec<Member>,
+    checkpoints: Vec<Checkpoint>,
+    /// How far checkpoints lie apart, in bytes of output.
+    spacing: u64,
+    /// How much output or input the blocks of a row have at least.
+    granule: u64,
+    rows: usize,
+}
+
+/// A gzip member, or several that are too small to be told apart.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) header: Header,
+    /// Its bytes in the file, header and trailer included.
+    pub(super) bytes: Range<u64>,
+    /// What it decodes to, in bytes of the whole output.
+    pub(super) output: Range<u64>,
+    /// Where its deflate stream lies, in bits of the file.
+    pub(super) data: Range<u64>,
+    /// The bit that says that the last block is the last.
+    pub(super) last_block: u64,
+    /// Places between blocks, its beginning first; none where it stands for several members.
+    pub(super) rows: Vec<Row>,
+    /// The CRC-32 of what it decodes to.
+    pub(super) crc: u32,
+}
+
+/// A place between two blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// Where the next block's header lies in the file.
+    pub(super) bit: u64,
+    /// Where its output begins.
+    pub(super) output: u64,
+    /// The CRC-32 of the member's output before it.
+    pub(super) crc: u32,
+}
+
+/// A place from which decoding can go on.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    pub(super) stand: Stand,
+    pub(super) output: u64,
+    pub(super) window: Box<[u8]>,
+}
+
+/// Two to four MiB of windows for any larger image.
+const CHECKPOINTS: usize = 128;
+const ROWS: usize = 1 << 17;
+const MEMBERS: usize = 1 << 15;
+
+impl Map {
+    pub(super) fn new() -> Self {
+        Self {
+            members: Vec::new(),
+            checkpoints: Vec::new(),
+            spacing: 4 << 20,
+            granule: 16 << 10,
+            rows: 0,
+        }
+    }
+
+    /// Whether a checkpoint is due at a place of the output.
+    pub(super) fn wants_checkpoint(&self, output: u64) -> bool {
+        self.checkpoints
+            .last()
+            .is_none_or(|last| output >= last.output + self.spacing)
+    }
+
+    pub(super) fn add_checkpoint(&mut self, checkpoint: Checkpoint) {
+        if self.checkpoints.len() == CHECKPOINTS {
+            every_other(&mut self.checkpoints);
+            self.spacing *= 2;
+        }
+        self.checkpoints.push(checkpoint);
+    }
+
+    /// The last place before `output` from which decoding can go on.
+    pub(super) fn checkpoint(&self, output: u64) -> &Checkpoint {
+        let after = self.checkpoints.partition_point(|c| c.output <= output);
+        &self.checkpoints[after.saturating_sub(1)]
+    }
+
+    pub(super) fn begin_member(&mut self, member: Member) {
+        if self.members.len() == MEMBERS {
+            self.coarsen();
+        }
+        self.members.push(member);
+    }
+
+    /// Notes a place between two blocks of the member that was begun last.
+    pub(super) fn add_row(&mut self, row: Row) {
+        let granule = self.granule;
+        let rows = &mut self.last_mut().rows;
+        if rows.last().is_some_and(|last| {
+            row.output - last.output < granule && (row.bit - last.bit) / 8 < granule
+        }) {
+            return;
+        }
+        rows.push(row);
+        self.rows += 1;
+        if self.rows > ROWS {
+            self.coarsen();
+        }
+    }
+
+    /// Ends the member that was begun last; joins it to the one before where both are small.
+    pub(super) fn end_member(&mut self, end: impl FnOnce(&mut Member)) {
+        end(self.last_mut());
+        if let [.., before, last] = &mut self.members[..] {
+            let rows = before.rows.len() + last.rows.len();
+            if joined(before, last, self.granule) {
+                self.members.pop();
+                self.rows -= rows;
+            }
+        }
+    }
+
+    fn last_mut(&mut self) -> &mut Member {
+        self.members.last_mut().expect("a member was begun")
+    }
+
+    fn coarsen(&mut self) {
+        self.granule *= 2;
+        let granule = self.granule;
+        let mut members: Vec<Member> = Vec::new();
+        for mut member in self.members.drain(..) {
+            let mut kept: Option<Row> = None;
+            member.rows.retain(|row| {
+                let keep = kept.is_none_or(|kept| {
+                    row.output - kept.output >= granule || (row.bit - kept.bit) / 8 >= granule
+                });
+                if keep {
+                    kept = Some(*row);
+                }
+                keep
+            });
+            let small = members
+                .last_mut()
+                .is_some_and(|before| joined(before, &member, granule));
+            if !small {
+                members.push(member);
+            }
+        }
+        self.rows = members.iter().map(|m| m.rows.len()).sum();
+        self.members = members;
+    }
+}
+
+/// Makes one of two neighbours if they are small; the later one can then be dropped.
+fn joined(before: &mut Member, after: &Member, granule: u64) -> bool {
+    let size = |a: &Range<u64>, b: &Range<u64>| b.end - a.start;
+    let small = size(&before.output, &after.output) < granule
+        && size(&before.bytes, &after.bytes) < granule;
+    if small {
+        before.bytes.end = after.bytes.end;
+        before.output.end = after.output.end;
+        before.rows = Vec::new();
+    }
+    small
+}
+
+fn every_other<T>(list: &mut Vec<T>) {
+    let mut odd = true;
+    list.retain(|_| {
+        odd = !odd;
+        !odd
+    });
+}

@@ -1,0 +1,98 @@
+//! What surrounds a deflate stream in a gzip file (RFC 1952).
+
+use std::io;
+use std::ops::Range;
+
+use super::input::Input;
+
+const NAME: u8 = 1 << 3;
+const COMMENT: u8 = 1 << 4;
+const EXTRA: u8 = 1 << 2;
+const CHECK: u8 = 1 << 1;
+const RESERVED: u8 = 0b1110_0000;
+
+/// The header of a gzip member. Places are bytes of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub(super) bytes: Range<u64>,
+    flags: u8,
+    fixed: [u8; 10],
+    names: Range<u64>,
+}
+
+impl Header {
+    /// Reads one at a whole byte.
+    pub(super) fn read(input: &mut Input) -> io::Result<Self> {
+        let place = |input: &Input| input.bit() / 8;
+        let start = place(input);
+        let mut fixed = [0; 10];
+        for byte in &mut fixed {
+            *byte = self::byte(input)?;
+        }
+        let [0x1f, 0x8b, 8, flags, ..] = fixed else {
+            return Err(odd(match fixed {
+                [0x1f, 0x8b, ..] => "it is compressed by another method than deflate",
+                _ => "something that is not gzip follows the gzip data",
+            }));
+        };
+        if flags & RESERVED != 0 {
+            return Err(odd("its header has flags that mean nothing yet"));
+        }
+        if flags & EXTRA != 0 {
+            for _ in 0..input.take(16)? {
+                byte(input)?;
+            }
+        }
+        let names = place(input);
+        for text in [NAME, COMMENT] {
+            while flags & text != 0 && byte(input)? != 0 {}
+        }
+        let end = place(input);
+        if flags & CHECK != 0 {
+            input.take(16)?;
+        }
+        input.was_there()?;
+        Ok(Self {
+            bytes: start..place(input),
+            flags,
+            fixed,
+            names: names..end,
+        })
+    }
+
+    /// How hard the data was compressed, as far as the header says: a level of zlib's.
+    pub(super) fn level(&self) -> u32 {
+        match self.fixed[8] {
+            2 => 9,
+            4 => 1,
+            _ => 6,
+        }
+    }
+
+    /// The header for changed data: its first bytes, and the range of the file that follows them. An extra field is left out: it
+    /// speaks of the compressed bytes (bgzip's block size, dictzip's table), so it would be wrong.
+    pub(super) fn for_changed(&self) -> (Vec<u8>, Range<u64>) {
+        if self.flags & EXTRA == 0 {
+            return (Vec::new(), self.bytes.clone());
+        }
+        let mut fixed = self.fixed;
+        fixed[3] &= !(EXTRA | CHECK);
+        (fixed.to_vec(), self.names.clone())
+    }
+}
+
+/// What follows the data: its CRC-32 and its length modulo 2³².
+pub(super) fn trailer(input: &mut Input) -> io::Result<(u32, u32)> {
+    input.align();
+    let both = (input.take(32)?, input.take(32)?);
+    input.was_there()?;
+    Ok(both)
+}
+
+fn byte(input: &mut Input) -> io::Result<u8> {
+    Ok(input.take(8)?.to_le_bytes()[0])
+}
+
+fn odd(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

@@ -1,0 +1,266 @@
+//! The one pass over a gzip file: it is decoded once, checked, mapped, and read meanwhile by who needs to see all of it.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use crc32fast::Hasher;
+
+use super::ahead::{Ahead, Deal, Guess};
+use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
+use super::map::{Checkpoint, Map, Member, Row};
+use super::member::{self, Header};
+use crate::image::Meter;
+use crate::image::stream::Bytes;
+
+/// A gzip file that is being decoded for the first time. What lies far behind cannot be read again.
+pub(crate) struct Scan<'a, 'p> {
+    state: RefCell<State<'a, 'p>>,
+}
+
+struct State<'a, 'p> {
+    inflater: Inflater,
+    ahead: Ahead,
+    /// What was last taken from a guess, with the window before it; empty once the decoder has gone on.
+    taken: Vec<u8>,
+    map: Map,
+    crc: Hasher,
+    /// Bytes decoded so far.
+    output: u64,
+    ended: bool,
+    meter: &'a mut Meter<'p>,
+    /// Bytes of the file that the meter knows of.
+    metered: u64,
+}
+
+impl<'a, 'p> Scan<'a, 'p> {
+    pub(super) fn new(file: &Arc<File>, deal: Deal, meter: &'a mut Meter<'p>) -> io::Result<Self> {
+        let mut state = State {
+            inflater: Inflater::new(Arc::clone(file), 0, &[])?,
+            ahead: Ahead::new(file, deal)?,
+            taken: Vec::new(),
+            map: Map::new(),
+            crc: Hasher::new(),
+            output: 0,
+            ended: false,
+            meter,
+            metered: 0,
+        };
+        state.begin_member()?;
+        Ok(Self {
+            state: RefCell::new(state),
+        })
+    }
+
+    /// Decodes what is left. The map, and how much the file decodes to.
+    pub(super) fn finish(self) -> io::Result<(Map, u64)> {
+        let mut state = self.state.into_inner();
+        while !state.ended {
+            state.advance()?;
+        }
+        Ok((state.map, state.output))
+    }
+}
+
+impl Bytes for Scan<'_, '_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.state.borrow_mut();
+        if !state.reaches(offset.saturating_add(1))? {
+            return Ok(0);
+        }
+        let recent = match &state.taken[..] {
+            [] => state.inflater.recent(),
+            taken => taken,
+        };
+        let back = usize::try_from(state.output - offset).unwrap_or(usize::MAX);
+        let start = recent
+            .len()
+            .checked_sub(back)
+            .ok_or_else(|| io::Error::other("a place was read again that is gone"))?;
+        let n = back.min(buffer.len());
+        buffer[..n].copy_from_slice(&recent[start..start + n]);
+        Ok(n)
+    }
+
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        self.state.borrow_mut().reaches(end)
+    }
+}
+
+impl State<'_, '_> {
+    fn reaches(&mut self, end: u64) -> io::Result<bool> {
+        while self.output < end && !self.ended {
+            self.advance()?;
+        }
+        Ok(self.output >= end)
+    }
+
+    fn advance(&mut self) -> io::Result<()> {
+        self.taken.clear();
+        let step = self.inflater.step()?;
+        let fresh = self.inflater.fresh();
+        let count = fresh.len();
+        self.crc.update(fresh);
+        self.output += count as u64;
+        self.inflater.take(count);
+        self.tell()?;
+        match step {
+            Step::Full => self.checkpoint(),
+            Step::Block => {
+                self.add_row(self.inflater.bit());
+                self.checkpoint();
+                self.leap()?;
+            }
+            Step::End => {
+                self.end_member()?;
+                self.ended = self.only_padding_follows()?;
+                if !self.ended {
+                    self.begin_member()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was decoded ahead, if that began with the block that begins here.
+    fn leap(&mut self) -> io::Result<()> {
+        while let Some(guess) = self.ahead.guess(self.inflater.bit()) {
+            let mut taken = Vec::with_capacity(WINDOW + guess.len());
+            let window = self.inflater.window();
+            taken.extend_from_slice(window);
+            if !guess.put(window, &mut taken) {
+                return Ok(());
+            }
+            self.taken = taken;
+            self.note(&guess);
+            let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
+            self.inflater.resume(&guess.end, window)?;
+            self.tell()?;
+            if guess.end.place != Place::Header {
+                return Ok(());
+            }
+            self.add_row(guess.end.bit);
+        }
+        Ok(())
+    }
+
+    /// Counts and maps what was taken from a guess.
+    fn note(&mut self, guess: &Guess) {
+        let mut done = self.taken.len() - guess.len();
+        for (bit, before) in &guess.blocks {
+            let at = self.taken.len() - guess.len() + before;
+            self.crc.update(&self.taken[done..at]);
+            self.output += (at - done) as u64;
+            done = at;
+            self.add_row(*bit);
+            if self.map.wants_checkpoint(self.output) {
+                let stand = Stand {
+                    bit: *bit,
+                    block: *bit,
+                    place: Place::Header,
+                    last: false,
+                };
+                let window = &self.taken[at.saturating_sub(WINDOW)..at];
+                self.map.add_checkpoint(Checkpoint {
+                    stand,
+                    output: self.output,
+                    window: window.into(),
+                });
+            }
+        }
+        self.crc.update(&self.taken[done..]);
+        self.output += (self.taken.len() - done) as u64;
+    }
+
+    /// Tells the meter how far the file was read.
+    fn tell(&mut self) -> io::Result<()> {
+        let read = self.inflater.bit() / 8;
+        self.meter.advance(read.saturating_sub(self.metered))?;
+        self.metered = self.metered.max(read);
+        Ok(())
+    }
+
+    fn add_row(&mut self, bit: u64) {
+        self.map.add_row(Row {
+            bit,
+            output: self.output,
+            crc: self.crc.clone().finalize(),
+        });
+    }
+
+    fn checkpoint(&mut self) {
+        if self.map.wants_checkpoint(self.output) {
+            self.map.add_checkpoint(Checkpoint {
+                stand: self.inflater.stand(),
+                output: self.output,
+                window: self.inflater.window().into(),
+            });
+        }
+    }
+
+    fn begin_member(&mut self) -> io::Result<()> {
+        let header = Header::read(self.inflater.input())?;
+        self.inflater.restart();
+        self.crc = Hasher::new();
+        let (bytes, bit) = (header.bytes.clone(), self.inflater.bit());
+        self.map.begin_member(Member {
+            header,
+            bytes,
+            output: self.output..self.output,
+            data: bit..bit,
+            last_block: bit,
+            rows: Vec::new(),
+            crc: 0,
+        });
+        self.add_row(bit);
+        self.checkpoint();
+        self.leap()
+    }
+
+    fn end_member(&mut self) -> io::Result<()> {
+        let data_end = self.inflater.bit();
+        let last_block = self.inflater.stand().block;
+        let (crc, length) = member::trailer(self.inflater.input())?;
+        let end = self.inflater.bit() / 8;
+        let (output, found) = (self.output, std::mem::take(&mut self.crc).finalize());
+        let mut ok = true;
+        self.map.end_member(|member| {
+            member.output.end = output;
+            member.data.end = data_end;
+            member.last_block = last_block;
+            member.bytes.end = end;
+            member.crc = crc;
+            let decoded = output - member.output.start;
+            ok = found == crc && decoded & u64::from(u32::MAX) == u64::from(length);
+        });
+        if ok {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its data and the checksum and length that follow it differ",
+            ))
+        }
+    }
+
+    /// After a member another may follow, or zeros up to the end of the file, or nothing.
+    fn only_padding_follows(&mut self) -> io::Result<bool> {
+        let input = self.inflater.input();
+        if input.is_end()? {
+            return Ok(true);
+        }
+        if input.peek(8)? != 0 {
+            return Ok(false);
+        }
+        while !input.is_end()? {
+            if input.take(8)? != 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "something that is not gzip follows the gzip data",
+                ));
+            }
+        }
+        Ok(true)
+    }
+}

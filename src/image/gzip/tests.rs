@@ -1,0 +1,419 @@
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the data of a test is small"
+)]
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::ops::Range;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::ahead::{Ahead, Deal, Guess};
+use super::inflate::{Inflater, Step};
+use super::{Gzip, Scan};
+use crate::image::sink::StreamSink;
+use crate::image::stream::{Bytes as _, Piece, Source, Splice, TarStream};
+use crate::image::{Meter, Phase};
+
+fn file(bytes: &[u8]) -> Arc<File> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    Arc::new(file)
+}
+
+const CHUNK: u64 = 3000;
+
+/// Opens it with two workers that decode ahead, and small chunks for them.
+fn open(bytes: &[u8]) -> std::io::Result<Gzip> {
+    opened(bytes, 2)
+}
+
+fn opened(bytes: &[u8], workers: u64) -> std::io::Result<Gzip> {
+    let (file, mut meter) = (file(bytes), Meter::new(None, Phase::Decompress, None));
+    let deal = Deal {
+        chunk: CHUNK,
+        workers,
+    };
+    let scan = Scan::new(&file, deal, &mut meter)?;
+    Gzip::new(file, scan)
+}
+
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .read_to_end(&mut out)
+        .unwrap();
+    out
+}
+
+fn write(output: &TarStream) -> Vec<u8> {
+    let Source::Gzip(gzip) = output.source() else {
+        unreachable!("it was opened as gzip")
+    };
+    let mut meter = Meter::new(None, Phase::Write, None);
+    let mut sink = StreamSink {
+        out: Vec::new(),
+        meter: &mut meter,
+    };
+    gzip.write_changed(output, &mut sink).unwrap();
+    sink.out
+}
+
+/// How a test's gzip file is made.
+#[derive(Clone, Debug)]
+enum Maker {
+    Flate2(u32),
+    /// A sync flush after every so many bytes: many blocks, and stored ones that hold nothing.
+    Flushed(u32, usize),
+    /// A member for every so many bytes.
+    Members(usize),
+    /// No compression: stored blocks.
+    Stored,
+}
+
+impl Maker {
+    fn make(&self, data: &[u8]) -> Vec<u8> {
+        let member = |data: &[u8], level, flush: usize| {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+            for slice in data.chunks(flush) {
+                encoder.write_all(slice).unwrap();
+                if slice.len() == flush {
+                    encoder.flush().unwrap();
+                }
+            }
+            encoder.finish().unwrap()
+        };
+        match *self {
+            Self::Flate2(level) => member(data, level, usize::MAX),
+            Self::Flushed(level, size) => member(data, level, size),
+            Self::Members(size) => data
+                .chunks(size)
+                .flat_map(|d| member(d, 6, usize::MAX))
+                .collect(),
+            Self::Stored => member(data, 0, usize::MAX),
+        }
+    }
+}
+
+fn maker() -> impl Strategy<Value = Maker> {
+    prop_oneof![
+        (1u32..10).prop_map(Maker::Flate2),
+        (1u32..10, 1000usize..60_000).prop_map(|(level, size)| Maker::Flushed(level, size)),
+        (500usize..90_000).prop_map(Maker::Members),
+        Just(Maker::Stored),
+    ]
+}
+
+/// Text with repeats near and far, and noise that does not compress.
+fn data() -> impl Strategy<Value = Vec<u8>> {
+    let run = prop_oneof![
+        (any::<u8>(), 1usize..3000).prop_map(|(byte, len)| vec![byte; len]),
+        prop::collection::vec(any::<u8>(), 1..3000),
+        (any::<u64>(), 1usize..9000).prop_map(|(seed, len)| {
+            let words = [
+                &b"root:x:0:0\n"[..],
+                b"usr/lib/systemd/",
+                b"\0\0\0\0",
+                b"ELF",
+            ];
+            (0..len)
+                .flat_map(|n| words[(seed.rotate_left(n as u32) % 4) as usize].to_vec())
+                .take(len)
+                .collect()
+        }),
+    ];
+    prop::collection::vec(run, 1..60).prop_map(|runs| {
+        let mut all: Vec<u8> = Vec::new();
+        for (at, run) in runs.iter().enumerate() {
+            all.extend(run);
+            if at % 3 == 2 {
+                let from = all.len() / 3;
+                all.extend_from_within(from..from + (all.len() - from).min(5000));
+            }
+        }
+        all
+    })
+}
+
+/// Cuts, each with what stands in its place, as shares of the data's length.
+fn cuts() -> impl Strategy<Value = Vec<(f64, f64, Vec<u8>, bool)>> {
+    let cut = (
+        0.0..1.0,
+        prop_oneof![Just(0.0), 0.0..0.05],
+        prop::collection::vec(any::<u8>(), 0..700),
+        any::<bool>(),
+    );
+    prop::collection::vec(cut, 1..6)
+}
+
+fn splices(len: usize, cuts: &[(f64, f64, Vec<u8>, bool)]) -> Vec<Splice> {
+    let mut ranges: Vec<(Range<usize>, &Vec<u8>, bool)> = cuts
+        .iter()
+        .map(|(at, size, new, moves)| {
+            // The beginning and the very end are where naive code errs.
+            let start = match (at * 12.0) as usize {
+                0 => 0,
+                11 => len,
+                _ => (at * len as f64) as usize,
+            };
+            (
+                start..(start + (size * len as f64) as usize).min(len),
+                new,
+                *moves,
+            )
+        })
+        .collect();
+    ranges.sort_by_key(|(range, ..)| (range.start, range.end));
+    let mut end = 0;
+    ranges.retain(|(range, ..)| {
+        let fits = range.start >= end;
+        if fits {
+            end = range.end;
+        }
+        fits
+    });
+    ranges
+        .into_iter()
+        .map(|(range, new, moves)| {
+            let mut with = vec![Piece::Bytes(new.as_slice().into())];
+            if moves {
+                with.push(Piece::Input(len as u64 / 3..len as u64));
+            }
+            Splice {
+                at: range.start as u64..range.end as u64,
+                with,
+            }
+        })
+        .collect()
+}
+
+fn naive(data: &[u8], splices: &[Splice]) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    for splice in splices {
+        out.extend(&data[at..splice.at.start as usize]);
+        for piece in &splice.with {
+            match piece {
+                Piece::Bytes(bytes) => out.extend(&bytes[..]),
+                Piece::Input(range) => out.extend(&data[range.start as usize..range.end as usize]),
+            }
+        }
+        at = splice.at.end as usize;
+    }
+    out.extend(&data[at..]);
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_changed_file_decodes_to_what_a_naive_rewrite_gives(
+        data in data(), maker in maker(), cuts in cuts(),
+    ) {
+        let stream = TarStream::new(Source::Gzip(Box::new(open(&maker.make(&data)).unwrap()))).unwrap();
+        let splices = splices(data.len(), &cuts);
+        let written = write(&stream.spliced(&splices));
+        prop_assert!(decoded(&written) == naive(&data, &splices));
+        // Our own reader takes it, checksums included.
+        prop_assert_eq!(open(&written).unwrap().len(), naive(&data, &splices).len() as u64);
+    }
+
+    #[test]
+    fn any_place_can_be_read(data in data(), maker in maker(), reads in prop::collection::vec((0.0..1.0, 1usize..100_000), 1..20)) {
+        let gzip = open(&maker.make(&data)).unwrap();
+        prop_assert_eq!(gzip.len(), data.len() as u64);
+        let stream = TarStream::new(Source::Gzip(Box::new(gzip))).unwrap();
+        for (at, len) in reads {
+            let at = (at * data.len() as f64) as usize;
+            let end = (at + len).min(data.len());
+            let mut read = vec![0; end - at];
+            stream.read_exact_at(&mut read, at as u64).unwrap();
+            prop_assert!(read == data[at..end]);
+        }
+    }
+
+    #[test]
+    fn it_takes_what_zlib_takes(mut bytes in prop::collection::vec(any::<u8>(), 1..400), data in data(), at in 0.0..1.0, bit in 0u32..8) {
+        // Noise, and a good file with a flipped bit.
+        let mut good = Maker::Flate2(6).make(&data);
+        let at = 10 + (at * (good.len() - 10) as f64) as usize;
+        good[at] ^= 1 << bit;
+        bytes.splice(..0, good[..10].iter().copied());
+        for bytes in [&good, &bytes] {
+            let mut out = Vec::new();
+            let zlib = flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut out);
+            let own = open(bytes);
+            prop_assert_eq!(own.is_ok(), zlib.is_ok(), "{:?} {:?}", own.err(), zlib.err());
+        }
+    }
+}
+
+#[test]
+fn a_cut_file_is_an_error_wherever_it_is_cut() {
+    let data: Vec<u8> = (0..300_000u32)
+        .flat_map(|n| (n / 7 % 251).to_le_bytes())
+        .collect();
+    let bytes = Maker::Flushed(6, 50_000).make(&data);
+    for cut in (0..40)
+        .chain((40..bytes.len()).step_by(997))
+        .chain(bytes.len() - 40..bytes.len())
+    {
+        assert!(
+            open(&bytes[..cut]).is_err(),
+            "cut at {cut} of {}",
+            bytes.len()
+        );
+    }
+    assert!(open(&bytes).is_ok());
+}
+
+#[test]
+fn zeros_may_follow_and_nothing_else() {
+    let mut bytes = Maker::Flate2(6).make(b"data");
+    bytes.extend([0; 5000]);
+    assert_eq!(open(&bytes).unwrap().len(), 4);
+    bytes.push(1);
+    assert!(open(&bytes).is_err());
+}
+
+#[test]
+fn what_no_splice_touches_is_copied() {
+    let data: Vec<u8> = (0..400_000u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    for maker in [
+        Maker::Flate2(6),
+        Maker::Members(60_000),
+        Maker::Flushed(9, 30_000),
+    ] {
+        let bytes = maker.make(&data);
+        let stream = TarStream::new(Source::Gzip(Box::new(open(&bytes).unwrap()))).unwrap();
+        let middle = data.len() as u64 / 2;
+        let written = write(&stream.spliced(&[Splice {
+            at: middle..middle + 3,
+            with: vec![Piece::Bytes(b"new".as_slice().into())],
+        }]));
+        let alike = |a: &mut dyn Iterator<Item = &u8>, b: &mut dyn Iterator<Item = &u8>| {
+            a.zip(b).take_while(|(a, b)| a == b).count()
+        };
+        let head = alike(&mut bytes.iter(), &mut written.iter());
+        // The trailer, which has the checksum, is not counted.
+        let tail = alike(
+            &mut bytes.iter().rev().skip(8),
+            &mut written.iter().rev().skip(8),
+        );
+        let copied = (head + tail) as f64 / bytes.len() as f64;
+        assert!(copied > 0.85, "{maker:?}: {copied}");
+    }
+}
+
+#[test]
+fn an_extra_field_does_not_outlive_a_change() {
+    let bytes = flate2::GzBuilder::new()
+        .extra(&b"BC\x02\x00\x1b\x00"[..])
+        .filename("a.tar")
+        .write(Vec::new(), flate2::Compression::default());
+    let mut bytes = bytes;
+    bytes.write_all(b"some text").unwrap();
+    let bytes = bytes.finish().unwrap();
+    let stream = TarStream::new(Source::Gzip(Box::new(open(&bytes).unwrap()))).unwrap();
+    let written = write(&stream.spliced(&[Splice {
+        at: 0..4,
+        with: vec![Piece::Bytes(b"more".as_slice().into())],
+    }]));
+    let mut decoder = flate2::read::GzDecoder::new(&written[..]);
+    let mut text = String::new();
+    decoder.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "more text");
+    let header = decoder.header().unwrap();
+    assert_eq!(
+        (header.extra(), header.filename()),
+        (None, Some(&b"a.tar"[..]))
+    );
+}
+
+/// Numbers that compress to a few times `CHUNK`, in many blocks.
+fn many_blocks() -> Vec<u8> {
+    let data: Vec<u8> = (0..60_000u32)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 15).to_le_bytes())
+        .collect();
+    Maker::Flushed(6, 2000).make(&data)
+}
+
+/// Decodes in order, up to what is wanted of each guess that begins where a block does.
+fn guesses(bytes: &[u8], mut wanted: impl FnMut(&Guess, &[u8])) {
+    let file = file(bytes);
+    let (chunk, workers) = (CHUNK, 2);
+    let mut ahead = Ahead::new(&file, Deal { chunk, workers }).unwrap();
+    let mut inflater = Inflater::<u8>::new(file, 80, &[]).unwrap();
+    while inflater.step().unwrap() != Step::End {
+        inflater.take(inflater.fresh().len());
+        if let Some(guess) = ahead.guess(inflater.bit()) {
+            wanted(&guess, inflater.window());
+        }
+    }
+}
+
+#[test]
+fn what_is_decoded_ahead_is_what_stands_there() {
+    let (bytes, data) = (many_blocks(), decoded(&many_blocks()));
+    let mut taken = 0;
+    guesses(&bytes, |guess, window| {
+        let mut out = Vec::new();
+        assert!(guess.put(window, &mut out));
+        let text = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let both = text(&[window, &out].concat());
+        assert!(text(&data).contains(&both), "{} bytes", out.len());
+        taken += 1;
+    });
+    assert!(taken > 10, "{taken} guesses in {} bytes", bytes.len());
+}
+
+#[test]
+fn a_window_that_is_too_short_is_noticed() {
+    let mut refused = 0;
+    guesses(&many_blocks(), |guess, window| {
+        let fits = guess.put(&[], &mut Vec::new());
+        assert!(guess.put(window, &mut Vec::new()));
+        refused += u32::from(!fits);
+    });
+    assert!(refused > 0, "some matches reach back");
+}
+
+#[test]
+fn workers_change_nothing() {
+    let bytes = many_blocks();
+    let rows = |gzip: &Gzip| -> Vec<(u64, u64, u32)> {
+        let members = &gzip.map.members;
+        members
+            .iter()
+            .flat_map(|m| &m.rows)
+            .map(|row| (row.bit, row.output, row.crc))
+            .collect()
+    };
+    let alone = opened(&bytes, 0).unwrap();
+    for workers in 1..4 {
+        assert_eq!(
+            rows(&opened(&bytes, workers).unwrap()),
+            rows(&alone),
+            "{workers} workers"
+        );
+    }
+}
+
+#[test]
+fn a_scan_can_be_read_forward() {
+    let data: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+    let file = file(&Maker::Members(100_000).make(&data));
+    let mut meter = Meter::new(None, Phase::Decompress, None);
+    let scan = Gzip::scan(&file, &mut meter).unwrap();
+    for at in (0..data.len()).step_by(70_001) {
+        let mut read = [0; 300];
+        scan.read_exact_at(&mut read, at as u64).unwrap();
+        assert_eq!(read, data[at..at + 300]);
+    }
+    assert!(scan.reaches(800_000).unwrap() && !scan.reaches(800_001).unwrap());
+}

@@ -1,0 +1,163 @@
+//! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed.
+
+use bstr::ByteSlice;
+
+use crate::accounts::cloud_init::{self, What};
+use crate::accounts::{Account, doas, userdb};
+use crate::edit::{Draft, Stop};
+
+/// Writes down what of it is open for a user: of groups, those that `matter`.
+pub(super) fn residuals(
+    draft: &mut Draft<'_>,
+    account: &Account,
+    matter: impl Fn(&str) -> bool,
+) -> Result<(), Stop> {
+    let user = &account.name;
+    let mut open = Vec::new();
+    for permit in doas::permits(draft, account)? {
+        let message = match permit.group {
+            None => format!("doas permits {user} by name to run programs as others"),
+            Some(group) => {
+                format!("doas permits {group}, in which {user} is, to run programs as others")
+            }
+        };
+        open.push((permit.path, Some(permit.line), message));
+    }
+    for given in cloud_init::given(draft, user)? {
+        let message = match given.what {
+            What::Rules(program) => {
+                format!("cloud-init grants {program} to {user} when the system first boots")
+            }
+            What::Groups(mut groups) => {
+                groups.retain(|group| matter(group));
+                if groups.is_empty() {
+                    continue;
+                }
+                format!(
+                    "cloud-init puts {user} into {} when the system first boots",
+                    groups.join(", ")
+                )
+            }
+        };
+        open.push((given.path, Some(given.line), message));
+    }
+    for (path, mut groups) in userdb::homes(draft, user)? {
+        groups.retain(|group| matter(group));
+        if !groups.is_empty() {
+            let groups = groups.join(", ");
+            open.push((path, None, format!("systemd-homed has {user} in {groups}; the record is signed, so it is not edited")));
+        }
+    }
+    for (path, line, message) in open {
+        draft.open_so_far(Some(path.as_bytes().as_bstr()), line, message);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::harness::check;
+
+    const IMAGE: &str = "
+dir ./
+file etc/passwd
+| core:x:500:500::/:/bin/sh
+file etc/group
+| wheel:x:10:core
+| core:x:500:
+file etc/sudoers
+| %sudo ALL=ALL
+";
+
+    #[track_caller]
+    fn removed_sudo(files: &str, residuals: &[&str]) {
+        let open: String = residuals
+            .iter()
+            .map(|open| format!("  residual {open}\n"))
+            .collect();
+        check(
+            &format!("{IMAGE}{files}"),
+            "[RemoveSudo core]",
+            &format!("already\n{open}"),
+        );
+    }
+
+    #[test]
+    fn doas_is_read_to_the_last_line() {
+        removed_sudo(
+            "file etc/doas.conf
+| # permit core
+| permit nopass setenv { A=1 B } core as root \\
+|   cmd reboot
+| permit persist :wheel
+| permit :adm
+| permit \"500\"
+| permit bob
+file etc/doas.d/a.conf
+| permit core
+| deny core cmd ls
+file etc/doas.d/b.conf
+| permit :500
+| deny :wheel
+file etc/doas.d/other
+| permit core
+",
+            &[
+                "/etc/doas.conf:2: doas permits core by name to run programs as others",
+                "/etc/doas.conf:4: doas permits wheel, in which core is, to run programs as others",
+                "/etc/doas.conf:6: doas permits core by name to run programs as others",
+                "/etc/doas.d/a.conf:1: doas permits core by name to run programs as others",
+            ],
+        );
+    }
+
+    #[test]
+    fn cloud_init_is_read_where_distributions_write_it() {
+        removed_sudo(
+            r#"file etc/cloud/cloud.cfg
+| users:
+|   - default
+|   - name: bob
+|     sudo: ALL=(ALL) ALL
+|   - gecos: x
+|     groups: adm, sudo  # both
+|     name: "core"
+|     sudo: false
+| system_info:
+|   default_user:
+|     name: core
+|     groups: [adm, audio]
+|     sudo: ["ALL=(ALL) NOPASSWD:ALL"]
+|   distro: debian
+file etc/cloud/cloud.cfg.d/90.cfg
+| users:
+| - name: core
+|   doas:
+|     - permit nopass core
+|   groups:
+|     - sudo
+"#,
+            &[
+                "/etc/cloud/cloud.cfg:6: cloud-init puts core into sudo when the system first boots",
+                "/etc/cloud/cloud.cfg:13: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:3: cloud-init grants doas to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:5: cloud-init puts core into sudo when the system first boots",
+            ],
+        );
+    }
+
+    #[test]
+    fn groups_that_are_left_come_again() {
+        check(
+            &format!(
+                "{IMAGE}file var/lib/systemd/home/core.identity\n| {{\"userName\":\"core\",\"memberOf\":[\"wheel\",\"audio\"]}}\n\
+                 file etc/cloud/cloud.cfg\n| system_info:\n|   default_user:\n|     name: core\n|     groups: [wheel, adm]\n\
+                 file etc/doas.conf\n| permit :wheel\n"
+            ),
+            "[RemoveFromGroups core]\nGroup=wheel",
+            "changed\n  content /etc/group\n  residual /etc/cloud/cloud.cfg:4: cloud-init puts core into wheel when the system first \
+             boots\n  residual /var/lib/systemd/home/core.identity: systemd-homed has core in wheel; the record is signed, so it is \
+             not edited\n",
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! What a service may do by its merged unit, as systemd 252 understands the settings.
+//!
+//! Where a value cannot be understood as systemd would with certainty (quotes, specifiers, names that only other versions or
+//! machines know) it is said which, rather than guessed.
+
+mod listed;
+
+use std::fmt;
+
+use bstr::ByteSlice;
+
+use super::merged::Found;
+use super::{Kind, Merged};
+
+pub(super) use listed::SystemCalls;
+
+/// A service by all that systemd reads for it.
+pub(super) struct Service<'m>(pub(super) &'m Merged);
+
+/// An assignment that only systemd itself can be asked about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unread(String);
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Found<'_>> for Unread {
+    fn from(found: Found<'_>) -> Self {
+        Self(format!(
+            "{}:{}: {}={}",
+            found.file, found.line, found.key, found.value
+        ))
+    }
+}
+
+type Read<T> = Result<T, Unread>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum User {
+    Root,
+    Nobody,
+    Other,
+}
+
+/// Settings of one word, of which the first is what a service has by default.
+const WORDS: [(&str, &[&str]); 5] = [
+    ("KeyringMode", &["private", "inherit", "shared"]),
+    (
+        "ProtectProc",
+        &["default", "noaccess", "invisible", "ptraceable"],
+    ),
+    ("ProcSubset", &["all", "pid"]),
+    ("NotifyAccess", &["none", "main", "exec", "all"]),
+    ("DevicePolicy", &["auto", "closed", "strict"]),
+];
+
+/// What `DynamicUser=yes` brings along.
+const WITH_DYNAMIC_USER: [&str; 4] = [
+    "PrivateTmp",
+    "RemoveIPC",
+    "NoNewPrivileges",
+    "RestrictSUIDSGID",
+];
+
+impl Service<'_> {
+    fn all(&self, key: &str) -> impl DoubleEndedIterator<Item = Found<'_>> {
+        let all: Vec<_> = self
+            .0
+            .section("Service")
+            .filter(|found| found.key == key)
+            .collect();
+        all.into_iter()
+    }
+
+    /// Whether a truth value says yes, or another setting that brings it along does.
+    pub(super) fn is(&self, key: &str) -> bool {
+        last(self.0, "Service", key, Kind::Boolean).is_some_and(|value| value == "yes")
+            || WITH_DYNAMIC_USER.contains(&key) && self.is("DynamicUser")
+    }
+
+    pub(super) fn has_default_dependencies(&self) -> bool {
+        last(self.0, "Unit", "DefaultDependencies", Kind::Boolean)
+            .is_none_or(|value| value == "yes")
+    }
+
+    /// The last word of those that a setting can have.
+    pub(super) fn word(&self, key: &str) -> &'static str {
+        let words = WORDS.iter().find(|(name, _)| *name == key);
+        let words = words.map_or(&[""][..], |(_, words)| words);
+        let known = |found: Found<'_>| words.iter().copied().find(|word| found.value == *word);
+        self.all(key).rev().find_map(known).unwrap_or(words[0])
+    }
+
+    pub(super) fn user(&self) -> Read<User> {
+        let dynamic = self.is("DynamicUser");
+        let unnamed = if dynamic { User::Other } else { User::Root };
+        let Some(found) = self.all("User").next_back() else {
+            return Ok(unnamed);
+        };
+        let odd = |c: u8| !(c.is_ascii_alphanumeric() || b"_-".contains(&c));
+        match found.value.as_bytes() {
+            b"" => Ok(unnamed),
+            b"root" | b"0" => Ok(User::Root),
+            b"nobody" => Ok(User::Nobody),
+            name if name.iter().copied().any(odd) || name[0] == b'-' => Err(found.into()),
+            name if name[0].is_ascii_digit() && !name.iter().all(u8::is_ascii_digit) => {
+                Err(found.into())
+            }
+            _ => Ok(User::Other),
+        }
+    }
+
+    pub(super) fn has_groups(&self) -> Read<bool> {
+        let mut all = self.all("SupplementaryGroups");
+        all.try_fold(false, |has, found| {
+            Ok(!found.value.is_empty() && (has || !words(found)?.is_empty()))
+        })
+    }
+
+    /// How bad what a service may do to homes is.
+    pub(super) fn home(&self) -> u64 {
+        match last(self.0, "Service", "ProtectHome", Kind::of("ProtectHome")).as_deref() {
+            Some("yes") => 0,
+            Some("tmpfs") => 1,
+            Some("read-only") => 5,
+            _ if self.is("DynamicUser") => 5,
+            _ => 10,
+        }
+    }
+
+    /// How bad what a service may do to the system's files is.
+    pub(super) fn system(&self) -> u64 {
+        match last(
+            self.0,
+            "Service",
+            "ProtectSystem",
+            Kind::of("ProtectSystem"),
+        )
+        .as_deref()
+        {
+            _ if self.is("DynamicUser") => 0,
+            Some("strict") => 0,
+            Some("full") => 3,
+            Some("yes") => 5,
+            _ => 10,
+        }
+    }
+
+    pub(super) fn has_own_root(&self) -> Read<bool> {
+        for key in ["RootDirectory", "RootImage"] {
+            if let Some(found) = self.all(key).next_back() {
+                match found.value.as_bytes() {
+                    b"" | b"/" => {}
+                    path if path[0] == b'/' && path[1] != b'/' && !path.contains(&b'%') => {
+                        return Ok(true);
+                    }
+                    _ => return Err(found.into()),
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// How bad the mode of new files is.
+    pub(super) fn umask(&self) -> u64 {
+        let mask = last(self.0, "Service", "UMask", Kind::Mode);
+        let mask = mask.map_or(0o022, |mask| u32::from_str_radix(&mask, 8).unwrap_or(0));
+        let open = [(0o002, 10), (0o004, 5), (0o020, 2), (0o040, 1)];
+        open.into_iter()
+            .find(|(bit, _)| mask & bit == 0)
+            .map_or(0, |(_, bad)| bad)
+    }
+
+    /// A list of controllers, even an empty one, delegates.
+    pub(super) fn is_delegate(&self) -> bool {
+        let value = self.all("Delegate").next_back();
+        value.is_some_and(|found| Kind::Boolean.canonical(found.value).as_deref() != Some(b"no"))
+    }
+
+    /// How bad it is which devices a service may open.
+    pub(super) fn devices(&self) -> Read<u64> {
+        let mut own = false;
+        for found in self.all("DeviceAllow") {
+            let known = ["/dev/", "char-", "block-"]
+                .iter()
+                .any(|start| found.value.starts_with_str(start));
+            if !known && !found.value.is_empty() {
+                return Err(found.into());
+            }
+            own = known;
+        }
+        let closed = self.word("DevicePolicy") != "auto" || self.is("PrivateDevices");
+        if let Some(found) = self
+            .all("RootImage")
+            .chain(self.all("MountImages"))
+            .next()
+            .filter(|_| closed)
+        {
+            return Err(found.into());
+        }
+        let own = own || self.is("ProtectClock");
+        Ok(if !closed {
+            10
+        } else if own {
+            5
+        } else {
+            0
+        })
+    }
+}
+
+/// The last value that systemd does not ignore.
+fn last(unit: &Merged, section: &str, key: &str, kind: Kind) -> Option<String> {
+    let all = unit.section(section).filter(|found| found.key == key);
+    let value = all.filter_map(|found| kind.canonical(found.value)).last()?;
+    Some(value.to_str_lossy().into_owned())
+}
+
+/// The words of a value. Quotes, escapes and specifiers are left to systemd.
+fn words(found: Found<'_>) -> Read<Vec<&str>> {
+    let text = found
+        .value
+        .to_str()
+        .ok()
+        .filter(|text| !text.contains(['"', '\'', '\\', '%']));
+    Ok(text.ok_or(found)?.split_ascii_whitespace().collect())
+}
