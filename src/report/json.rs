@@ -194,7 +194,7 @@ impl Report<'_> {
     /// The report for programs, as JSON. `docs/report.schema.json` describes it.
     ///
     /// # Errors
-    /// [`Error::Io`] where the image, or the file that [`output`](Self::output) names, cannot be read.
+    /// [`Error::Io`](crate::Error::Io) where the image, or the file that [`output`](Self::output) names, cannot be read.
     pub fn to_json(&self) -> Result<String> {
         let plan = self.plan;
         let files: Result<Vec<_>> = self.files.iter().map(|file| self.file_view(file)).collect();
