@@ -2,21 +2,19 @@
 //! what it holds; a field that is added there is no new version, one that is taken away or means something else is.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
 use bstr::ByteSlice;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::bytes::Bytes;
 use super::state::State;
 use super::text::hex;
+use super::view::Surface;
 use super::{FileChange, Format, Report, json_text};
 use crate::capability;
 use crate::edit::{Change, Edit, Outcome, Residual};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::{RuleResult, WaiverResult};
 
 /// The report for programs as a format.
@@ -49,6 +47,7 @@ struct Document<'a> {
     edits: Vec<EditView<'a>>,
     files: Vec<FileView>,
     residuals: Vec<ResidualView<'a>>,
+    surface: Vec<SurfaceView>,
     waivers: Vec<WaiverView<'a>>,
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,12 +58,6 @@ struct Document<'a> {
 struct ToolView {
     name: &'static str,
     version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Bytes {
-    sha256: String,
-    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -176,6 +169,15 @@ struct ResidualView<'a> {
 }
 
 #[derive(Serialize)]
+struct SurfaceView {
+    kind: &'static str,
+    before: usize,
+    after: usize,
+    lost: Vec<String>,
+    gained: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct WaiverView<'a> {
     kind: &'a str,
     subject: &'a str,
@@ -192,7 +194,7 @@ impl Report<'_> {
     /// The report for programs, as JSON. `docs/report.schema.json` describes it.
     ///
     /// # Errors
-    /// [`Error::Io`] where the image, or the file that [`output`](Self::output) names, cannot be read.
+    /// [`Error::Io`](crate::Error::Io) where the image, or the file that [`output`](Self::output) names, cannot be read.
     pub fn to_json(&self) -> Result<String> {
         let plan = self.plan;
         let files: Result<Vec<_>> = self.files.iter().map(|file| self.file_view(file)).collect();
@@ -209,7 +211,7 @@ impl Report<'_> {
             image: ImageView {
                 name: self.image_name(),
                 compression: plan.image.compression().name(),
-                content: self.input()?,
+                content: Bytes::of_image(plan.image)?,
             },
             recipe: RecipeView {
                 name: plan.recipe.name(),
@@ -224,21 +226,12 @@ impl Report<'_> {
             edits: plan.edits.iter().map(|edit| self.edit(edit)).collect(),
             files: files?,
             residuals: plan.residuals.iter().map(ResidualView::from).collect(),
+            surface: self.surface()?.into_iter().map(SurfaceView::from).collect(),
             waivers: plan.waivers.iter().map(WaiverView::from).collect(),
             notes: &plan.notes,
-            output: self.output.as_deref().map(written).transpose()?,
+            output: self.output.as_deref().map(Bytes::of_file).transpose()?,
         };
         Ok(json_text::write(&json))
-    }
-
-    /// The image as it came, compression and all; for a directory, the tar stream made of it.
-    fn input(&self) -> Result<Bytes> {
-        let image = self.plan.image;
-        let hashed = match image.original() {
-            Some(file) => hash(|buffer, offset| file.read_at(buffer, offset)),
-            None => hash(|buffer, offset| image.stream().read_at(buffer, offset)),
-        };
-        hashed.map_err(Error::io("read", Path::new(image.name())))
     }
 
     fn rule<'a>(&'a self, number: usize, rule: &'a RuleResult) -> RuleView<'a> {
@@ -349,6 +342,18 @@ impl<'a> From<&'a Residual> for ResidualView<'a> {
     }
 }
 
+impl From<Surface> for SurfaceView {
+    fn from(part: Surface) -> Self {
+        Self {
+            kind: part.kind.name(),
+            before: part.before,
+            after: part.after,
+            lost: part.lost,
+            gained: part.gained,
+        }
+    }
+}
+
 impl<'a> From<&'a WaiverResult> for WaiverView<'a> {
     fn from(result: &'a WaiverResult) -> Self {
         let waiver = &result.waiver;
@@ -367,28 +372,4 @@ impl<'a> From<&'a WaiverResult> for WaiverView<'a> {
 
 fn octal(bits: u32) -> String {
     format!("{bits:04o}")
-}
-
-fn written(path: &Path) -> Result<Bytes> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    hash(|buffer, offset| file.read_at(buffer, offset)).map_err(Error::io("read", path))
-}
-
-/// Hashes by offset, since the image's file has one cursor for all who read it.
-fn hash(mut read_at: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
-    let (mut hash, mut bytes) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match read_at(&mut buffer, bytes) {
-            Ok(0) => break,
-            Ok(n) => {
-                hash.update(&buffer[..n]);
-                bytes += n as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    let sha256 = hex(&hash.finalize());
-    Ok(Bytes { sha256, bytes })
 }

@@ -283,7 +283,7 @@ fn waiver(waiver: &Waiver) -> String {
 fn surface(part: &Surface) -> String {
     format!(
         "| {} | {} | {} |\n",
-        text(part.title),
+        text(part.kind.title()),
         part.before,
         part.after
     )

@@ -6,6 +6,7 @@
 //!
 //! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
 
+mod bytes;
 mod describe;
 mod diff;
 mod format;

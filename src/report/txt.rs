@@ -169,7 +169,7 @@ impl Page {
         let width = view
             .surface
             .iter()
-            .map(|part| columns(part.title))
+            .map(|part| columns(part.kind.title()))
             .max()
             .unwrap_or(0);
         for part in &view.surface {
@@ -179,7 +179,7 @@ impl Page {
                 std::cmp::Ordering::Greater => Ink::Red,
             };
             let counts = self.ink(ink, &format!("{:>4} → {}", part.before, part.after));
-            self.line(&format!("  {} {counts}", pad(part.title, width)));
+            self.line(&format!("  {} {counts}", pad(part.kind.title(), width)));
         }
     }
 

@@ -81,8 +81,7 @@ pub(super) struct Waiver {
 
 /// One part of the attack surface.
 pub(super) struct Surface {
-    /// What there is of it, such as `set-id files`.
-    pub(super) title: &'static str,
+    pub(super) kind: inventory::Kind,
     pub(super) before: usize,
     pub(super) after: usize,
     /// How many of those before are not there any more, and how many of those after are new.
@@ -195,7 +194,7 @@ impl Surface {
                 lines.collect()
             };
             Self {
-                title: kind.title(),
+                kind,
                 before: old.len(),
                 after: new.len(),
                 gone: old.difference(&new).count(),
@@ -207,7 +206,7 @@ impl Surface {
         kinds
             .into_iter()
             .map(part)
-            .filter(|part| part.title != Kind::Unknown.title() || part.before + part.after > 0)
+            .filter(|part| part.kind != Kind::Unknown || part.before + part.after > 0)
             .collect()
     }
 }

@@ -76,11 +76,14 @@
     if (isSplit()) for (const file of files) if (file.open) pairAll(file);
   };
   splitButton.addEventListener("click", split);
-  for (const file of files) {
-    file.addEventListener("toggle", () => {
-      if (file.open && isSplit()) pairAll(file);
-    });
-  }
+  // The event does not bubble, so it is caught on its way down.
+  document.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (target.matches("details.file[open]") && isSplit()) pairAll(target);
+    },
+    true,
+  );
 
   const theme = () => {
     const dark = root.dataset.theme

@@ -30,7 +30,7 @@ impl Report<'_> {
     }
 
     /// The attack surface before and after.
-    fn surface(&self) -> Result<Vec<Surface>> {
+    pub(in crate::report) fn surface(&self) -> Result<Vec<Surface>> {
         let inventory = |rootfs| Inventory::of_rootfs(self.plan.image, rootfs);
         let (before, after) = (inventory(&self.plan.before)?, inventory(&self.plan.after)?);
         Ok(Surface::between(&before, &after))
