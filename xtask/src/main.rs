@@ -33,6 +33,8 @@ enum Task {
     Images(images::Arguments),
     Test(test::Arguments),
     Bench(bench::Arguments),
+    #[command(hide = true)]
+    Decode(bench::Decode),
     Docs(docs::Arguments),
     Corpus(corpus::Arguments),
     Fuzz(fuzz::Arguments),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Task::Images(arguments) => images::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Decode(arguments) => bench::decode(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
         Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
