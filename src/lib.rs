@@ -21,9 +21,12 @@
 
 mod accounts;
 mod busybox;
+mod capability;
+mod compare;
 pub mod edit;
 pub mod error;
 pub mod image;
+pub mod inventory;
 mod lower;
 mod lowerdir;
 mod os_release;
@@ -31,7 +34,7 @@ mod packages;
 mod plan;
 pub mod recipe;
 mod regrants;
-mod report;
+pub mod report;
 pub mod rootfs;
 mod rules;
 mod sealed;
@@ -40,9 +43,11 @@ mod sshd;
 mod systemd;
 mod write;
 
+pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
-pub use plan::{Plan, PlanOptions, RuleResult};
+pub use inventory::Inventory;
+pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
 pub use write::WriteOptions;

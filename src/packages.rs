@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bstr::{BString, ByteSlice};
 
 use crate::edit::{Draft, Stop};
-use crate::rootfs::Rootfs;
+use crate::rootfs::{InodeId, Rootfs};
 
 /// Where dpkg keeps what an administrator set of a package's files.
 pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
@@ -21,6 +21,9 @@ pub(crate) struct FileTrigger {
     pub(crate) path: BString,
     pub(crate) package: String,
 }
+
+/// Where apk keeps what is installed.
+const APK: &str = "/lib/apk/db/installed";
 
 /// A file's package, and the path by which the package knows it: before `/usr` was merged many were in `/bin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub(crate) fn owners(
         let text = draft.read_path(&file)?.unwrap_or_default();
         text.lines().for_each(|line| note(&package, line, true));
     }
-    if let Some(text) = draft.read_path("/lib/apk/db/installed")? {
+    if let Some(text) = draft.read_path(APK)? {
         apk(&text, |package, path| note(package, path, false));
     }
     Ok(found)
@@ -147,6 +150,45 @@ impl FileTrigger {
         let rest = path.strip_prefix(self.path.as_slice());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
+}
+
+/// The databases that say which packages are installed.
+pub(crate) fn databases(rootfs: &Rootfs) -> Vec<InodeId> {
+    let mut paths: Vec<BString> = vec!["/var/lib/dpkg/status".into(), APK.into()];
+    // Images without dpkg itself have a file for each package.
+    if let Some(directory) = rootfs.open("/var/lib/dpkg/status.d") {
+        let names = rootfs.children(directory);
+        let names = names.filter(|(name, _)| !name.ends_with(b".md5sums"));
+        paths.extend(names.map(|(name, _)| rootfs.path_in(directory, name)));
+    }
+    let found = paths.iter().filter_map(|path| rootfs.open(path));
+    found.filter(|id| rootfs.inode(*id).is_file()).collect()
+}
+
+/// The installed packages of one of the [`databases`], with their versions.
+pub(crate) fn installed(text: &[u8]) -> Vec<(BString, BString)> {
+    let mut found = Vec::new();
+    let (mut name, mut version, mut here) = (None, None, true);
+    for line in text.lines().chain([&b""[..]]) {
+        if line.trim().is_empty() {
+            if let (Some(name), Some(version), true) = (name.take(), version.take(), here) {
+                found.push((name, version));
+            }
+            (name, version, here) = (None, None, true);
+            continue;
+        }
+        let Some((key, value)) = line.split_once_str(":") else {
+            continue;
+        };
+        match key {
+            b"Package" | b"P" => name = Some(BString::from(value.trim())),
+            b"Version" | b"V" => version = Some(value.trim().into()),
+            // "want flag state"; what was removed keeps its paragraph while its settings are there.
+            b"Status" => here = value.fields().nth(2) != Some(b"config-files"),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The files that list what each package installed.

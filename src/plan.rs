@@ -4,17 +4,23 @@
 //! resolved afresh, and every rule looks at it once more: one that still wants an edit conflicts with a rule that undid it,
 //! or lowering went wrong. So "apply twice is apply once" and "the output fulfils every rule" are checked on each run.
 
+mod waivers;
+
 use bstr::{BStr, ByteSlice};
 use jiff::civil::Date;
 
 use crate::edit::{Draft, Edit, Outcome, Residual, Stop, Verdict, Waivers};
+
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::{Image, TarStream};
+use crate::inventory::Inventory;
 use crate::lower::lower;
 use crate::os_release::OsRelease;
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::Rootfs;
 use crate::{regrants, rules, sealed, selinux};
+
+pub use waivers::{WaiverResult, WaiverState};
 
 /// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
 ///
@@ -63,6 +69,7 @@ pub struct Plan<'a> {
     pub(crate) rules: Vec<RuleResult>,
     pub(crate) edits: Vec<Edit>,
     pub(crate) residuals: Vec<Residual>,
+    pub(crate) waivers: Vec<WaiverResult>,
     pub(crate) notes: Vec<String>,
     /// The edited tar stream.
     pub(crate) output: TarStream,
@@ -100,7 +107,7 @@ impl Image {
         let mut draft = Draft::new(
             self,
             before.clone(),
-            waivers(recipe, options)?,
+            waivers::judge(recipe, options.as_of)?,
             options.mtime,
         );
         let outcomes = run(&mut draft, recipe, Look::First)?;
@@ -114,7 +121,7 @@ impl Image {
         let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
-        let unused = draft.waivers.clone();
+        let waivers = waivers::results(&draft.waivers, recipe);
         let after = draft.into_rootfs();
 
         let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
@@ -145,20 +152,16 @@ impl Image {
             rules,
             edits,
             residuals,
+            waivers,
             notes,
             output: edited.stream().clone(),
         };
-        plan.report_unused(&unused);
         if plan.failed() {
             plan.residuals.extend(passing);
         } else {
             plan.verify(&edited, options)?;
         }
         Ok(plan)
-    }
-
-    pub(crate) fn rootfs(&self) -> Result<Rootfs> {
-        Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))
     }
 }
 
@@ -198,28 +201,6 @@ fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look
         }
         Verdict::Holds => draft.outcome(verdict),
     }
-}
-
-fn waivers(recipe: &Recipe, options: &PlanOptions) -> Result<Waivers> {
-    let Some(first) = recipe.waivers().first() else {
-        return Ok(Waivers::default());
-    };
-    let Some(day) = options.as_of else {
-        return Err(Error::Recipe(vec![
-            Diagnostic::new(first.at.clone(), "a waiver needs a day by which it is judged")
-                .help("give --as-of YYYY-MM-DD or set SOURCE_DATE_EPOCH; the clock is never asked, so that a build can be repeated"),
-        ]));
-    };
-    Ok(recipe
-        .waivers()
-        .iter()
-        .map(|w| {
-            (
-                (w.kind.clone(), w.subject.clone()),
-                crate::edit::Waived::new(w.expires, day),
-            )
-        })
-        .collect())
 }
 
 /// What concerns the plan as a whole.
@@ -324,9 +305,23 @@ impl Plan<'_> {
         &self.residuals
     }
 
+    /// What became of each of the recipe's waivers.
+    pub fn waivers(&self) -> &[WaiverResult] {
+        &self.waivers
+    }
+
     /// What the reader should know of image and recipe as a whole.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What the image gives its users before and after.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the image cannot be read.
+    pub fn inventories(&self) -> Result<(Inventory, Inventory)> {
+        let of = |rootfs| Inventory::of_rootfs(self.image, rootfs);
+        Ok((of(&self.before)?, of(&self.after)?))
     }
 
     /// Whether a rule failed; such a plan is not written.
@@ -341,13 +336,6 @@ impl Plan<'_> {
         self.edits.is_empty() && !self.failed()
     }
 
-    fn report_unused(&mut self, waivers: &Waivers) {
-        let unused = waivers.iter().filter(|(_, waived)| !waived.used);
-        self.notes.extend(unused.map(|((kind, subject), _)| {
-            format!("nothing used the waiver {kind}:{subject}; delete it")
-        }));
-    }
-
     /// Lets every rule look at the edited image, read anew.
     fn verify(&mut self, edited: &Image, options: &PlanOptions) -> Result<()> {
         let rootfs = edited.rootfs()?;
@@ -359,7 +347,7 @@ impl Plan<'_> {
         let mut draft = Draft::new(
             edited,
             rootfs,
-            waivers(self.recipe, options)?,
+            waivers::judge(self.recipe, options.as_of)?,
             options.mtime,
         );
         let outcomes = run(&mut draft, self.recipe, Look::Second)?;

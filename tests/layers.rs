@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "accounts",
         "busybox",
+        "capability",
         "lowerdir",
         "os_release",
         "packages",
@@ -22,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
         "sshd",
         "systemd",
     ],
+    &["inventory"],
     &["recipe"],
     &["rules"],
     &["lower"],
@@ -29,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["write"],
     &["report"],
+    &["compare"],
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The examples of docs/pipelines.md and README.md, run.
+//! The examples of docs/pipelines.md, docs/review.md and README.md, run.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 mod support;
 
-use support::tools::{self, MAKE, RealTest};
+use support::tools::{self, GIT, MAKE, RealTest};
 
 fn main() -> ExitCode {
     tools::main(&[
@@ -36,6 +36,11 @@ fn main() -> ExitCode {
             name: "the_ci_job_s_steps_run",
             needs: &[],
             run: ci,
+        },
+        RealTest {
+            name: "the_reviews_jobs_run",
+            needs: &[GIT],
+            run: reviews,
         },
         RealTest {
             name: "an_outside_crate_hardens_an_image",
@@ -170,6 +175,30 @@ fn ci() {
         site.run(step);
     }
     site.holds(&["hardened.tar.gz", "hardened.diff", "hardened.json"]);
+}
+
+/// What docs/review.md shows, in a repository whose report is that of the image, and then is not.
+fn reviews() {
+    let site = Site::new();
+    let text = document("docs/review.md");
+    let shell = blocks(&text, "sh");
+    let jobs = blocks(&text, "yaml");
+    let steps = jobs.lines().map(|line| line.trim());
+    let steps = steps.filter_map(|line| line.strip_prefix("- run: ").or(line.strip_prefix("- ")));
+    let programs = ["casehard ", "cat ", "git "];
+    let steps: Vec<&str> = shell
+        .lines()
+        .chain(steps)
+        .filter(|line| programs.iter().any(|program| line.starts_with(program)))
+        .collect();
+    assert_eq!(steps.len(), 9, "{steps:?}");
+    site.run("git init --quiet && casehard apply rootfs.tar.gz -r site.ini --dry-run --diff review.diff && git add review.diff");
+    for step in &steps {
+        site.run(&format!("export GITHUB_STEP_SUMMARY=summary\n{step}"));
+    }
+    site.holds(&["hardened.tar.gz", "review.html", "review.sarif", "summary"]);
+    fs::write(site.path("site.ini"), "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+    site.run(&format!("{}\n! {}", steps[2], steps[3]));
 }
 
 /// A crate of its own, as a user would have it, with casehard as a dependency; both examples of the library.

@@ -15,19 +15,8 @@ pub(crate) struct Permit {
 
 /// What doas permits a user. A later line that denies him everything takes back what those before it in its file permit.
 pub(crate) fn permits(draft: &Draft<'_>, account: &Account) -> Result<Vec<Permit>, Stop> {
-    const PARTS: &str = "/etc/doas.d";
-    let mut files = vec!["/etc/doas.conf".to_owned()];
-    if let Some(parts) = draft.rootfs().open(PARTS) {
-        let names = draft.rootfs().children(parts);
-        let names = names.map(|(name, _)| name.to_string());
-        files.extend(
-            names
-                .filter(|name| name.ends_with(".conf"))
-                .map(|name| format!("{PARTS}/{name}")),
-        );
-    }
     let mut found = Vec::new();
-    for path in files {
+    for path in files(draft) {
         let text = draft.read_path(&path)?.unwrap_or_default();
         let mut open = Vec::new();
         for (line, words) in rules(&text) {
@@ -49,6 +38,32 @@ pub(crate) fn permits(draft: &Draft<'_>, account: &Account) -> Result<Vec<Permit
         found.extend(open);
     }
     Ok(found)
+}
+
+/// Every rule, with the file that has it and its words as one blank parts them.
+pub(crate) fn lines(draft: &Draft<'_>) -> Result<Vec<(String, BString)>, Stop> {
+    let mut found = Vec::new();
+    for path in files(draft) {
+        let text = draft.read_path(&path)?.unwrap_or_default();
+        let rules = rules(&text).into_iter();
+        found.extend(rules.map(|(_, words)| (path.clone(), bstr::join(b" ", words).into())));
+    }
+    Ok(found)
+}
+
+fn files(draft: &Draft<'_>) -> Vec<String> {
+    const PARTS: &str = "/etc/doas.d";
+    let mut files = vec!["/etc/doas.conf".to_owned()];
+    if let Some(parts) = draft.rootfs().open(PARTS) {
+        let names = draft.rootfs().children(parts);
+        let names = names.map(|(name, _)| name.to_string());
+        files.extend(
+            names
+                .filter(|name| name.ends_with(".conf"))
+                .map(|name| format!("{PARTS}/{name}")),
+        );
+    }
+    files
 }
 
 struct Rule<'t> {

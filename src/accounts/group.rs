@@ -21,7 +21,7 @@ impl Database {
     }
 
     /// The fields that list users. gpasswd leaves administrators, who could add themselves again, so they go too.
-    fn lists(self) -> &'static [usize] {
+    pub(crate) fn lists(self) -> &'static [usize] {
         match self {
             Self::Group => &[3],
             Self::Gshadow => &[2, 3],

@@ -37,7 +37,7 @@ pub(crate) fn files(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
 }
 
 /// The words of a line, quotes taken off; none for a comment.
-fn words(line: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn words(line: &[u8]) -> Vec<&[u8]> {
     if line.trim_start().starts_with(b"#") {
         return Vec::new();
     }

@@ -36,6 +36,17 @@ fn records(draft: &Draft<'_>, suffix: &str) -> Vec<(String, InodeId)> {
         .collect()
 }
 
+/// Every pair of user and group that a file joins by its name.
+pub(crate) fn all_memberships(draft: &Draft<'_>) -> Vec<(String, String)> {
+    let found = entries(draft, |name| name.ends_with(".membership"));
+    let names = found.into_iter().filter_map(|(path, _)| {
+        let name = path.rsplit('/').next()?.strip_suffix(".membership")?;
+        let (user, group) = name.split_once(':')?;
+        Some((user.to_owned(), group.to_owned()))
+    });
+    names.collect()
+}
+
 /// Every file that makes a user a member of a group by its name: the group and where it is.
 pub(crate) fn memberships(draft: &Draft<'_>, user: &str) -> Vec<(String, Location)> {
     let prefix = format!("{user}:");

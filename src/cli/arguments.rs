@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use casehard::Compression;
 use casehard::image::Limits;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use casehard::report::{FORMATS, Format};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
@@ -13,11 +14,13 @@ Examples:
   casehard apply rootfs.tar.gz -o hardened.tar.gz --diff hardened.diff
   casehard apply rootfs.tar.gz -r ours.ini -o hardened.tar.gz
   casehard check hardened.tar.gz -r ours.ini
+  casehard diff rootfs.tar.gz hardened.tar.gz
   casehard recipe help Mask
 
 Exit codes:
   0  done, or the image complies         3  the image is damaged or unsafe
-  1  `check` found something to change   4  a rule failed
+  1  there is something to change, or    4  a rule failed, or a privilege is
+     a difference                           not in the lock
   2  wrong usage or recipe               5  reading or writing failed
   130, 143  ended by a signal";
 
@@ -25,18 +28,30 @@ const APPLY_EXAMPLES: &str = "\
 Examples:
   casehard apply rootfs.tar.gz -o hardened.tar.gz --diff hardened.diff
   casehard apply rootfs.tar.zst -r ours.ini --set User=core -o hardened.tar.gz --compress gzip
-  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json
+  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json --report rootfs.html
+  casehard apply rootfs.tar.gz --dry-run --format txt
   curl -s https://example.org/rootfs.tar.gz | casehard apply - -r ours.ini -o - | docker import -
 
-OUT is there whole or not at all. If a rule fails it is not written, but diff and reports are, and the exit code is 4.";
+OUT is there whole or not at all. If a rule fails, or the image would give a privilege that the lock of --locked does not
+have, it is not written, but diff and reports are, and the exit code is 4.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   casehard check rootfs.tar.gz
   casehard check rootfs.tar.gz -r ours.ini --diff - --quiet
-  casehard check rootfs.tar.gz -r ours.ini --report findings.json
+  casehard check rootfs.tar.gz -r ours.ini --report findings.sarif --report review.md
 
-Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed.";
+Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed or a privilege is not in\nthe lock of --locked.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  casehard diff rootfs.tar.gz hardened.tar.gz
+  casehard diff base-12.4.tar.zst ./rootfs --path /etc --exclude '*.pyc'
+  casehard diff old.tar new.tar --kind set-id,capability,listener,member
+  casehard diff old.tar new.tar --format diff > review.diff
+
+Order of entries, header formats, compression and times do not count.
+Exit codes: 0 the images are the same, 1 they differ, 3 one of them is damaged or unsafe.";
 
 /// Hardens an operating system image at build time, offline, and shows a reviewer exactly what it did
 #[derive(Debug, Parser)]
@@ -90,6 +105,9 @@ pub(crate) enum Command {
     /// Say what `apply` would change
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Planning),
+    /// Say what differs between two images
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
     /// Read recipes and the language they are written in
     #[command(subcommand, disable_help_subcommand = true)]
     Recipe(RecipeCommand),
@@ -103,8 +121,17 @@ pub(crate) struct Apply {
     pub(crate) planning: Planning,
 
     /// Where to write the hardened image; `-` is stdout
-    #[arg(short, long = "output", value_name = "OUT")]
-    pub(crate) out: PathBuf,
+    #[arg(
+        short,
+        long = "output",
+        value_name = "OUT",
+        required_unless_present = "dry_run"
+    )]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write the reports and no image
+    #[arg(long, conflicts_with_all = ["out", "compress"])]
+    pub(crate) dry_run: bool,
 
     /// How to compress OUT [default: as IMAGE is; for a directory, as OUT's name says]
     #[arg(long, value_name = "HOW", value_parser = compressions())]
@@ -141,13 +168,89 @@ pub(crate) struct Planning {
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
     pub(crate) limits: Vec<(String, String)>,
 
+    /// What to write of it.
+    #[command(flatten)]
+    pub(crate) reports: Reports,
+
+    /// Fail if the hardened image gives a privilege that this lock does not have
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Lock",
+        conflicts_with = "lock"
+    )]
+    pub(crate) locked: Option<PathBuf>,
+}
+
+/// Which reports are written, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reports")]
+pub(crate) struct Reports {
     /// Write the changes as a diff, with the reasons; `-` is stdout
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) diff: Option<PathBuf>,
 
-    /// Write a report in the format that the name says, .json or .diff; may repeat; `-` is JSON on stdout
-    #[arg(long = "report", value_name = "FILE", help_heading = "Reports")]
+    /// Write a report in the format that the ending of its name says; may repeat; `-` is JSON on stdout
+    #[arg(long = "report", value_name = "FILE")]
     pub(crate) reports: Vec<PathBuf>,
+
+    /// Write what the hardened image gives its users, to compare with by --locked: set-id files, capabilities, enabled units,
+    /// listeners, privileged members, sudo and doas rules
+    #[arg(long, value_name = "FILE", help_heading = "Lock")]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Write a report in this format to stdout
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(crate) format: Option<&'static dyn Format>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A tarball of any compression, or a directory; `-` is stdin
+    pub(crate) old: PathBuf,
+
+    /// What to compare it with
+    pub(crate) new: PathBuf,
+
+    /// How to write it: for a terminal, for git and patch, or for programs
+    #[arg(long, value_name = "FORMAT", default_value = "txt")]
+    pub(crate) format: DiffFormat,
+
+    /// Only these paths; `!GLOB` for none of these; may repeat. A glob without a slash matches last names, and what matches
+    /// a directory matches what is in it
+    #[arg(long = "path", value_name = "GLOB")]
+    pub(crate) paths: Vec<String>,
+
+    /// None of these paths; may repeat
+    #[arg(long = "exclude", value_name = "GLOB")]
+    pub(crate) excludes: Vec<String>,
+
+    /// Only these kinds of difference; may repeat
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(casehard::KINDS))]
+    pub(crate) kinds: Vec<String>,
+
+    /// Modification times and the order of entries count too
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Raise or lower a limit on what an image may ask for; may repeat
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
+    pub(crate) limits: Vec<(String, String)>,
+
+    /// Take every file of a directory as owned by root
+    #[arg(long)]
+    pub(crate) root_owned: bool,
+}
+
+/// A form in which `diff` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum DiffFormat {
+    // The words say it.
+    Txt,
+    Diff,
+    Json,
 }
 
 /// `casehard recipe …`.
@@ -175,7 +278,7 @@ pub(crate) enum RecipeCommand {
     },
 }
 
-fn compressions() -> impl clap::builder::TypedValueParser<Value = Compression> {
+fn compressions() -> impl TypedValueParser<Value = Compression> {
     PossibleValuesParser::new(Compression::ALL.map(Compression::name)).try_map(|name| {
         let named = |one: &Compression| one.name() == name;
         Compression::ALL.into_iter().find(named).ok_or("unknown")
@@ -189,6 +292,15 @@ fn limits() -> String {
         "Raise or lower a limit on what the image may ask for; may repeat. VALUE may end in K, M or G:\n{}",
         lines.concat()
     )
+}
+
+/// The table of formats as clap lists it.
+fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
+    let values = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    PossibleValuesParser::new(values).try_map(|name| {
+        let mut formats = FORMATS.into_iter();
+        formats.find(|f| f.name() == name).ok_or("unknown")
+    })
 }
 
 fn set(text: &str) -> Result<(String, String), &'static str> {

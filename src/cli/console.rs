@@ -15,6 +15,7 @@ use super::printable::{printable, printable_lines};
 /// Writes to the two streams. Nothing else does, but the progress bar.
 pub(crate) struct Console {
     color: bool,
+    color_stdout: bool,
     quiet: bool,
 }
 
@@ -22,16 +23,30 @@ impl Console {
     /// Looks at the environment once.
     pub(crate) fn new(color: When, quiet: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let color = match color {
+        let wanted = |terminal: bool| match color {
             When::Always => true,
             When::Never => false,
             When::Auto => {
-                io::stderr().is_terminal()
+                terminal
                     && !set("NO_COLOR")
                     && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
             }
         };
-        Self { color, quiet }
+        Self {
+            color: wanted(io::stderr().is_terminal()),
+            color_stdout: wanted(io::stdout().is_terminal()),
+            quiet,
+        }
+    }
+
+    /// Whether what is written to stdout may have colours.
+    pub(crate) fn colors_stdout(&self) -> bool {
+        self.color_stdout
+    }
+
+    /// Whether only results for programs, and errors, are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// A result that someone asked for, such as a list. That its reader has seen enough is no failure.
@@ -54,9 +69,9 @@ impl Console {
         Ok(())
     }
 
-    /// A diff or report; escaped if it goes to a terminal, else as it is. All of it has to arrive.
-    pub(crate) fn data(&self, bytes: &[u8]) -> Result<()> {
-        if io::stdout().is_terminal() {
+    /// A report; escaped if it goes to a terminal and is not made for one, else as it is. All of it has to arrive.
+    pub(crate) fn data(&self, bytes: &[u8], for_terminals: bool) -> Result<()> {
+        if io::stdout().is_terminal() && !for_terminals {
             stdout(printable_lines(bytes).as_bytes())
         } else {
             stdout(bytes)
@@ -79,6 +94,14 @@ impl Console {
             "error"
         };
         self.stderr(&format!("casehard: {error}: {}\n", printable(message)));
+    }
+
+    /// What went wrong, and what it is about, a line each.
+    pub(crate) fn problem_of(&self, message: &str, about: &[impl ToString]) {
+        self.problem(message);
+        for line in about {
+            self.stderr(&format!("  {}\n", printable(line.to_string())));
+        }
     }
 
     /// Mistakes, each drawn with the lines that it is about.

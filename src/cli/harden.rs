@@ -1,12 +1,12 @@
 //! `casehard apply` and `casehard check`.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 
 use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
-use casehard::image::Limits;
-use casehard::{Error, Image, Plan, PlanOptions, Recipe, Result, WriteOptions};
+use casehard::{Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, WriteOptions};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -21,7 +21,7 @@ use super::signals::Signals;
 /// Hardens an image.
 pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Result<Exit> {
     let planning = &arguments.planning;
-    let outputs = outputs(planning, Some(&arguments.out))?;
+    let outputs = Outputs::new(arguments.out.as_deref(), &planning.reports)?;
     plan(planning, &outputs, progress, console, |plan, progress| {
         if plan.failed() {
             return Ok(Exit::Failed);
@@ -33,7 +33,9 @@ pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Res
         }
         match outputs.image() {
             Some(Target::File(path)) => plan.write_with(path, &options)?,
-            _ => plan.write_to(raw_stdout()?, &options)?,
+            Some(Target::Stdout) => plan.write_to(raw_stdout()?, &options)?,
+            // A dry run.
+            None => {}
         }
         Ok(Exit::Ok)
     })
@@ -41,7 +43,7 @@ pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Res
 
 /// Says what hardening would change.
 pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> Result<Exit> {
-    let outputs = outputs(arguments, None)?;
+    let outputs = Outputs::new(None, &arguments.reports)?;
     plan(arguments, &outputs, progress, console, |plan, _| {
         Ok(match plan {
             plan if plan.failed() => Exit::Failed,
@@ -49,10 +51,6 @@ pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> 
             _ => Exit::Found,
         })
     })
-}
-
-fn outputs(arguments: &Planning, out: Option<&Path>) -> Result<Outputs> {
-    Outputs::new(out, arguments.diff.as_deref(), &arguments.reports)
 }
 
 /// What both commands do: whatever can be found wrong without the image first, then the plan, then diff and reports, and
@@ -69,8 +67,10 @@ fn plan(
         [] => None,
         names => Some(Recipe::load_all(names, &arguments.sets)?),
     };
+    let lock = arguments.locked.as_deref().map(read_lock).transpose()?;
     let recipes = arguments.recipes.iter().map(AsRef::as_ref);
-    let inputs: Vec<&Path> = recipes.chain([arguments.image.as_path()]).collect();
+    let inputs = recipes.chain([arguments.image.as_path()]);
+    let inputs: Vec<&Path> = inputs.chain(arguments.locked.as_deref()).collect();
     outputs.check(&inputs)?;
 
     let signals = Signals::listen()?;
@@ -84,11 +84,30 @@ fn plan(
         let plan = image.plan_with(&recipe, &options)?;
         progress.clear();
         signals.check()?;
-        outputs.write_reports(&plan, console)?;
-        let exit = finish(&plan, &progress)?;
+        let after = match lock.is_some() || outputs.wants_lock() {
+            true => plan.inventories()?.1,
+            false => Inventory::default(),
+        };
+        // Of an image that is not written there is nothing to lock.
+        let written = (!plan.failed()).then(|| after.to_lock());
+        outputs.write_reports(&plan, written, console)?;
+        let beyond = lock.map_or_else(Vec::new, |lock| after.beyond(&lock));
+        let exit = match beyond.is_empty() {
+            true => finish(&plan, &progress)?,
+            false => Exit::Failed,
+        };
         progress.clear();
         console.summary(&plan.report().summary(), !outputs.take_stdout())?;
         console.diagnostics(&failures(&plan));
+        if let Some(path) = arguments.locked.as_deref().filter(|_| !beyond.is_empty()) {
+            console.problem_of(
+                &format!(
+                    "the image would give what {} does not have; if that is meant, write the lock anew with --lock",
+                    path.display()
+                ),
+                &beyond,
+            );
+        }
         Ok(exit)
     };
     let done = work();
@@ -102,17 +121,21 @@ fn plan(
     }
 }
 
+fn read_lock(path: &Path) -> Result<Inventory> {
+    let text = fs::read(path).map_err(|source| Error::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Inventory::parse(&path.display().to_string(), &text)
+}
+
 fn open(arguments: &Planning, progress: &Progress<'_>, signals: &Signals) -> Result<Image> {
     let callback = |phase, done, total| progress.advance(phase, done, total);
-    let mut limits = Limits::default();
-    for (name, value) in &arguments.limits {
-        let set = limits.set(name, value);
-        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
-    }
     input::open(
         &arguments.image,
         arguments.root_owned,
-        limits,
+        input::limits(&arguments.limits)?,
         Some(&callback),
         signals,
     )

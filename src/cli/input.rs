@@ -58,6 +58,16 @@ pub(crate) fn open(
     }
 }
 
+/// The limits, with those that the command line sets.
+pub(crate) fn limits(given: &[(String, String)]) -> Result<Limits> {
+    let mut limits = Limits::default();
+    for (name, value) in given {
+        let set = limits.set(name, value);
+        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
+    }
+    Ok(limits)
+}
+
 /// Something to read from that may keep us waiting.
 struct Piped<'a> {
     input: OwnedFd,

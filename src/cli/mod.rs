@@ -5,6 +5,7 @@
 mod arguments;
 mod console;
 mod diagnostics;
+mod diff;
 mod harden;
 mod input;
 mod outputs;
@@ -28,7 +29,7 @@ use console::Console;
 enum Exit {
     /// Done, or nothing to object to.
     Ok,
-    /// `check` found something to change.
+    /// `check` found something to change, or `diff` a difference.
     Found,
     /// The command line or a recipe is wrong.
     Usage,
@@ -79,6 +80,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match &arguments.command {
         Command::Apply(apply) => harden::apply(apply, arguments.progress, &console),
         Command::Check(check) => harden::check(check, arguments.progress, &console),
+        Command::Diff(diff) => diff::run(diff, arguments.progress, &console),
         Command::Recipe(recipe) => recipes::run(recipe, &console),
     };
     let exit = done.unwrap_or_else(|error| {

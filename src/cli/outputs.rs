@@ -6,19 +6,12 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use casehard::report::{FORMATS, Format, of_name};
 use casehard::{Error, Plan, Result};
 use tempfile::NamedTempFile;
 
+use super::arguments::Reports;
 use super::console::Console;
-
-/// The forms of a report, by the ending of a file's name.
-const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("diff", Format::Diff)];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Diff,
-    Json,
-}
 
 /// Where something goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,28 +44,35 @@ impl Target {
 /// All that a command is to write.
 pub(crate) struct Outputs {
     image: Option<Target>,
-    reports: Vec<(Format, Target)>,
+    reports: Vec<(&'static dyn Format, Target)>,
+    lock: Option<Target>,
 }
 
 impl Outputs {
-    /// Reads the options: the image's, `--diff` and `--report`.
-    pub(crate) fn new(
-        image: Option<&Path>,
-        diff: Option<&Path>,
-        reports: &[PathBuf],
-    ) -> Result<Self> {
-        let diff = diff.map(|path| Ok((Format::Diff, Target::new(path))));
-        let reports = reports
-            .iter()
-            .map(|path| Ok((format(path)?, Target::new(path))));
+    /// Where the image goes, and the reports that were asked for.
+    pub(crate) fn new(image: Option<&Path>, wanted: &Reports) -> Result<Self> {
+        let mut reports = Vec::new();
+        if let Some(path) = &wanted.diff {
+            reports.push((named("diff"), Target::new(path)));
+        }
+        for path in &wanted.reports {
+            reports.push((format(path, wanted.format)?, Target::new(path)));
+        }
+        let on_stdout = |path: &PathBuf| Target::new(path) == Target::Stdout;
+        if let Some(format) = wanted.format
+            && !wanted.reports.iter().any(on_stdout)
+        {
+            reports.push((format, Target::Stdout));
+        }
         let outputs = Self {
             image: image.map(Target::new),
-            reports: diff.into_iter().chain(reports).collect::<Result<_>>()?,
+            reports,
+            lock: wanted.lock.as_deref().map(Target::new),
         };
         let on_stdout = outputs.targets().filter(|t| **t == Target::Stdout);
         if on_stdout.count() > 1 {
             return Err(Error::Usage(
-                "only one of OUT, --diff and --report can be stdout".into(),
+                "only one of OUT, --diff, --report, --format and --lock can be stdout".into(),
             ));
         }
         if outputs.image == Some(Target::Stdout) && io::stdout().is_terminal() {
@@ -146,26 +146,43 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes diff and reports. All are whole before any gets its name.
-    pub(crate) fn write_reports(&self, plan: &Plan<'_>, console: &Console) -> Result<()> {
-        let mut staged = Vec::new();
-        let mut direct = Vec::new();
+    /// Whether a lock is to be written.
+    pub(crate) fn wants_lock(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Writes diff and reports, and a lock if there is one to write. All are whole before any gets its name.
+    pub(crate) fn write_reports(
+        &self,
+        plan: &Plan<'_>,
+        lock: Option<String>,
+        console: &Console,
+    ) -> Result<()> {
+        let mut rendered = Vec::new();
         for (format, target) in &self.reports {
-            let bytes = render(*format, plan)?;
+            let color = *target == Target::Stdout && console.colors_stdout();
+            let bytes = format.render(&plan.report().color(color))?;
+            rendered.push((bytes, target, format.is_for_terminals()));
+        }
+        if let Some((lock, target)) = lock.zip(self.lock.as_ref()) {
+            rendered.push((lock.into_bytes(), target, true));
+        }
+        let (mut staged, mut direct) = (Vec::new(), Vec::new());
+        for (bytes, target, for_terminals) in rendered {
             match target {
                 Target::File(path) if !is_special(path) => {
                     staged.push((stage(path, &bytes)?, path.as_path()));
                 }
-                other => direct.push((other, bytes)),
+                other => direct.push((for_terminals, other, bytes)),
             }
         }
         for (file, path) in staged {
             file.persist(path)
                 .map_err(|e| failed("write", path, e.error))?;
         }
-        for (target, bytes) in direct {
+        for (for_terminals, target, bytes) in direct {
             match target {
-                Target::Stdout => console.data(&bytes)?,
+                Target::Stdout => console.data(&bytes, for_terminals)?,
                 Target::File(path) => File::options()
                     .write(true)
                     .open(path)
@@ -178,32 +195,29 @@ impl Outputs {
 
     fn targets(&self) -> impl Iterator<Item = &Target> {
         let reports = self.reports.iter().map(|(_, target)| target);
-        self.image.iter().chain(reports)
+        self.image.iter().chain(reports).chain(&self.lock)
     }
 }
 
-fn render(format: Format, plan: &Plan<'_>) -> Result<Vec<u8>> {
-    match format {
-        Format::Diff => plan.report().to_diff(),
-        Format::Json => plan.report().to_json().map(String::into_bytes),
-    }
-}
-
-/// The format that a report's name asks for; `-` has no ending and means the one that programs read.
-fn format(path: &Path) -> Result<Format> {
+/// The format that a report's name asks for. `-` has no ending: it is what `--format` says, or the one that programs read.
+fn format(path: &Path, on_stdout: Option<&'static dyn Format>) -> Result<&'static dyn Format> {
     if Target::new(path) == Target::Stdout {
-        return Ok(Format::Json);
+        return Ok(on_stdout.unwrap_or_else(|| named("json")));
     }
-    let named = |(ending, _): &&(&str, Format)| path.extension().is_some_and(|e| e == *ending);
-    let found = FORMATS.iter().find(named);
-    found.map(|(_, format)| *format).ok_or_else(|| {
-        let known = FORMATS.map(|(ending, _)| format!(".{ending}"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    of_name(&name).ok_or_else(|| {
+        let known = FORMATS.map(|format| format!(".{}", format.name()));
         Error::Usage(format!(
             "--report {}: the name's ending says which format is wanted; known are {}",
             path.display(),
             known.join(", ")
         ))
     })
+}
+
+fn named(name: &str) -> &'static dyn Format {
+    let format = FORMATS.into_iter().find(|format| format.name() == name);
+    format.expect("the table has it")
 }
 
 /// A file beside its place, whole and on disk.

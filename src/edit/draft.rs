@@ -66,6 +66,11 @@ impl Waived {
             used: false,
         }
     }
+
+    /// Whether its last day has passed.
+    pub(crate) fn expired(&self) -> bool {
+        self.expired.is_some()
+    }
 }
 
 /// A rootfs under work: rules read it and change it, and every change is written down.

@@ -71,6 +71,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every [`name`](Self::name), in the order in which reports have them.
+    pub const NAMES: [&'static str; 5] = ["changed", "already", "absent", "waived", "failed"];
+
     /// One word for it, as reports write it.
     pub fn name(&self) -> &'static str {
         match self {

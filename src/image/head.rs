@@ -78,6 +78,23 @@ impl Head {
         Ok(head)
     }
 
+    /// The header block itself.
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The records of its PAX headers, in order.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let records = self
+            .extensions
+            .iter()
+            .flat_map(|extension| match extension {
+                Extension::Pax { records, .. } => &records[..],
+                Extension::Long { .. } => &[],
+            });
+        records.cloned().collect()
+    }
+
     /// The headers of an entry that the archive does not have yet.
     pub(crate) fn new(format: Format, kind: EntryType, name: &[u8]) -> Self {
         let mut header = match format {

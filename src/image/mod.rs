@@ -3,6 +3,7 @@
 //! This layer knows bytes, blocks and headers. What a path means, and that entries make a file tree, is `rootfs`'s to know.
 
 mod codec;
+mod contents;
 mod directory;
 mod fields;
 mod gzip;
@@ -34,6 +35,7 @@ pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
 pub(crate) use codec::Encoder;
+pub(crate) use contents::Contents;
 pub(crate) use head::{Format, Head, styled};
 pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use limits::Exceeded;

@@ -133,7 +133,7 @@ fn stored_map(stream: &impl Bytes, data: u64, stored: u64) -> io::Result<Option<
 }
 
 /// One number of a map that stands before the data.
-fn line(map: &mut impl BufRead, read: &mut u64) -> io::Result<Option<u64>> {
+pub(super) fn line(map: &mut impl BufRead, read: &mut u64) -> io::Result<Option<u64>> {
     let mut text = Vec::new();
     *read += io::Read::take(map, 32).read_until(b'\n', &mut text)? as u64;
     Ok(text.strip_suffix(b"\n").and_then(parse_number))

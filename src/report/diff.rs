@@ -5,13 +5,33 @@
 use std::collections::BTreeSet;
 
 use bstr::{BString, ByteVec as _};
-use similar::udiff::UnifiedHunkHeader;
-use similar::{ChangeTag, TextDiff};
 
-use super::state::{Data, State};
-use super::text::{escape, hex, misleads, mode, quote};
-use super::{FileChange, Report, capability};
+use super::state::State;
+use super::text::{escape, hex, quote};
+use super::{FileChange, Format, Report, describe, hunks};
 use crate::error::Result;
+
+/// The diff as a format.
+#[derive(Debug)]
+pub(super) struct Diff;
+
+impl Format for Diff {
+    fn name(&self) -> &'static str {
+        "diff"
+    }
+
+    fn other_endings(&self) -> &'static [&'static str] {
+        &["patch"]
+    }
+
+    fn about(&self) -> &'static str {
+        "for reviewers, git and patch"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
+        report.to_diff()
+    }
+}
 
 impl Report<'_> {
     /// One text for a reviewer: what each rule came to, then every file that differs, with the reasons. `git apply --stat`
@@ -59,6 +79,13 @@ impl Report<'_> {
         for residual in &self.plan.residuals {
             out.comment([b"  ", &self.residual(residual)[..]].concat());
         }
+        if !self.plan.waivers.is_empty() {
+            out.comment("");
+            out.comment("waivers:");
+        }
+        for waiver in &self.plan.waivers {
+            out.comment(format!("  {:7}  {waiver}", waiver.state.name()));
+        }
         if !self.plan.notes.is_empty() {
             out.comment("");
             out.comment("notes:");
@@ -81,134 +108,73 @@ impl Report<'_> {
             let reference = reference.map_or(String::new(), |text| format!(" ({text})"));
             out.comment(format!("{}: {reason}{reference}", section.label()));
         }
-        describe(out, old.as_ref(), new.as_ref());
-        let old = old.filter(State::in_diffs);
-        let new = new.filter(State::in_diffs);
-        match (&old, &new) {
-            (None, None) => {}
-            // Git has no other way to say that a file became a link.
-            (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
-                section(out, path, Some(a), None);
-                section(out, path, None, Some(b));
-            }
-            (a, b) => section(out, path, a.as_ref(), b.as_ref()),
-        }
+        let (old, new) = sections(out, path, old, new);
         Ok(match (&old, &new) {
-            (Some(a), Some(b)) => binary_differs(a, b) && a.meta == b.meta,
+            (Some(a), Some(b)) => describe::binary_differs(a, b) && a.meta == b.meta,
             _ => false,
         })
     }
 }
 
-fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {
-    match (&old.data, &new.data) {
-        (Some(a), Some(b)) => a.sha256 != b.sha256 && (a.text.is_none() || b.text.is_none()),
-        _ => false,
-    }
+/// What became of a path, for git and `patch` too; after comment lines of the caller's.
+pub(crate) fn path_diff(
+    comments: &[BString],
+    path: &[u8],
+    old: Option<State<'_>>,
+    new: Option<State<'_>>,
+) -> Vec<u8> {
+    let mut out = Text::of(path, comments);
+    sections(&mut out, path, old, new);
+    out.0
 }
 
-/// What git's headers cannot say, or not in words.
-fn describe(out: &mut Text, old: Option<&State<'_>>, new: Option<&State<'_>>) {
-    match (old, new) {
-        (Some(old), Some(new)) if old.type_bits() == new.type_bits() => changes(out, old, new),
-        _ => {
-            for (what, state) in [("removed", old), ("new", new)] {
-                if let Some(state) = state {
-                    whole(out, what, state);
-                }
-            }
-        }
+/// That a file is elsewhere, as git says it.
+pub(crate) fn rename_diff(comments: &[BString], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Text::of(to, comments);
+    let (a, b) = (quote("a", from), quote("b", to));
+    out.line([b"diff --git ".as_slice(), &a, b" ", &b].concat());
+    out.line("similarity index 100%");
+    // Unlike in the line above, these have no side before them.
+    let bare = |path: &[u8]| quote("", path.strip_prefix(b"/").unwrap_or(path));
+    out.line([b"rename from ".as_slice(), &bare(from)].concat());
+    out.line([b"rename to ".as_slice(), &bare(to)].concat());
+    out.0
+}
+
+/// Comment lines that stand before all else.
+pub(crate) fn comments(lines: &[BString]) -> Vec<u8> {
+    let mut out = Text::default();
+    lines.iter().for_each(|line| out.comment(line));
+    out.0
+}
+
+/// Describes what became of a path and writes git's sections; gives the sides that have one.
+fn sections<'s>(
+    out: &mut Text,
+    path: &[u8],
+    old: Option<State<'s>>,
+    new: Option<State<'s>>,
+) -> (Option<State<'s>>, Option<State<'s>>) {
+    for fact in describe::facts(old.as_ref(), new.as_ref()) {
+        out.comment(fact);
     }
-    if let Some(state) = new.or(old)
-        && state.inode.is_file()
-        && !state.others.is_empty()
-    {
-        let also = match (old, new) {
-            (Some(old), Some(new)) if binary_differs(old, new) => "; they change with it",
-            _ => "",
-        };
-        out.comment([&hard_links(&state.others), also.as_bytes()].concat());
-    }
-    let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
-    let sides = [old, new].into_iter().flatten();
-    let mut texts = sides.filter_map(|state| state.data.as_ref()?.text.as_deref());
-    if digest(old) != digest(new) && texts.any(misleads) {
+    if describe::misleads(old.as_ref(), new.as_ref()) {
         out.comment(
             "caution: has characters that make it look other than it is; view it with `cat -v`",
         );
     }
-}
-
-/// A name that is gone or new, with all that it stands for.
-fn whole(out: &mut Text, what: &str, state: &State<'_>) {
-    let meta = state.meta;
-    let mode = match state.inode.symlink() {
-        Some(_) => String::new(),
-        None => format!("mode {}, ", mode(meta.mode)),
-    };
-    out.comment(format!(
-        "{what} {}: {mode}owner {}:{}",
-        state.type_name(),
-        meta.uid,
-        meta.gid
-    ));
-    if let Some(data) = &state.data
-        && data.text.is_none()
-    {
-        out.comment(binary(data));
-    }
-    for (name, value) in &meta.xattrs {
-        out.comment(format!("with {}", xattr(name, value)));
-    }
-}
-
-fn changes(out: &mut Text, old: &State<'_>, new: &State<'_>) {
-    let (was, is) = (old.meta, new.meta);
-    if was.mode != is.mode {
-        out.comment(format!("mode {} → {}", mode(was.mode), mode(is.mode)));
-    }
-    if (was.uid, was.gid) != (is.uid, is.gid) {
-        let (from, to) = ((was.uid, was.gid), (is.uid, is.gid));
-        out.comment(format!("owner {}:{} → {}:{}", from.0, from.1, to.0, to.1));
-    }
-    for (sign, here, there) in [("removed", was, is), ("added", is, was)] {
-        for pair in here.xattrs.iter().filter(|x| !there.xattrs.contains(x)) {
-            let text = xattr(&pair.0, &pair.1);
-            out.comment(format!("{sign} {text}"));
+    let old = old.filter(State::in_diffs);
+    let new = new.filter(State::in_diffs);
+    match (&old, &new) {
+        (None, None) => {}
+        // Git has no other way to say that a file became a link.
+        (Some(a), Some(b)) if a.type_bits() != b.type_bits() => {
+            section(out, path, Some(a), None);
+            section(out, path, None, Some(b));
         }
+        (a, b) => section(out, path, a.as_ref(), b.as_ref()),
     }
-    if let (Some(a), Some(b)) = (&old.data, &new.data)
-        && (a.text.is_none() || b.text.is_none())
-    {
-        out.comment(if a.sha256 == b.sha256 {
-            format!("content unchanged: {}", binary(a))
-        } else {
-            format!("{} → {}", binary(a), binary(b))
-        });
-    }
-}
-
-fn xattr(name: &[u8], value: &[u8]) -> String {
-    let capabilities = (name == b"security.capability").then(|| capability::decode(value));
-    match capabilities.flatten() {
-        Some(text) => format!("capabilities {text}"),
-        None => format!("xattr {}, {} bytes", escape(name), value.len()),
-    }
-}
-
-fn binary(data: &Data) -> String {
-    let kind = if data.text.is_some() {
-        "text"
-    } else {
-        "binary"
-    };
-    let plural = if data.len == 1 { "" } else { "s" };
-    let stored = if data.sparse { " stored, sparse" } else { "" };
-    format!(
-        "{kind}, {} byte{plural}{stored}, sha256 {}",
-        data.len,
-        hex(&data.sha256)
-    )
+    (old, new)
 }
 
 /// One file as `git diff` writes it.
@@ -266,24 +232,13 @@ fn git_mode(state: &State<'_>) -> u32 {
     }
 }
 
-/// Lines end at a line feed only: `similar`'s own splitting and writing takes a carriage return for an end too, and git
-/// and `patch` do not.
 fn hunks(out: &mut Text, old: &[u8], new: &[u8]) {
-    let lines = |text| <[u8]>::split_inclusive(text, |byte| *byte == b'\n').collect::<Vec<_>>();
-    let (old, new) = (lines(old), lines(new));
-    let diff = TextDiff::configure()
-        .newline_terminated(true)
-        .diff_slices(&old, &new);
-    for ops in diff.grouped_ops(3) {
-        out.line(UnifiedHunkHeader::new(&ops).to_string());
-        for change in ops.iter().flat_map(|op| diff.iter_changes(op)) {
-            out.0.push(match change.tag() {
-                ChangeTag::Equal => b' ',
-                ChangeTag::Delete => b'-',
-                ChangeTag::Insert => b'+',
-            });
-            out.0.push_str(change.value());
-            if !change.value().ends_with(b"\n") {
+    for hunk in hunks::of(old, new) {
+        out.line(hunk.header());
+        for line in &hunk.lines {
+            out.0.push(line.sign.byte());
+            out.0.push_str(line.text);
+            if !line.text.ends_with(b"\n") {
                 out.line("\n\\ No newline at end of file");
             }
         }
@@ -294,6 +249,15 @@ fn hunks(out: &mut Text, old: &[u8], new: &[u8]) {
 struct Text(Vec<u8>);
 
 impl Text {
+    /// Begins what is said of a path.
+    fn of(path: &[u8], comments: &[BString]) -> Self {
+        let mut out = Self::default();
+        out.line("");
+        out.comment(path);
+        comments.iter().for_each(|comment| out.comment(comment));
+        out
+    }
+
     fn line(&mut self, line: impl AsRef<[u8]>) {
         self.0.push_str(line);
         self.0.push(b'\n');
@@ -304,22 +268,4 @@ impl Text {
         let text = escape(text);
         self.line(format!("# {text}").trim_end());
     }
-}
-
-/// The other names of a hard-linked file, as many as tell which file it is; busybox has hundreds.
-fn hard_links(others: &[BString]) -> Vec<u8> {
-    const SHOWN: usize = 4;
-    let names = bstr::join(", ", &others[..others.len().min(SHOWN)]);
-    let more = others.len().saturating_sub(SHOWN);
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    [
-        b"hard link, also named ".as_slice(),
-        &names,
-        rest.as_bytes(),
-    ]
-    .concat()
 }

@@ -7,7 +7,7 @@ use tar::{Builder, EntryType, Header};
 use crate::edit::{Draft, Outcome, Waivers};
 use crate::image::{Image, OpenOptions};
 use crate::lower::lower;
-use crate::plan::{Plan, RuleResult};
+use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::recipe::schema::{ArgumentSchema, OnMissing, RuleSchema};
 use crate::recipe::{Check, Loader, Recipe};
 use crate::rootfs::{InodeId, Location};
@@ -72,7 +72,10 @@ fn image() -> Tar {
 }
 
 const RECIPE: &str = "[Touch texts]\nReason=they must\nReference=Guide 1\n[Touch modes]\nReason=less is more\n\
-    [Touch names]\n[Touch nothing]\n[Touch fails]\n";
+    [Touch names]\n[Touch nothing]\n[Touch fails]\n\
+    [Waive Touch:a]\nReason=break-glass\nOwner=platform\nExpires=2026-12-31\n\
+    [Waive Touch:b]\nReason=once\nExpires=2026-12-31\n\
+    [Waive Touch:c]\nReason=late\nExpires=2025-12-31\n";
 
 pub(super) fn open(draft: &Draft<'_>, path: impl AsRef<[u8]>) -> InodeId {
     draft.rootfs().open(path).unwrap()
@@ -197,9 +200,20 @@ impl Fixture {
             rules,
             edits,
             residuals,
+            waivers: waivers(&self.recipe),
             notes: vec!["the archive has\nan oddity".into()],
         }
     }
+}
+
+/// The recipe's waivers, one in each state.
+fn waivers(recipe: &Recipe) -> Vec<WaiverResult> {
+    use WaiverState::{Expired, Unused, Used};
+    let waivers = recipe.waivers().iter().cloned();
+    waivers
+        .zip([Used, Unused, Expired])
+        .map(|(waiver, state)| WaiverResult { waiver, state })
+        .collect()
 }
 
 /// A tar under construction.

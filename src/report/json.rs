@@ -13,13 +13,32 @@ use sha2::{Digest as _, Sha256};
 
 use super::state::State;
 use super::text::hex;
-use super::{FileChange, Report, capability};
+use super::{FileChange, Format, Report, json_text};
+use crate::capability;
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::{Error, Result};
-use crate::plan::RuleResult;
+use crate::plan::{RuleResult, WaiverResult};
+
+/// The report for programs as a format.
+#[derive(Debug)]
+pub(super) struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "for programs, as docs/report.schema.json says"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
+        report.to_json().map(String::into_bytes)
+    }
+}
 
 #[derive(Serialize)]
-struct Json<'a> {
+struct Document<'a> {
     version: u32,
     tool: ToolView,
     image: ImageView<'a>,
@@ -30,6 +49,7 @@ struct Json<'a> {
     edits: Vec<EditView<'a>>,
     files: Vec<FileView>,
     residuals: Vec<ResidualView<'a>>,
+    waivers: Vec<WaiverView<'a>>,
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<Bytes>,
@@ -155,6 +175,19 @@ struct ResidualView<'a> {
     message: &'a str,
 }
 
+#[derive(Serialize)]
+struct WaiverView<'a> {
+    kind: &'a str,
+    subject: &'a str,
+    state: &'static str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    expires: String,
+    file: &'a str,
+    line: usize,
+}
+
 impl Report<'_> {
     /// The report for programs, as JSON. `docs/report.schema.json` describes it.
     ///
@@ -167,7 +200,7 @@ impl Report<'_> {
             name: &source.name,
             sha256: hex(&Sha256::digest(&source.text)),
         });
-        let json = Json {
+        let json = Document {
             version: 1,
             tool: ToolView {
                 name: env!("CARGO_PKG_NAME"),
@@ -191,12 +224,11 @@ impl Report<'_> {
             edits: plan.edits.iter().map(|edit| self.edit(edit)).collect(),
             files: files?,
             residuals: plan.residuals.iter().map(ResidualView::from).collect(),
+            waivers: plan.waivers.iter().map(WaiverView::from).collect(),
             notes: &plan.notes,
             output: self.output.as_deref().map(written).transpose()?,
         };
-        let mut text = serde_json::to_string_pretty(&json).expect("text keys and plain values");
-        text.push('\n');
-        Ok(text)
+        Ok(json_text::write(&json))
     }
 
     /// The image as it came, compression and all; for a directory, the tar stream made of it.
@@ -313,6 +345,22 @@ impl<'a> From<&'a Residual> for ResidualView<'a> {
             path: residual.path.as_ref().map(|path| PathView::of(path)),
             line: residual.line,
             message: &residual.message,
+        }
+    }
+}
+
+impl<'a> From<&'a WaiverResult> for WaiverView<'a> {
+    fn from(result: &'a WaiverResult) -> Self {
+        let waiver = &result.waiver;
+        Self {
+            kind: &waiver.kind,
+            subject: &waiver.subject,
+            state: result.state.name(),
+            reason: &waiver.reason,
+            owner: waiver.owner.as_deref(),
+            expires: waiver.expires.to_string(),
+            file: &waiver.at.source.name,
+            line: waiver.at.line(),
         }
     }
 }

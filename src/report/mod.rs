@@ -6,11 +6,19 @@
 //!
 //! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
 
-mod capability;
+mod describe;
 mod diff;
+mod format;
+mod html;
+mod hunks;
 mod json;
+mod json_text;
+mod markdown;
+mod sarif;
 mod state;
 mod text;
+mod txt;
+mod view;
 
 #[cfg(test)]
 mod fixture;
@@ -23,11 +31,15 @@ use std::path::PathBuf;
 use bstr::{BString, ByteVec as _};
 
 use crate::edit::{Outcome, Residual};
-use crate::plan::{Plan, RuleResult};
+use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::rootfs::InodeId;
 
-use state::{State, Tree};
-use text::escape;
+pub use format::{FORMATS, Format, of_name};
+
+pub(crate) use diff::{comments, path_diff, rename_diff};
+pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
+pub(crate) use state::{Data, State, Tree, pair};
+pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 
 /// A plan as its readers see it.
 ///
@@ -45,6 +57,7 @@ pub struct Report<'a> {
     plan: &'a Plan<'a>,
     files: Vec<FileChange>,
     output: Option<PathBuf>,
+    color: bool,
 }
 
 /// A name that does not stand for the same as before.
@@ -75,6 +88,7 @@ impl Plan<'_> {
             plan: self,
             files,
             output: None,
+            color: false,
         }
     }
 
@@ -95,6 +109,13 @@ impl<'a> Report<'a> {
         self
     }
 
+    /// Whether formats for terminals have colours; without this they have none.
+    #[must_use]
+    pub fn color(mut self, color: bool) -> Self {
+        self.color = color;
+        self
+    }
+
     /// A few lines for a terminal: the rules that need a look, what stays open, and how many came to what.
     pub fn summary(&self) -> String {
         let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
@@ -106,6 +127,10 @@ impl<'a> Report<'a> {
             .collect();
         for residual in &self.plan.residuals {
             out.push_str(&format!("open     {}\n", escape(self.residual(residual))));
+        }
+        let used = |waiver: &&WaiverResult| waiver.state == WaiverState::Used;
+        for waiver in self.plan.waivers.iter().filter(|waiver| !used(waiver)) {
+            out.push_str(&format!("waiver   {}\n", escape(waiver.to_string())));
         }
         out.push_str(&self.counts());
         out.push('\n');
@@ -168,10 +193,6 @@ impl<'a> Report<'a> {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
-        let plural = |count: usize, what: &str| match count {
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        };
         let files = plural(self.files.len(), "path");
         let residuals = plural(self.plan.residuals.len(), "residual");
         let rules = if outcomes.is_empty() {
@@ -184,7 +205,7 @@ impl<'a> Report<'a> {
 
     /// How many rules came to each outcome, in the order in which reports name them.
     fn outcomes(&self) -> [(&'static str, usize); 5] {
-        ["changed", "already", "absent", "waived", "failed"].map(|name| {
+        Outcome::NAMES.map(|name| {
             let is = |rule: &&RuleResult| rule.outcome.name() == name;
             (name, self.rules().iter().filter(is).count())
         })
@@ -193,12 +214,19 @@ impl<'a> Report<'a> {
     /// What a path stood for and stands for now.
     fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
         let (before, after) = self.plan.trees();
-        state::pair(before, after, path)
+        pair(before, after, path)
     }
 
     /// The file that a path stands for on both sides, if it does; its other names have the same.
     fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
         let (before, after) = self.plan.trees();
-        Some((before.at(path)?, after.at(path)?))
+        Some((before.rootfs.at(path)?, after.rootfs.at(path)?))
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }

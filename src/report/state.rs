@@ -14,44 +14,35 @@ use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
 
 /// A rootfs and the image that holds the contents of its files.
 #[derive(Clone, Copy)]
-pub(super) struct Tree<'a> {
-    pub(super) image: &'a Image,
-    pub(super) rootfs: &'a Rootfs,
+pub(crate) struct Tree<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) rootfs: &'a Rootfs,
 }
 
 /// What a path stands for.
-pub(super) struct State<'a> {
-    pub(super) inode: &'a Inode,
+pub(crate) struct State<'a> {
+    pub(crate) inode: &'a Inode,
     /// Of several headers of a hard link, the first that is not as on the other side.
-    pub(super) meta: &'a Meta,
+    pub(crate) meta: &'a Meta,
     /// A regular file's content or a symbolic link's target.
-    pub(super) data: Option<Data>,
+    pub(crate) data: Option<Data>,
     /// The other names of the same file.
-    pub(super) others: Vec<BString>,
+    pub(crate) others: Vec<BString>,
 }
 
 /// Bytes by their digest, and the bytes themselves if they can be shown.
-pub(super) struct Data {
-    pub(super) len: u64,
-    pub(super) sha256: [u8; 32],
-    pub(super) text: Option<Arc<[u8]>>,
+pub(crate) struct Data {
+    pub(crate) len: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) text: Option<Arc<[u8]>>,
     /// Whether the archive leaves out holes, so that the file has more bytes than these.
-    pub(super) sparse: bool,
+    pub(crate) sparse: bool,
 }
 
 impl<'a> Tree<'a> {
-    /// Looks a path up name by name: where a symbolic link took a directory's place, nothing is below it.
-    pub(super) fn at(&self, path: &[u8]) -> Option<InodeId> {
-        path.split_str("/")
-            .filter(|name| !name.is_empty())
-            .try_fold(Rootfs::ROOT, |directory, name| {
-                Some(self.rootfs.child(directory, name)?.inode)
-            })
-    }
-
     /// Whether a path stands for something else in another tree of the same image. Times do not count.
     pub(super) fn differs(&self, other: &Self, path: &[u8]) -> bool {
-        let inode = |tree: &Self| tree.at(path).map(|id| tree.rootfs.inode(id));
+        let inode = |tree: &Self| tree.rootfs.at(path).map(|id| tree.rootfs.inode(id));
         match (inode(self), inode(other)) {
             (Some(a), Some(b)) => !a.metas().eq(b.metas()) || !same_node(&a.node, &b.node),
             (a, b) => a.is_some() || b.is_some(),
@@ -130,12 +121,12 @@ impl State<'_> {
 }
 
 /// What a path stands for on either side.
-pub(super) fn pair<'a>(
+pub(crate) fn pair<'a>(
     before: Tree<'a>,
     after: Tree<'a>,
     path: &[u8],
 ) -> Result<(Option<State<'a>>, Option<State<'a>>)> {
-    let ids = (before.at(path), after.at(path));
+    let ids = (before.rootfs.at(path), after.rootfs.at(path));
     let header = match ids {
         (Some(a), Some(b)) => {
             let (a, b) = (before.rootfs.inode(a), after.rootfs.inode(b));

@@ -1,5 +1,7 @@
 //! That git, `patch` and a JSON Schema validator read what reports write.
 
+mod formats;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -182,6 +184,8 @@ fn the_summary_names_what_needs_a_look() {
          failed   Touch fails  test.ini:10: it\\ndoes\n\
          open     /etc/\\xff:3: something\\u{1b}[31m stays (Touch names)\n\
          open     something else too (Touch names)\n\
+         waiver   Touch:b: once (no owner, until 2026-12-31); nothing used it: delete it\n\
+         waiver   Touch:c: late (no owner); expired on 2025-12-31: renew or delete it\n\
          rules: 3 changed, 1 already, 1 failed; 33 paths touched; 2 residuals\n"
     );
 }

@@ -16,11 +16,21 @@ pub(super) fn is_text(content: &[u8]) -> bool {
 }
 
 /// Whether a text looks other than it is: it reorders what follows, or a carriage return lets it overwrite what precedes.
-pub(super) fn misleads(text: &[u8]) -> bool {
+pub(crate) fn misleads(text: &[u8]) -> bool {
     let overwrites = || text.replace("\r\n", "\n").contains(&b'\r');
     text.utf8_chunks()
-        .any(|chunk| chunk.valid().contains(is_bidi))
+        .any(|chunk| chunk.valid().contains(|c| is_bidi(c) || is_separator(c)))
         || overwrites()
+}
+
+/// Whether a terminal or a browser would do something else with it than show it where it stands.
+pub(super) fn is_misleading(c: char) -> bool {
+    c.is_control() || is_bidi(c) || is_separator(c)
+}
+
+/// What some take for the end of a line, and git does not.
+fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_bidi(c: char) -> bool {
@@ -28,7 +38,7 @@ fn is_bidi(c: char) -> bool {
 }
 
 /// A text that stays on its line and shows what it holds: whatever does not print is escaped.
-pub(super) fn escape(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
     let mut out = String::new();
     for chunk in text.as_ref().utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -43,6 +53,21 @@ pub(super) fn escape(text: impl AsRef<[u8]>) -> String {
         }
     }
     out
+}
+
+/// As [`escape`], for a line of a text: tabs stay.
+pub(crate) fn escape_line(line: impl AsRef<[u8]>) -> String {
+    let parts: Vec<String> = line.as_ref().split_str("\t").map(escape).collect();
+    parts.join("\t")
+}
+
+/// A text in which backticks set off what is code, in parts: whether each is code, and its text.
+pub(super) fn spans(text: &str) -> Vec<(bool, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![(false, text)];
+    }
+    (0..).map(|at| at % 2 == 1).zip(parts).collect()
 }
 
 /// A path as git's headers have it, below `a` or `b`. Git leaves spaces unquoted and guesses where the first name ends;
@@ -72,7 +97,7 @@ pub(super) fn quote(side: &str, path: &[u8]) -> BString {
 }
 
 /// Mode bits in digits and as `ls` shows them.
-pub(super) fn mode(bits: u32) -> String {
+pub(crate) fn mode(bits: u32) -> String {
     let mut letters = String::new();
     for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
         let has = |bit: u32| bits >> shift & bit != 0;
@@ -88,7 +113,7 @@ pub(super) fn mode(bits: u32) -> String {
     format!("{bits:04o} ({letters})")
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -104,11 +129,18 @@ mod tests {
         );
         assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
         for c in '\0'..=char::MAX {
-            if c.is_control() || is_bidi(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            if is_misleading(c) {
                 let escaped = escape(c.to_string());
                 assert!(escaped.is_ascii() && escaped.starts_with('\\'), "{c:?}");
             }
         }
+    }
+
+    #[test]
+    fn backticks_set_off_code_where_they_pair() {
+        let code = [(false, "a "), (true, "b"), (false, "")];
+        assert_eq!(spans("a `b`"), code);
+        assert_eq!(spans("a ` b"), [(false, "a ` b")]);
     }
 
     #[test]
@@ -133,6 +165,7 @@ mod tests {
         assert!(is_text(b"a\tb\r\n\x0cc \xfc \xc3\xbc"));
         assert!(!is_text(b"\0") && !is_text(b"\x1b[2J") && !is_text("\u{9b}2J".as_bytes()));
         assert!(misleads(b"+evil\rgood\n") && misleads("\u{202e}".as_bytes()));
+        assert!(misleads("a\u{2028}+b\n".as_bytes()));
         assert!(!misleads("a\r\nb é\n".as_bytes()));
     }
 }

@@ -67,6 +67,13 @@ impl Rootfs {
         self.follow(path.as_ref()).ok()?.inode
     }
 
+    /// What a path names, name by name: nothing is behind a symbolic link.
+    pub(crate) fn at(&self, path: &[u8]) -> Option<InodeId> {
+        components(path).try_fold(Self::ROOT, |directory, name| {
+            Some(self.child(directory, name)?.inode)
+        })
+    }
+
     /// The absolute path of a location, without symbolic links on the way.
     pub fn location_path(&self, location: &Location) -> BString {
         let mut path = self.path(location.directory);

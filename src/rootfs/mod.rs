@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::image::EntryKind;
+use crate::error::Result;
+use crate::image::{EntryKind, Image};
 
 pub use lookup::{Location, LookupError};
 
@@ -168,6 +169,16 @@ impl Meta {
             .iter()
             .rfind(|(n, _)| n == name)
             .map(|(_, value)| value.as_bstr())
+    }
+}
+
+impl Image {
+    /// What extracting the image would give.
+    ///
+    /// # Errors
+    /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree.
+    pub fn rootfs(&self) -> Result<Rootfs> {
+        Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))
     }
 }
 

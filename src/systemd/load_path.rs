@@ -26,9 +26,9 @@ const ALIAS_LIMIT: usize = 8;
 /// The units of a rootfs by name.
 #[derive(Debug)]
 pub(crate) struct Units<'r> {
-    rootfs: &'r Rootfs,
+    pub(super) rootfs: &'r Rootfs,
     /// The search path, without symbolic links and repeats.
-    directories: Vec<(String, InodeId)>,
+    pub(super) directories: Vec<(String, InodeId)>,
     names: BTreeMap<String, Target>,
     /// Which names stand for a unit, by the name of its file; masked units are not there.
     aliases: BTreeMap<String, BTreeSet<String>>,

@@ -1,6 +1,7 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
 mod confined;
+mod enabled;
 mod exposure;
 mod load_path;
 mod merged;

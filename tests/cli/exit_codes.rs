@@ -66,11 +66,11 @@ fn wrong_usage_is_2() {
         ),
         (
             "check image.tar -r ours.ini --report findings.pdf",
-            &[".json, .diff"],
+            &[".diff, .txt, .md, .html, .json, .sarif"],
         ),
         (
             "check image.tar -r ours.ini --report findings",
-            &[".json, .diff"],
+            &[".diff, .txt, .md, .html, .json, .sarif"],
         ),
         (
             "check image.tar -r ours.ini --diff - --report -",

@@ -1,5 +1,6 @@
 //! The command line from end to end: what it writes, what it prints, and its exit codes.
 
+mod diff;
 mod exit_codes;
 mod messages;
 mod outputs;

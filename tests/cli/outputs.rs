@@ -86,6 +86,56 @@ fn stdin_to_stdout_is_as_file_to_file() {
 }
 
 #[test]
+fn every_format_by_its_ending_and_by_its_name() {
+    let bench = Bench::new();
+    let mut line = "apply image.tar -r ours.ini --dry-run -q".to_owned();
+    let names = ["diff", "txt", "md", "html", "json", "sarif"];
+    for name in names {
+        line += &format!(" --report out.{name}");
+    }
+    bench.run(&line).code(0);
+    for name in names {
+        let check = format!("check image.tar -r ours.ini -q --format {name}");
+        let run = bench.run(&check);
+        run.code(1);
+        assert!(run.stdout == bench.get(&format!("out.{name}")), "{name}");
+        let run = bench.run(&format!("{check} --report -"));
+        run.code(1);
+        assert!(run.stdout == bench.get(&format!("out.{name}")), "{name}");
+    }
+    let inputs = ["failing.ini", "image.tar", "ours.ini"].map(str::to_owned);
+    let mut expected: Vec<String> = names.iter().map(|name| format!("out.{name}")).collect();
+    expected.extend(inputs);
+    expected.sort();
+    assert_eq!(bench.names(), expected, "a dry run writes no image");
+    let run = bench.run("check image.tar -r ours.ini --format txt --color always -q");
+    assert!(run.code(1).contains("\x1b[32mchanged"));
+}
+
+#[test]
+fn a_dry_run_says_what_apply_would() {
+    let bench = Bench::new();
+    bench
+        .run("apply image.tar -r failing.ini --dry-run")
+        .code(4);
+    bench
+        .run("apply image.tar -r ours.ini --dry-run -o out")
+        .says(2, &["--dry-run", "--output"]);
+    bench
+        .run("apply image.tar -r ours.ini")
+        .says(2, &["--output"]);
+    bench
+        .run("check image.tar -r ours.ini --format txt --diff -")
+        .says(2, &["only one of"]);
+    bench
+        .run("check image.tar -r ours.ini --format pdf")
+        .says(2, &["pdf", "sarif"]);
+    bench
+        .run("check image.tar -r ours.ini --report out.pdf")
+        .says(2, &["out.pdf", ".html"]);
+}
+
+#[test]
 fn a_directory_becomes_a_tar() {
     let bench = Bench::new();
     let folder = bench.path("rootfs/etc");

@@ -46,7 +46,8 @@ pub(crate) fn harden(files: &Files, rules: &str) -> Hardened {
     }
 }
 
-fn archive(files: &Files) -> Vec<u8> {
+/// A tarball of them.
+pub(crate) fn archive(files: &Files) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, (mode, content)) in files {
         let mut header = tar::Header::new_gnu();

@@ -179,6 +179,8 @@ tools! {
     BSDTAR "bsdtar" "libarchive-tools"
     GETCAP "getcap" "libcap2-bin"
     SETCAP "setcap" "libcap2-bin"
+    DIFF "diff" "diffutils"
+    FIND "find" "findutils"
     GIT "git" "git"
     PATCH "patch" "patch"
     MAKE "make" "make"
@@ -212,4 +214,7 @@ tools! {
     GCC "gcc" "gcc"
     NM "nm" "binutils"
     BWRAP "bwrap" "bubblewrap"
+    SCRIPT "script" "bsdutils"
+    CHROMIUM "chromium" "chromium"
+    CHROMEDRIVER "chromedriver" "chromium-driver"
 }

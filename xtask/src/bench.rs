@@ -89,6 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let gz = compressed(&image, &folder.join("rootfs.tar.gz"))?;
     let (gzip, reading) = paired(arguments.runs.min(3), || apply(&gz), || decompress(&gz))?;
     row("apply .tar.gz ÷ gzip -dc", gzip, reading, None);
+    met &= difference(&casehard, &image, &folder, arguments.runs.min(3))?;
     met &= memory("peak memory, .tar", peak);
     met &= memory("peak memory, .tar.gz", gzip.mebibytes);
     if arguments.large {
@@ -98,6 +99,46 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     let _ = fs::remove_file(&out);
     Ok(met)
+}
+
+/// `casehard diff` of an image and its hardened self, beside extracting both for `diff -r`.
+fn difference(casehard: &Path, image: &Path, folder: &Path, runs: usize) -> Result<bool, String> {
+    let hardened = folder.join("hardened.tar");
+    let mut harden = Command::new(casehard);
+    harden.arg("apply").arg(image);
+    harden.args(["-r", "no-setid", "-q", "-o"]).arg(&hardened);
+    once(harden)?;
+    // Both find differences, which is no failure here.
+    let shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg("sh");
+        command.args([casehard, image, &hardened, folder]);
+        command
+    };
+    let ours = || shell(r#""$1" diff "$2" "$3" >/dev/null; test $? -eq 1"#);
+    let theirs = || {
+        shell(
+            r#"set -e
+            rm -rf "$4/old" "$4/new"
+            mkdir "$4/old" "$4/new"
+            tar -xf "$2" -C "$4/old"
+            tar -xf "$3" -C "$4/new"
+            diff -r --no-dereference "$4/old" "$4/new" >/dev/null || test $? -eq 1"#,
+        )
+    };
+    let (ours, theirs) = paired(runs, ours, theirs)?;
+    let met = row(
+        "diff of two .tar ÷ extract both, diff -r",
+        ours,
+        theirs,
+        Some(1.0),
+    );
+    let fits = memory("peak memory, diff", ours.mebibytes);
+    for left in ["old", "new"] {
+        let _ = fs::remove_dir_all(folder.join(left));
+    }
+    let _ = fs::remove_file(&hardened);
+    Ok(met && fits)
 }
 
 /// The release binary.

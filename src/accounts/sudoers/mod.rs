@@ -101,6 +101,17 @@ impl Policy {
             .collect()
     }
 
+    /// Every line of the policy but its includes, blanks and continuations folded: file and text.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        let includes =
+            |s: &&Statement| matches!(s.kind, Kind::Include(_) | Kind::IncludeDirectory(_));
+        let lines = self.statements().filter(move |(_, s)| !includes(s));
+        lines.map(|(file, s)| {
+            let text = file.text[s.range.clone()].replace("\\\n", " ");
+            (file.path.as_str(), bstr::join(b" ", text.fields()))
+        })
+    }
+
     fn statements(&self) -> impl Iterator<Item = (&File, &Statement)> {
         self.files
             .iter()

@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
-use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
+use super::inflate::{Inflater, Stand, Step, WINDOW};
 
 /// How the file is dealt out.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +29,14 @@ impl Default for Deal {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
         Self {
-            chunk: 512 << 10,
+            chunk: 384 << 10,
             workers: (cores - 1).min(3),
         }
     }
 }
 
-/// Bytes that a guess holds at most; a chunk of zeros would decode to half a gigabyte.
-const LIMIT: usize = 4 << 20;
+/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
+const LIMIT: usize = 5 << 18;
 /// Units from here on are placeholders: for the byte at that place of the window.
 const PLACEHOLDER: u16 = 1 << 15;
 
@@ -45,13 +45,21 @@ pub(super) struct Ahead {
     deal: Deal,
     /// The first chunk that decoding in order has not come to.
     next: u64,
-    lanes: Vec<Receiver<Option<Guess>>>,
+    lanes: Vec<Lane>,
     /// The guess of the chunk that decoding in order is in, until it has come to where that begins.
     waiting: Option<Guess>,
 }
 
+/// What one worker sends, and takes back to write the next into.
+struct Lane {
+    guesses: Receiver<Option<Guess>>,
+    used: Sender<Guess>,
+}
+
 /// What a part of the file decodes to if a block begins where it does.
 pub(super) struct Guess {
+    /// The worker that made it.
+    lane: usize,
     start: u64,
     /// Bytes and placeholders.
     head: Vec<u16>,
@@ -64,20 +72,29 @@ pub(super) struct Guess {
 impl Ahead {
     pub(super) fn new(file: &Arc<File>, deal: Deal) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        let lanes = (1..=deal.workers)
-            .filter(|first| first * deal.chunk < len)
-            .map(|first| {
-                let file = Arc::clone(file);
-                // One guess waits while the next is made.
-                let (sender, lane) = sync_channel(1);
-                thread::spawn(move || work(&file, len, deal, first, &sender));
-                lane
-            })
-            .collect();
+        let lane = |(lane, first): (usize, u64)| {
+            // One guess waits while the next is made.
+            let (sender, guesses) = sync_channel(1);
+            let (used, back) = channel();
+            let mut worker = Worker::new(file, lane)?;
+            thread::spawn(move || {
+                let every = usize::try_from(deal.workers + 1).expect("a few workers");
+                let starts = (first..).step_by(every).map(|number| number * deal.chunk);
+                for start in starts.take_while(|start| *start < len) {
+                    // An error is met again, and told, by who decodes in order.
+                    let guess = worker.guess(start, deal.chunk, &back).unwrap_or(None);
+                    if sender.send(guess).is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(Lane { guesses, used })
+        };
+        let firsts = (1..=deal.workers).take_while(|first| first * deal.chunk < len);
         Ok(Self {
             deal,
             next: 0,
-            lanes,
+            lanes: (0..).zip(firsts).map(lane).collect::<io::Result<_>>()?,
             waiting: None,
         })
     }
@@ -88,14 +105,25 @@ impl Ahead {
         for passed in self.next..=chunk {
             let lane = usize::try_from(passed % (self.deal.workers + 1)).expect("a few workers");
             if let Some(lane) = lane.checked_sub(1).and_then(|lane| self.lanes.get(lane)) {
-                self.waiting = lane.recv().ok().flatten();
+                let guess = lane.guesses.recv().ok().flatten();
+                let passed = std::mem::replace(&mut self.waiting, guess);
+                passed.into_iter().for_each(|guess| self.give_back(guess));
             }
         }
         self.next = self.next.max(chunk + 1);
         // A block that is stored, or has the fixed codes, may begin before the one that the guess begins with.
-        self.waiting
-            .take_if(|guess| guess.start <= bit)
-            .filter(|guess| guess.start == bit)
+        let guess = self.waiting.take_if(|guess| guess.start <= bit)?;
+        if guess.start == bit {
+            return Some(guess);
+        }
+        self.give_back(guess);
+        None
+    }
+
+    /// Lets the worker use a guess's memory again.
+    pub(super) fn give_back(&self, guess: Guess) {
+        // A worker that has come to the end takes nothing back.
+        let _ = self.lanes[guess.lane].used.send(guess);
     }
 }
 
@@ -103,20 +131,26 @@ impl Guess {
     /// Appends what it decodes to, behind this window. Whether every placeholder stood for a byte of it.
     pub(super) fn put(&self, window: &[u8], out: &mut Vec<u8>) -> bool {
         let missing = WINDOW - window.len();
-        for units in self.head.chunks(64) {
+        let absent = |unit: &u16| usize::from(unit.wrapping_sub(PLACEHOLDER)) < missing;
+        if missing > 0 && self.head.iter().any(absent) {
+            return false;
+        }
+        let mut bytes = [0; WINDOW];
+        bytes[missing..].copy_from_slice(window);
+        let start = out.len();
+        out.resize(start + self.head.len(), 0);
+        for (units, out) in self.head.chunks(64).zip(out[start..].chunks_mut(64)) {
+            // Most have no placeholders, and are then narrowed many at a time.
             if units.iter().all(|unit| *unit < PLACEHOLDER) {
-                out.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
-                continue;
-            }
-            for unit in units {
-                let byte = match unit.checked_sub(PLACEHOLDER) {
-                    None => unit.to_le_bytes()[0],
-                    Some(place) => match usize::from(place).checked_sub(missing) {
-                        Some(place) => window[place],
-                        None => return false,
-                    },
-                };
-                out.push(byte);
+                for (out, unit) in out.iter_mut().zip(units) {
+                    *out = unit.to_le_bytes()[0];
+                }
+            } else {
+                for (out, unit) in out.iter_mut().zip(units) {
+                    let held = bytes[usize::from(unit % PLACEHOLDER)];
+                    let own = unit.to_le_bytes()[0];
+                    *out = if *unit < PLACEHOLDER { own } else { held };
+                }
             }
         }
         out.extend_from_slice(&self.tail);
@@ -129,101 +163,119 @@ impl Guess {
     }
 }
 
-fn work(file: &Arc<File>, len: u64, deal: Deal, first: u64, sender: &SyncSender<Option<Guess>>) {
-    let chunks = (first..).step_by(usize::try_from(deal.workers + 1).expect("a few workers"));
-    for start in chunks
-        .map(|chunk| chunk * deal.chunk)
-        .take_while(|start| *start < len)
-    {
-        // An error is met again, and told, by who decodes in order.
-        let guess = guess(file, start, deal.chunk).unwrap_or(None);
-        if sender.send(guess).is_err() {
-            return;
-        }
-    }
+/// What a worker keeps from one guess to the next.
+struct Worker {
+    lane: usize,
+    file: Arc<File>,
+    /// Decodes for as long as there may be placeholders in the window.
+    wide: Inflater<u16>,
+    /// Decodes from there on.
+    narrow: Inflater,
+    placeholders: Vec<u16>,
 }
 
-/// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk.
-fn guess(file: &Arc<File>, start: u64, chunk: u64) -> io::Result<Option<Guess>> {
-    let mut bytes = vec![0; usize::try_from(chunk).expect("a small number") + HEADER_BYTES];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], start + filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
+impl Worker {
+    fn new(file: &Arc<File>, lane: usize) -> io::Result<Self> {
+        Ok(Self {
+            lane,
+            file: Arc::clone(file),
+            wide: Inflater::new(Arc::clone(file), 0, &[])?,
+            narrow: Inflater::new(Arc::clone(file), 0, &[])?,
+            placeholders: (0..PLACEHOLDER).map(|place| place + PLACEHOLDER).collect(),
+        })
     }
-    bytes.truncate(filled);
-    let placeholders: Vec<u16> = (0..PLACEHOLDER).map(|place| place + PLACEHOLDER).collect();
-    let end = (start + chunk) * 8;
-    let mut inflater = None;
-    for bit in headers(&bytes, chunk) {
-        let bit = start * 8 + bit;
-        let inflater = match &mut inflater {
-            Some(inflater) => inflater,
-            none => none.insert(Inflater::new(Arc::clone(file), bit, &placeholders)?),
-        };
-        let stand = Stand {
-            bit,
-            block: bit,
-            place: Place::Header,
-            last: false,
-        };
-        inflater.resume(&stand, &placeholders)?;
-        if let Ok(guess) = decode(file, inflater, end) {
-            return Ok(Some(guess));
-        }
-    }
-    Ok(None)
-}
 
-/// Decodes a guess that begins where the decoder is and goes on to the first block that begins at or after `end`.
-fn decode(file: &Arc<File>, inflater: &mut Inflater<u16>, end: u64) -> io::Result<Guess> {
-    let mut guess = Guess {
-        start: inflater.bit(),
-        head: Vec::new(),
-        tail: Vec::new(),
-        blocks: Vec::new(),
-        end: inflater.stand(),
-    };
-    // How many bytes in a row, up to here, are no placeholders.
-    let mut known = 0;
-    while known < WINDOW {
-        let step = inflater.step()?;
-        let fresh = inflater.fresh();
-        known = match fresh.iter().rposition(|unit| *unit >= PLACEHOLDER) {
-            Some(last) => fresh.len() - last - 1,
-            None => known + fresh.len(),
-        };
-        guess.head.extend_from_slice(fresh);
-        inflater.take(fresh.len());
-        guess.end = inflater.stand();
-        if guess.ends(step, end) {
-            return Ok(guess);
+    /// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk.
+    fn guess(
+        &mut self,
+        start: u64,
+        chunk: u64,
+        back: &Receiver<Guess>,
+    ) -> io::Result<Option<Guess>> {
+        let mut bytes = [0; SEARCHED + HEADER_BYTES];
+        for part in (0..chunk).step_by(SEARCHED) {
+            for bit in headers(self.read(start + part, &mut bytes)?) {
+                let bit = (start + part) * 8 + bit;
+                if self.wide.can_begin(bit) {
+                    let mut guess = back.try_recv().unwrap_or_else(|_| Guess::new(self.lane));
+                    if self.decode(&mut guess, bit, (start + chunk) * 8).is_ok() {
+                        return Ok(Some(guess));
+                    }
+                }
+            }
         }
+        Ok(None)
     }
-    let window: Vec<u8> = inflater
-        .window()
-        .iter()
-        .map(|unit| unit.to_le_bytes()[0])
-        .collect();
-    let mut inflater = Inflater::<u8>::new(Arc::clone(file), guess.end.bit, &[])?;
-    inflater.resume(&guess.end, &window)?;
-    loop {
-        let step = inflater.step()?;
-        let fresh = inflater.fresh();
-        guess.tail.extend_from_slice(fresh);
-        inflater.take(fresh.len());
-        guess.end = inflater.stand();
-        if guess.ends(step, end) {
-            return Ok(guess);
+
+    /// Reads as much as is there.
+    fn read<'b>(&self, start: u64, bytes: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self
+                .file
+                .read_at(&mut bytes[filled..], start + filled as u64)
+            {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(&bytes[..filled])
+    }
+
+    /// Decodes from a block's header to the first block that begins at or after `end`.
+    fn decode(&mut self, guess: &mut Guess, bit: u64, end: u64) -> io::Result<()> {
+        guess.start = bit;
+        guess.end = Stand::block(bit);
+        guess.head.clear();
+        guess.tail.clear();
+        guess.blocks.clear();
+        self.wide.resume(&guess.end, &self.placeholders)?;
+        // How many bytes in a row, up to here, are no placeholders.
+        let mut known = 0;
+        while known < WINDOW {
+            let step = self.wide.step()?;
+            let fresh = self.wide.fresh();
+            known = match fresh.iter().rposition(|unit| *unit >= PLACEHOLDER) {
+                Some(last) => fresh.len() - last - 1,
+                None => known + fresh.len(),
+            };
+            guess.head.extend_from_slice(fresh);
+            self.wide.take(fresh.len());
+            guess.end = self.wide.stand();
+            if guess.ends(step, end) {
+                return Ok(());
+            }
+        }
+        let window = self.wide.window().iter();
+        let window: Vec<u8> = window.map(|unit| unit.to_le_bytes()[0]).collect();
+        self.narrow.resume(&guess.end, &window)?;
+        loop {
+            let step = self.narrow.step()?;
+            let fresh = self.narrow.fresh();
+            guess.tail.extend_from_slice(fresh);
+            self.narrow.take(fresh.len());
+            guess.end = self.narrow.stand();
+            if guess.ends(step, end) {
+                return Ok(());
+            }
         }
     }
 }
 
 impl Guess {
+    fn new(lane: usize) -> Self {
+        Self {
+            lane,
+            start: 0,
+            head: Vec::with_capacity(LIMIT + Inflater::<u16>::AT_ONCE),
+            tail: Vec::with_capacity(LIMIT + Inflater::<u8>::AT_ONCE),
+            blocks: Vec::new(),
+            end: Stand::block(0),
+        }
+    }
+
     /// Whether the guess ends here; notes a block that begins here otherwise.
     fn ends(&mut self, step: Step, end: u64) -> bool {
         match step {
@@ -241,9 +293,12 @@ impl Guess {
 /// Bits of a header that are looked at: its type, three counts, and the lengths of the code that describes the others.
 const HEADER_BYTES: usize = 16;
 
-/// The bits in the first `chunk` bytes that may be the header of a block which is not the last and has codes of its own.
-fn headers(bytes: &[u8], chunk: u64) -> impl Iterator<Item = u64> {
-    let last = (bytes.len().saturating_sub(HEADER_BYTES) as u64).min(chunk) * 8;
+/// How many bytes are looked through for a header before more are read.
+const SEARCHED: usize = 16 << 10;
+
+/// The bits that may be the header of a block which is not the last and has codes of its own.
+fn headers(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let last = bytes.len().saturating_sub(HEADER_BYTES) as u64 * 8;
     (0..last).filter(|bit| {
         let at = usize::try_from(bit / 8).expect("an index of the slice");
         let word: [u8; HEADER_BYTES] = bytes[at..at + HEADER_BYTES].try_into().expect("its size");

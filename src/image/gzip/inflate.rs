@@ -66,6 +66,18 @@ pub(super) struct Stand {
     pub(super) last: bool,
 }
 
+impl Stand {
+    /// Before the header of a block.
+    pub(super) fn block(bit: u64) -> Self {
+        Self {
+            bit,
+            block: bit,
+            place: Place::Header,
+            last: false,
+        }
+    }
+}
+
 /// Why the decoder came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -78,6 +90,9 @@ pub(super) enum Step {
 }
 
 impl<U: Copy + Default + From<u8>> Inflater<U> {
+    /// The most that one step puts out.
+    pub(super) const AT_ONCE: usize = BUFFER - WINDOW;
+
     /// The stream at a bit of a file. `window` is what stands before that place, in the stream's own bytes.
     pub(super) fn new(file: Arc<File>, bit: u64, window: &[U]) -> io::Result<Self> {
         let mut inflater = Self {
@@ -107,6 +122,11 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         self.input.seek(stand.bit)?;
         (self.block, self.place, self.last) = (stand.block, stand.place, stand.last);
         Ok(())
+    }
+
+    /// Whether the bits at a place make a block's header. [`resume`](Self::resume) is to follow.
+    pub(super) fn can_begin(&mut self, bit: u64) -> bool {
+        self.input.seek(bit).and_then(|()| self.header()).is_ok()
     }
 
     /// Makes a window all that was decoded before.

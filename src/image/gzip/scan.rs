@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use crc32fast::Hasher;
@@ -24,6 +25,8 @@ struct State<'a, 'p> {
     ahead: Ahead,
     /// What was last taken from a guess, with the window before it; empty once the decoder has gone on.
     taken: Vec<u8>,
+    /// Whether the decoder stands before a block's header.
+    between_blocks: bool,
     map: Map,
     crc: Hasher,
     /// Bytes decoded so far.
@@ -40,6 +43,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             inflater: Inflater::new(Arc::clone(file), 0, &[])?,
             ahead: Ahead::new(file, deal)?,
             taken: Vec::new(),
+            between_blocks: false,
             map: Map::new(),
             crc: Hasher::new(),
             output: 0,
@@ -96,7 +100,11 @@ impl State<'_, '_> {
         Ok(self.output >= end)
     }
 
+    /// Decodes some more. Who reads must see all of it before the next call.
     fn advance(&mut self) -> io::Result<()> {
+        if mem::take(&mut self.between_blocks) && self.leap()? {
+            return self.tell();
+        }
         self.taken.clear();
         let step = self.inflater.step()?;
         let fresh = self.inflater.fresh();
@@ -104,14 +112,9 @@ impl State<'_, '_> {
         self.crc.update(fresh);
         self.output += count as u64;
         self.inflater.take(count);
-        self.tell()?;
         match step {
             Step::Full => self.checkpoint(),
-            Step::Block => {
-                self.add_row(self.inflater.bit());
-                self.checkpoint();
-                self.leap()?;
-            }
+            Step::Block => self.begin_block(),
             Step::End => {
                 self.end_member()?;
                 self.ended = self.only_padding_follows()?;
@@ -120,29 +123,36 @@ impl State<'_, '_> {
                 }
             }
         }
-        Ok(())
+        self.tell()
     }
 
-    /// Takes what was decoded ahead, if that began with the block that begins here.
-    fn leap(&mut self) -> io::Result<()> {
-        while let Some(guess) = self.ahead.guess(self.inflater.bit()) {
-            let mut taken = Vec::with_capacity(WINDOW + guess.len());
-            let window = self.inflater.window();
-            taken.extend_from_slice(window);
-            if !guess.put(window, &mut taken) {
-                return Ok(());
-            }
-            self.taken = taken;
-            self.note(&guess);
-            let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
-            self.inflater.resume(&guess.end, window)?;
-            self.tell()?;
-            if guess.end.place != Place::Header {
-                return Ok(());
-            }
-            self.add_row(guess.end.bit);
+    /// Takes what was decoded ahead, if that begins with the block that begins here.
+    fn leap(&mut self) -> io::Result<bool> {
+        let Some(guess) = self.ahead.guess(self.inflater.bit()) else {
+            return Ok(false);
+        };
+        let window = self.inflater.window();
+        self.taken.clear();
+        self.taken.extend_from_slice(window);
+        if !guess.put(window, &mut self.taken) {
+            self.taken.clear();
+            self.ahead.give_back(guess);
+            return Ok(false);
         }
-        Ok(())
+        self.note(&guess);
+        let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
+        self.inflater.resume(&guess.end, window)?;
+        if guess.end.place == Place::Header {
+            self.begin_block();
+        }
+        self.ahead.give_back(guess);
+        Ok(true)
+    }
+
+    fn begin_block(&mut self) {
+        self.add_row(self.inflater.bit());
+        self.checkpoint();
+        self.between_blocks = true;
     }
 
     /// Counts and maps what was taken from a guess.
@@ -155,15 +165,9 @@ impl State<'_, '_> {
             done = at;
             self.add_row(*bit);
             if self.map.wants_checkpoint(self.output) {
-                let stand = Stand {
-                    bit: *bit,
-                    block: *bit,
-                    place: Place::Header,
-                    last: false,
-                };
                 let window = &self.taken[at.saturating_sub(WINDOW)..at];
                 self.map.add_checkpoint(Checkpoint {
-                    stand,
+                    stand: Stand::block(*bit),
                     output: self.output,
                     window: window.into(),
                 });
@@ -213,9 +217,8 @@ impl State<'_, '_> {
             rows: Vec::new(),
             crc: 0,
         });
-        self.add_row(bit);
-        self.checkpoint();
-        self.leap()
+        self.begin_block();
+        Ok(())
     }
 
     fn end_member(&mut self) -> io::Result<()> {
@@ -223,7 +226,7 @@ impl State<'_, '_> {
         let last_block = self.inflater.stand().block;
         let (crc, length) = member::trailer(self.inflater.input())?;
         let end = self.inflater.bit() / 8;
-        let (output, found) = (self.output, std::mem::take(&mut self.crc).finalize());
+        let (output, found) = (self.output, mem::take(&mut self.crc).finalize());
         let mut ok = true;
         self.map.end_member(|member| {
             member.output.end = output;

@@ -207,7 +207,7 @@ fn naive(data: &[u8], splices: &[Splice]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_changed_file_decodes_to_what_a_naive_rewrite_gives(
@@ -412,6 +412,22 @@ fn workers_change_nothing() {
             rows(&alone),
             "{workers} workers"
         );
+    }
+}
+
+#[test]
+fn a_reader_sees_all_that_is_decoded_ahead() {
+    let bytes = many_blocks();
+    for workers in 0..3 {
+        let mut meter = Meter::new(None, Phase::Decompress, None);
+        let deal = Deal {
+            chunk: CHUNK,
+            workers,
+        };
+        let scan = Scan::new(&file(&bytes), deal, &mut meter).unwrap();
+        let mut read = Vec::new();
+        scan.reader(0..u64::MAX).read_to_end(&mut read).unwrap();
+        assert!(read == decoded(&bytes), "{workers} workers");
     }
 }
 

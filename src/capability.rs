@@ -46,7 +46,7 @@ const NAMES: [&str; 41] = [
 ];
 
 /// The value of `security.capability` as `getcap` writes it, or none if it has no known form.
-pub(super) fn decode(value: &[u8]) -> Option<String> {
+pub(crate) fn decode(value: &[u8]) -> Option<String> {
     let mut words = value
         .chunks(4)
         .map(|word| Some(u32::from_le_bytes(word.try_into().ok()?)));

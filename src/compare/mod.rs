@@ -1,0 +1,334 @@
+//! What differs between two images: paths, and above them what the image gives its users.
+//!
+//! Both are compared as what extracting them would give, so the order of entries, header formats and compression do not
+//! count, nor do times unless they are asked for.
+//!
+//! **Invariant: memory holds names, never contents.** Files are compared piece by piece, and only where their sizes agree;
+//! digests are made only of what may have moved. Each writer reads one file at a time.
+
+mod content;
+mod diff;
+mod facts;
+mod filter;
+mod json;
+mod links;
+mod renames;
+mod strict;
+mod txt;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use bstr::BString;
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::inventory::{self, Inventory};
+use crate::report::Tree;
+use crate::rootfs::{InodeId, Rootfs};
+
+use filter::Filter;
+
+pub use filter::KINDS;
+
+/// One respect in which a path differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Difference {
+    /// Only the newer image has it.
+    Added,
+    /// Only the older image has it.
+    Removed,
+    /// The same content is at another path, which the newer image does not have.
+    Renamed,
+    /// It became something else: a file a link, a link a directory.
+    Type,
+    /// What the file holds.
+    Content,
+    /// Where the symbolic link leads.
+    Target,
+    /// Which device it is.
+    Device,
+    /// Permission, set-id and sticky bits.
+    Mode,
+    /// Owning user or group.
+    Owner,
+    /// File capabilities.
+    Capability,
+    /// Other extended attributes.
+    Xattr,
+    /// Which of the paths that both images have are one file.
+    Links,
+    /// The modification time; only if asked for.
+    Time,
+    /// The place in the archive; only if asked for.
+    Order,
+}
+
+impl Difference {
+    /// Every one.
+    pub const ALL: [Self; 14] = [
+        Self::Added,
+        Self::Removed,
+        Self::Renamed,
+        Self::Type,
+        Self::Content,
+        Self::Target,
+        Self::Device,
+        Self::Mode,
+        Self::Owner,
+        Self::Capability,
+        Self::Xattr,
+        Self::Links,
+        Self::Time,
+        Self::Order,
+    ];
+
+    /// Its name on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Renamed => "renamed",
+            Self::Type => "type",
+            Self::Content => "content",
+            Self::Target => "target",
+            Self::Device => "device",
+            Self::Mode => "mode",
+            Self::Owner => "owner",
+            Self::Capability => "capability",
+            Self::Xattr => "xattr",
+            Self::Links => "links",
+            Self::Time => "time",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// A path that differs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PathChange {
+    /// The path; of what was renamed, the new one.
+    pub path: BString,
+    /// The old path of what was renamed.
+    pub from: Option<BString>,
+    /// In what respects, never none.
+    pub differences: BTreeSet<Difference>,
+    old: Option<InodeId>,
+    new: Option<InodeId>,
+}
+
+/// What to compare, and what of it to show.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// let options = casehard::CompareOptions::new()
+///     .path("/etc/**")?
+///     .path("!*.dpkg-old")?
+///     .kind("mode")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CompareOptions {
+    strict: bool,
+    filter: Filter,
+}
+
+impl CompareOptions {
+    /// The defaults: everything but times and order.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether modification times and the order of entries count.
+    #[must_use]
+    pub fn strict(mut self, yes: bool) -> Self {
+        self.strict = yes;
+        self
+    }
+
+    /// Only paths that a glob matches, or any of several; with `!` before it, none that it matches. A glob without a slash
+    /// matches the last name of a path; one that matches a directory matches what is in it too.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is no glob.
+    pub fn path(mut self, glob: &str) -> Result<Self> {
+        self.filter.path(glob)?;
+        Ok(self)
+    }
+
+    /// Only differences of a kind, or of any of several: one of [`KINDS`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is none.
+    pub fn kind(mut self, name: &str) -> Result<Self> {
+        self.filter.kind(name)?;
+        Ok(self)
+    }
+}
+
+/// What differs between two images. [`Image::compare`] makes one.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    old: Side<'a>,
+    new: Side<'a>,
+    paths: Vec<PathChange>,
+    surface: Vec<inventory::Change>,
+    notes: Vec<String>,
+}
+
+/// One of the two images, with its file tree.
+#[derive(Debug)]
+struct Side<'a> {
+    image: &'a Image,
+    rootfs: Rootfs,
+}
+
+impl<'a> Side<'a> {
+    fn read(image: &'a Image) -> Result<Self> {
+        let rootfs = image.rootfs()?;
+        Ok(Self { image, rootfs })
+    }
+
+    fn tree(&self) -> Tree<'_> {
+        Tree {
+            image: self.image,
+            rootfs: &self.rootfs,
+        }
+    }
+
+    /// Its file name, without the folder, which says where a build ran.
+    fn name(&self) -> &'a str {
+        let name = self.image.name();
+        name.trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .unwrap_or(name)
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::Io {
+            action: "read",
+            path: self.image.name().into(),
+            source,
+        }
+    }
+}
+
+impl Image {
+    /// What differs in a newer image.
+    ///
+    /// ```no_run
+    /// # fn main() -> casehard::Result<()> {
+    /// let old = casehard::Image::open("rootfs.tar.gz")?;
+    /// let new = casehard::Image::open("hardened.tar.zst")?;
+    /// let comparison = old.compare(&new)?;
+    /// if !comparison.is_same() {
+    ///     comparison.write_txt(&mut std::io::stdout(), false)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Image`] where an image cannot be resolved to one file tree, [`Error::Io`] where it cannot be read.
+    pub fn compare<'a>(&'a self, newer: &'a Self) -> Result<Comparison<'a>> {
+        self.compare_with(newer, &CompareOptions::new())
+    }
+
+    /// As [`compare`](Self::compare), with options.
+    ///
+    /// # Errors
+    /// As [`compare`](Self::compare).
+    pub fn compare_with<'a>(
+        &'a self,
+        newer: &'a Self,
+        options: &CompareOptions,
+    ) -> Result<Comparison<'a>> {
+        let (old, new) = (Side::read(self)?, Side::read(newer)?);
+        let mut paths = walk::changes(&old, &new)?;
+        let surface = if paths.is_empty() {
+            Vec::new()
+        } else {
+            let of = |side: &Side<'_>| Inventory::of_rootfs(side.image, &side.rootfs);
+            of(&old)?.diff(&of(&new)?)
+        };
+        renames::find(&old, &new, &mut paths)?;
+        let mut notes = notes(&old, &new);
+        if options.strict {
+            strict::add(&old, &new, &mut paths);
+        }
+        paths.retain_mut(|change| options.filter.shows(change));
+        let surface = surface.into_iter();
+        let surface = surface.filter(|change| options.filter.shows_item(change));
+        notes.extend(options.filter.note());
+        Ok(Comparison {
+            surface: surface.collect(),
+            old,
+            new,
+            paths,
+            notes,
+        })
+    }
+}
+
+impl Comparison<'_> {
+    /// Whether there is no difference to show.
+    pub fn is_same(&self) -> bool {
+        self.paths.is_empty() && self.surface.is_empty()
+    }
+
+    /// The paths that differ, sorted.
+    pub fn paths(&self) -> &[PathChange] {
+        &self.paths
+    }
+
+    /// What the newer image gives its users that the older one did not, and the other way round.
+    pub fn surface(&self) -> &[inventory::Change] {
+        &self.surface
+    }
+
+    /// What cannot be known, or was left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn failed(&self) -> impl Fn(std::io::Error) -> Error {
+        |source| Error::Io {
+            action: "write",
+            path: "-".into(),
+            source,
+        }
+    }
+}
+
+fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (which, side, other) in [("older", old, new), ("newer", new, old)] {
+        let own = side.rootfs.notes().iter();
+        notes.extend(own.map(|note| format!("the {which} image: {note}")));
+        let implied = side.rootfs.inodes().filter(|(id, inode)| {
+            let twin = || other.rootfs.at(&side.rootfs.path(*id));
+            let there = *id == Rootfs::ROOT || !inode.names().is_empty();
+            there
+                && walk::is_implied(inode)
+                && twin().is_some_and(|twin| {
+                    let twin = other.rootfs.inode(twin);
+                    twin.is_directory() && !walk::is_implied(twin)
+                })
+        });
+        match implied.count() {
+            0 => {}
+            n => notes.push(format!(
+                "the {which} image has no entry for {n} of the directories that both have; their modes and owners are not compared"
+            )),
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

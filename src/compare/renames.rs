@@ -1,0 +1,110 @@
+//! Files that are not gone but elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::{BString, ByteSlice};
+
+use super::{Difference, PathChange, Side, walk};
+use crate::edit::digest;
+use crate::error::Result;
+use crate::image::EntryKind;
+use crate::rootfs::{Content, InodeId, Node};
+
+/// Makes one change of a file that was removed and one of the same content that was added. Empty files all hold the same, so
+/// they are left.
+pub(super) fn find(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) -> Result<()> {
+    let of = |difference, side, id: fn(&PathChange) -> Option<InodeId>| {
+        let one_sided = |(at, change): (usize, &PathChange)| {
+            let id = id(change).filter(|_| change.differences.contains(&difference))?;
+            let size = size(side, id).filter(|size| *size > 0)?;
+            Some((size, (at, id)))
+        };
+        let mut by_size: BTreeMap<u64, Vec<(usize, InodeId)>> = BTreeMap::new();
+        for (size, file) in paths.iter().enumerate().filter_map(one_sided) {
+            by_size.entry(size).or_default().push(file);
+        }
+        by_size
+    };
+    let removed = of(Difference::Removed, old, |change| change.old);
+    let added = of(Difference::Added, new, |change| change.new);
+    let mut moved = Vec::new();
+    for (size, gone) in &removed {
+        let Some(come) = added.get(size) else {
+            continue;
+        };
+        let mut gone = by_digest(old, gone)?;
+        for (digest, come) in by_digest(new, come)? {
+            if let Some(gone) = gone.get_mut(&digest) {
+                moved.extend(pairs(paths, gone, come));
+            }
+        }
+    }
+    let mut vanished = BTreeSet::new();
+    for (from, to) in moved {
+        let (Some(a), Some(b)) = (paths[from].old, paths[to].new) else {
+            continue;
+        };
+        let (was, is) = (old.rootfs.inode(a), new.rootfs.inode(b));
+        let mut differences = walk::of_inodes((old, was), (new, is))?;
+        differences.insert(Difference::Renamed);
+        let path = paths[from].path.clone();
+        let change = &mut paths[to];
+        (change.from, change.old, change.differences) = (Some(path), Some(a), differences);
+        vanished.insert(from);
+    }
+    let mut at = 0..;
+    paths.retain(|_| at.next().is_none_or(|at| !vanished.contains(&at)));
+    Ok(())
+}
+
+/// The size of a file that is stored plainly.
+fn size(side: &Side<'_>, id: InodeId) -> Option<u64> {
+    match side.rootfs.inode(id).node {
+        Node::File(Content::Entry(number, stored)) => {
+            let entry = &side.image.archive().entries[number as usize];
+            Some(stored).filter(|_| entry.kind == EntryKind::File)
+        }
+        _ => None,
+    }
+}
+
+type Files = Vec<(usize, InodeId)>;
+
+fn by_digest(side: &Side<'_>, files: &Files) -> Result<BTreeMap<[u8; 32], Files>> {
+    let (mut known, mut found) = (BTreeMap::new(), BTreeMap::<_, Files>::new());
+    for (at, id) in files {
+        let sha256 = match known.get(id) {
+            Some(known) => *known,
+            None => {
+                let (_, sha256) =
+                    digest(side.image, &side.rootfs, *id).map_err(|error| side.failed(error))?;
+                known.insert(*id, sha256);
+                sha256
+            }
+        };
+        found.entry(sha256).or_default().push((*at, *id));
+    }
+    Ok(found)
+}
+
+/// Which of several files of one content went where: one of the same name first, then in order.
+fn pairs(paths: &[PathChange], gone: &mut Files, mut come: Files) -> Vec<(usize, usize)> {
+    let last = |at: usize| {
+        let path: &BString = &paths[at].path;
+        path.rsplit_once_str("/").map(|(_, name)| name)
+    };
+    let mut found = Vec::new();
+    come.retain(|(to, _)| {
+        let twin = gone.iter().position(|(from, _)| last(*from) == last(*to));
+        let twin = twin.map(|twin| gone.remove(twin).0);
+        found.extend(twin.map(|from| (from, *to)));
+        twin.is_none()
+    });
+    let rest = gone.len().min(come.len());
+    found.extend(
+        gone.drain(..rest)
+            .zip(come)
+            .map(|((from, _), (to, _))| (from, to)),
+    );
+    found
+}

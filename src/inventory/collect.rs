@@ -1,0 +1,250 @@
+//! Where each kind of item is found.
+
+use std::collections::BTreeSet;
+
+use bstr::BString;
+
+use super::{Inventory, Kind, members};
+use crate::accounts::doas;
+use crate::accounts::sudoers::Policy;
+use crate::busybox::{self, Binary, Busyboxes};
+use crate::capability;
+use crate::edit::{Draft, Stop};
+use crate::error::Result;
+use crate::image::Image;
+use crate::packages;
+use crate::rootfs::{InodeId, Rootfs};
+use crate::systemd::{self, Units};
+
+const SETID: u32 = 0o6000;
+
+/// Programs that fetch from the network, talk to it or listen on it for whoever starts them.
+const NETWORK_TOOLS: &[&str] = &[
+    "aria2c",
+    "curl",
+    "elinks",
+    "fetch",
+    "ftp",
+    "ftpget",
+    "ftpput",
+    "links",
+    "lynx",
+    "nc",
+    "nc.openbsd",
+    "nc.traditional",
+    "ncat",
+    "netcat",
+    "nmap",
+    "rsync",
+    "scp",
+    "sftp",
+    "socat",
+    "ssh",
+    "tcpdump",
+    "telnet",
+    "tftp",
+    "w3m",
+    "wget",
+    "wget2",
+];
+
+/// Where shells look for programs.
+const PROGRAMS: &[&str] = &[
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/opt/bin",
+];
+
+/// Databases of packages that are not read.
+const FOREIGN_PACKAGES: &[(&str, &str)] = &[
+    ("/var/lib/rpm", "rpm"),
+    ("/usr/lib/sysimage/rpm", "rpm"),
+    ("/usr/share/rpm", "rpm"),
+    ("/var/lib/pacman/local", "pacman"),
+    ("/var/db/pkg", "portage"),
+];
+
+pub(super) fn collect(image: &Image, rootfs: &Rootfs) -> Result<Inventory> {
+    let draft = Draft::new(image, rootfs.clone(), <_>::default(), None);
+    let mut work = Collector {
+        draft: &draft,
+        found: Inventory::default(),
+    };
+    work.files();
+    let done = work.units().and_then(|()| {
+        members::members(&mut work)?;
+        work.sudo()?;
+        work.tools()?;
+        work.packages()
+    });
+    match done {
+        Ok(()) => Ok(work.found),
+        Err(Stop::Fatal(error)) => Err(error),
+        // Each part writes its own failures down.
+        Err(Stop::Failed(why)) => {
+            work.found.add(Kind::Unknown, "image", why);
+            Ok(work.found)
+        }
+    }
+}
+
+pub(super) struct Collector<'d, 'i> {
+    pub(super) draft: &'d Draft<'i>,
+    pub(super) found: Inventory,
+}
+
+impl<'d> Collector<'d, '_> {
+    fn rootfs(&self) -> &'d Rootfs {
+        self.draft.rootfs()
+    }
+
+    /// What an attempt gave; why it failed is written down under the name of what was looked at.
+    pub(super) fn known<T: Default>(
+        &mut self,
+        what: impl Into<BString>,
+        attempt: Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        match attempt {
+            Err(Stop::Failed(why)) => {
+                self.found.add(Kind::Unknown, what, why);
+                Ok(T::default())
+            }
+            done => done,
+        }
+    }
+
+    /// A file's text; nothing where it is too large to be one.
+    pub(super) fn text(&mut self, id: InodeId) -> Result<Vec<u8>, Stop> {
+        self.known(self.rootfs().path(id), self.draft.read(id))
+    }
+
+    fn files(&mut self) {
+        let rootfs = self.rootfs();
+        let files = rootfs
+            .inodes()
+            .filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
+        for (id, inode) in files {
+            for meta in inode.metas() {
+                let value = meta.xattr("security.capability");
+                if meta.mode & SETID == 0 && value.is_none() {
+                    continue;
+                }
+                for path in rootfs.paths(id) {
+                    if meta.mode & SETID != 0 {
+                        let detail = format!("{:04o} {}:{}", meta.mode, meta.uid, meta.gid);
+                        self.found.add(Kind::SetId, path.clone(), detail);
+                    }
+                    if let Some(value) = value {
+                        let odd = || format!("a value of {} bytes of no known form", value.len());
+                        let detail = capability::decode(value).unwrap_or_else(odd);
+                        self.found.add(Kind::Capability, path, detail);
+                    }
+                }
+            }
+        }
+    }
+
+    fn units(&mut self) -> Result<(), Stop> {
+        let units = Units::read(self.rootfs());
+        for unit in units.all().filter(|unit| units.is_masked(unit)) {
+            self.found.add(Kind::Masked, unit, "");
+        }
+        let mut sockets = BTreeSet::new();
+        for (unit, by) in units.enabled() {
+            if systemd::name::kind(&unit) == "socket" {
+                sockets.insert(unit.clone());
+            }
+            self.found.add(Kind::Unit, unit, by);
+        }
+        for socket in sockets {
+            let merged = systemd::merged(self.draft, &units, &socket, |_| false);
+            let merged = self.known(socket.as_str(), merged)?;
+            let mut addresses: Vec<BString> = Vec::new();
+            let listens = merged.section("Socket");
+            for found in listens.filter(|found| found.key.starts_with(b"Listen")) {
+                if found.value.is_empty() {
+                    // One list for all of them.
+                    addresses.clear();
+                } else {
+                    addresses.push(format!("{}={}", found.key, found.value).into());
+                }
+            }
+            for address in addresses {
+                self.found.add(Kind::Listener, socket.as_str(), address);
+            }
+        }
+        Ok(())
+    }
+
+    fn sudo(&mut self) -> Result<(), Stop> {
+        let doas = self.known("doas", doas::lines(self.draft))?;
+        for (path, rule) in doas {
+            self.found.add(Kind::Sudo, rule, path);
+        }
+        let policy = Policy::read(self.draft).map(Some);
+        let Some(policy) = self.known("sudoers", policy)? else {
+            return Ok(());
+        };
+        for (path, line) in policy.lines() {
+            self.found.add(Kind::Sudo, line, path);
+        }
+        for (path, _, what) in policy.unknown() {
+            self.found.add(Kind::Unknown, path.as_str(), what.as_str());
+        }
+        Ok(())
+    }
+
+    fn tools(&mut self) -> Result<(), Stop> {
+        let mut busyboxes = Busyboxes::default();
+        let rootfs = self.rootfs();
+        for directory in PROGRAMS.iter().filter_map(|path| rootfs.open(path)) {
+            for (name, _) in rootfs.children(directory) {
+                let Some(tool) = NETWORK_TOOLS.iter().find(|tool| name == **tool) else {
+                    continue;
+                };
+                let path = rootfs.path_in(directory, name);
+                let Some(program) = rootfs.open(&path) else {
+                    continue;
+                };
+                let runs = |inode: InodeId| {
+                    let inode = rootfs.inode(inode);
+                    inode.is_file() && inode.metas().any(|meta| meta.mode & 0o111 != 0)
+                };
+                if runs(program) && !busyboxes.is_one(self.draft, program)? {
+                    self.found.add(Kind::NetworkTool, *tool, path);
+                }
+            }
+        }
+        for id in busyboxes.all(self.draft)? {
+            let binary = Binary::read(self.draft, id)?;
+            let path = busybox::path(self.draft, id);
+            for tool in NETWORK_TOOLS {
+                if binary.runs(self.draft, tool)? {
+                    self.found
+                        .add(Kind::NetworkTool, *tool, format!("{path} {tool}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn packages(&mut self) -> Result<(), Stop> {
+        for database in packages::databases(self.rootfs()) {
+            let text = self.text(database)?;
+            for (name, version) in packages::installed(&text) {
+                self.found.add(Kind::Package, name, version);
+            }
+        }
+        for (path, of) in FOREIGN_PACKAGES {
+            if self.rootfs().open(path).is_some() {
+                let why = format!("{of}'s packages are not read");
+                self.found.add(Kind::Unknown, *path, why);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! What an image lets its users and its network do: the attack surface, as a sorted list of lines.
+//!
+//! An [`Inventory`] says of a file tree who gains privileges by what, what starts and listens, and with what one could fetch
+//! more. Two of them are compared line by line, so that a new base image cannot bring a privilege unseen.
+//!
+//! **Invariant: what cannot be read is a line too.** A file that is too large or of no known form hides what it may hold, so
+//! it stands in the inventory as [`Kind::Unknown`].
+
+mod collect;
+mod members;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bstr::BString;
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::image::Image;
+use crate::rootfs::Rootfs;
+
+/// What an item of an [`Inventory`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A file with a set-id bit: its path; mode and owner.
+    SetId,
+    /// A file with capabilities: its path; the capabilities as `getcap` shows them.
+    Capability,
+    /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or `.upholds` has the link.
+    Unit,
+    /// A socket unit that is enabled: its name; where it listens.
+    Listener,
+    /// A unit that is masked: its name.
+    Masked,
+    /// Who is root or can become it: the user; user number 0, or a group that is as good as root.
+    Member,
+    /// A line of sudo's policy, or a rule of doas; the file that has it.
+    Sudo,
+    /// A program that reaches the network: its name; where it is.
+    NetworkTool,
+    /// An installed package: its name; its version.
+    Package,
+    /// Something that hides what it may hold: what could not be read; why.
+    Unknown,
+}
+
+impl Kind {
+    /// Every kind, in the order of an inventory.
+    pub const ALL: [Self; 10] = [
+        Self::SetId,
+        Self::Capability,
+        Self::Unit,
+        Self::Listener,
+        Self::Masked,
+        Self::Member,
+        Self::Sudo,
+        Self::NetworkTool,
+        Self::Package,
+        Self::Unknown,
+    ];
+
+    /// Its name in lock files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SetId => "set-id",
+            Self::Capability => "capability",
+            Self::Unit => "unit",
+            Self::Listener => "listener",
+            Self::Masked => "masked",
+            Self::Member => "member",
+            Self::Sudo => "sudo",
+            Self::NetworkTool => "network-tool",
+            Self::Package => "package",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What a reader calls many of them.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::SetId => "set-id files",
+            Self::Capability => "file capabilities",
+            Self::Unit => "enabled units",
+            Self::Listener => "listening sockets",
+            Self::Masked => "masked units",
+            Self::Member => "privileged members",
+            Self::Sudo => "sudo and doas rules",
+            Self::NetworkTool => "network tools",
+            Self::Package => "packages",
+            Self::Unknown => "what cannot be known",
+        }
+    }
+
+    /// Whether it gives someone something, or may hide what does: what a lock is about.
+    pub fn is_privilege(self) -> bool {
+        !matches!(self, Self::Masked | Self::NetworkTool | Self::Package)
+    }
+}
+
+/// One line of an [`Inventory`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Item {
+    /// What it is about.
+    pub kind: Kind,
+    /// Who or what: a path, a unit, a user, a package.
+    pub name: BString,
+    /// What there is to say of it, as [`Kind`] says; empty where the name is all.
+    pub detail: BString,
+}
+
+/// The attack surface of an image.
+///
+/// ```no_run
+/// # fn main() -> casehard::Result<()> {
+/// use casehard::inventory::{Inventory, Kind};
+/// let inventory = Inventory::of(&casehard::Image::open("rootfs.tar.gz")?)?;
+/// println!("{} set-id files", inventory.count(Kind::SetId));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    items: BTreeSet<Item>,
+}
+
+impl Inventory {
+    /// Reads an image's.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read, [`Error::Image`](crate::Error::Image) where it cannot
+    /// be resolved to one file tree. What files hold is no error, be it ever so odd.
+    pub fn of(image: &Image) -> Result<Self> {
+        collect::collect(image, &image.rootfs()?)
+    }
+
+    /// That of a file tree, whose contents an image holds.
+    pub(crate) fn of_rootfs(image: &Image, rootfs: &Rootfs) -> Result<Self> {
+        collect::collect(image, rootfs)
+    }
+
+    /// All lines, sorted by kind and name.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    /// How many names of one kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        let names: BTreeSet<_> = self.of_kind(kind).map(|item| &item.name).collect();
+        names.len()
+    }
+
+    /// The lines of one kind.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| item.kind == kind)
+    }
+
+    /// Only what a lock is about.
+    #[must_use]
+    pub fn privileges(&self) -> Self {
+        let items = self.items.iter().filter(|item| item.kind.is_privilege());
+        Self {
+            items: items.cloned().collect(),
+        }
+    }
+
+    /// What another one has and has not, in the order of kinds and names.
+    pub fn diff(&self, newer: &Self) -> Vec<Change> {
+        let mut found: BTreeMap<(Kind, &BString), Change> = BTreeMap::new();
+        for item in self.items.symmetric_difference(&newer.items) {
+            let change = found
+                .entry((item.kind, &item.name))
+                .or_insert_with(|| Change::new(item.kind, item.name.clone()));
+            let details = match newer.items.contains(item) {
+                true => &mut change.gained,
+                false => &mut change.lost,
+            };
+            details.push(item.detail.clone());
+        }
+        found.into_values().collect()
+    }
+
+    /// What this gives beyond a lock: the changes from the lock to it that bring a privilege.
+    #[must_use]
+    pub fn beyond(&self, lock: &Self) -> Vec<Change> {
+        let mut changes = lock.privileges().diff(&self.privileges());
+        changes.retain(|change| !change.gained.is_empty());
+        changes
+    }
+
+    fn add(&mut self, kind: Kind, name: impl Into<BString>, detail: impl Into<BString>) {
+        self.items.insert(Item {
+            kind,
+            name: name.into(),
+            detail: detail.into(),
+        });
+    }
+}
+
+/// What became of one name from an inventory to a newer one: its lines that came and those that went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// What it is about.
+    pub kind: Kind,
+    /// Who or what, as [`Item::name`].
+    pub name: BString,
+    /// The details of lines that only the older one has.
+    pub lost: Vec<BString>,
+    /// The details of lines that only the newer one has.
+    pub gained: Vec<BString>,
+}
+
+impl fmt::Display for Change {
+    /// In a line, which begins with `+`, `-` or, where both is so, `~`. Names are as the image has them, not escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |details: &[BString]| BString::from(bstr::join(b", ", details));
+        let (lost, gained) = (join(&self.lost), join(&self.gained));
+        let sign = match (self.lost.is_empty(), self.gained.is_empty()) {
+            (true, _) => '+',
+            (_, true) => '-',
+            _ => '~',
+        };
+        write!(f, "{sign} {} {}", self.kind.name(), self.name)?;
+        match sign {
+            '~' => write!(f, "  {lost} → {gained}"),
+            _ if lost.is_empty() && gained.is_empty() => Ok(()),
+            _ => write!(f, "  {lost}{gained}"),
+        }
+    }
+}
+
+impl Change {
+    fn new(kind: Kind, name: BString) -> Self {
+        let (lost, gained) = Default::default();
+        Self {
+            kind,
+            name,
+            lost,
+            gained,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

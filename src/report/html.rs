@@ -1,0 +1,220 @@
+//! The report as a page: one file that needs nothing else and asks for nothing.
+//!
+//! **Invariant: only the page's own script runs and only its own style counts.** Askama escapes whatever is put in, and the
+//! page's policy names style and script by their digests and forbids everything else, so what slipped through would do nothing.
+//!
+//! Without the script the page can be read all the same: the lines are there, and the script only filters, folds and pairs them.
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use super::hunks::Sign;
+use super::text::spans;
+use super::view::{File, Hunk, Line, Rule, Surface, Tone, View};
+use super::{Format, Report};
+use crate::error::Result;
+
+/// The page as a format.
+#[derive(Debug)]
+pub(super) struct Html;
+
+impl Format for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn other_endings(&self) -> &'static [&'static str] {
+        &["htm"]
+    }
+
+    fn about(&self) -> &'static str {
+        "a page for browsers, in one file"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
+        Ok(write(&report.view()?).into_bytes())
+    }
+}
+
+/// How many lines of one file are shown.
+const LINES: usize = 2000;
+
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/script.js");
+
+/// Writes a view.
+fn write(view: &View) -> String {
+    let page = Page {
+        version: env!("CARGO_PKG_VERSION"),
+        policy: format!(
+            "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'; \
+             require-trusted-types-for 'script'",
+            digest(STYLE),
+            digest(SCRIPT)
+        ),
+        style: STYLE,
+        script: SCRIPT,
+        view,
+    };
+    page.render().expect("text can be written to memory")
+}
+
+/// As a policy names a style or a script.
+fn digest(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    version: &'a str,
+    policy: String,
+    style: &'a str,
+    script: &'a str,
+    view: &'a View,
+}
+
+impl Page<'_> {
+    fn title(&self) -> String {
+        let names: Vec<&str> = self
+            .view
+            .subject
+            .iter()
+            .map(|(_, name)| name.as_str())
+            .collect();
+        format!("{} · {}", self.view.verdict.title, names.join(" · "))
+    }
+
+    fn tone(&self) -> &'static str {
+        match self.view.verdict.tone {
+            Tone::Good => "good",
+            Tone::Changes => "changes",
+            Tone::Bad => "bad",
+        }
+    }
+
+    /// What is counted at the top: a number, what it counts, and whether it wants a look.
+    fn numbers(&self) -> Vec<(usize, &'static str, &'static str)> {
+        let view = self.view;
+        let paths = view.files.iter().map(|file| 1 + file.twins.len()).sum();
+        let either = |count, one, many| if count == 1 { one } else { many };
+        let mut numbers: Vec<_> = view
+            .outcomes()
+            .into_iter()
+            .map(|(name, count)| {
+                let (one, many, tone) = match name {
+                    "changed" => ("rule changed something", "rules changed something", "plain"),
+                    "already" => ("rule held already", "rules held already", "plain"),
+                    "absent" => ("rule had nothing to do", "rules had nothing to do", "plain"),
+                    "waived" => ("rule waived", "rules waived", "warn"),
+                    _ => ("rule failed", "rules failed", "bad"),
+                };
+                (count, either(count, one, many), tone)
+            })
+            .collect();
+        numbers.push((
+            paths,
+            either(paths, "path changes", "paths change"),
+            "plain",
+        ));
+        if !view.rules.is_empty() {
+            let open = view.residuals.len();
+            let tone = if open == 0 { "plain" } else { "warn" };
+            numbers.push((
+                open,
+                either(open, "thing stays open", "things stay open"),
+                tone,
+            ));
+        }
+        numbers
+    }
+
+    /// Failed ones first.
+    fn telling(&self) -> Vec<(usize, &Rule)> {
+        self.rules(false)
+    }
+
+    fn quiet(&self) -> Vec<(usize, &Rule)> {
+        self.rules(true)
+    }
+
+    fn rules(&self, quiet: bool) -> Vec<(usize, &Rule)> {
+        let rules = self.view.rules.iter().enumerate();
+        let mut rules: Vec<_> = rules.filter(|(_, rule)| rule.is_quiet() == quiet).collect();
+        rules.sort_by_key(|(_, rule)| rule.outcome != "failed");
+        rules
+    }
+
+    fn file_rules<'a>(&'a self, file: &'a File) -> impl Iterator<Item = (usize, &'a Rule)> {
+        file.rules.iter().map(|at| (*at, &self.view.rules[*at]))
+    }
+}
+
+/// A sign for an outcome, beside its name, so that colour is not all that tells them apart.
+fn outcome_sign(outcome: &str) -> &'static str {
+    match outcome {
+        "changed" => "●",
+        "already" => "✓",
+        "waived" => "◐",
+        "failed" => "✕",
+        _ => "–",
+    }
+}
+
+/// A path as folder and name.
+fn parts(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').map_or(("", path), |(_, name)| {
+        path.split_at(path.len() - name.len())
+    })
+}
+
+/// How wide the bars of a part of the attack surface are, in percent of the wider one.
+fn widths(part: &Surface) -> (usize, usize) {
+    let most = part.before.max(part.after).max(1);
+    let width = |count: usize| {
+        if count == 0 {
+            0
+        } else {
+            (count * 100 / most).max(2)
+        }
+    };
+    (width(part.before), width(part.after))
+}
+
+/// What became of a part of the attack surface, in words.
+fn trend(part: &Surface) -> String {
+    match (part.gone, part.new) {
+        (0, 0) if part.lost.is_empty() && part.gained.is_empty() => "no change".into(),
+        (0, 0) => "some are other than before".into(),
+        (gone, 0) => format!("{gone} gone"),
+        (0, new) => format!("{new} new"),
+        (gone, new) => format!("{gone} gone, {new} new"),
+    }
+}
+
+/// The hunks as far as they are shown, and how many lines are not.
+fn shown(file: &File) -> (Vec<(&Hunk, &[Line])>, usize) {
+    let mut room = LINES;
+    let mut left_out = 0;
+    let mut shown = Vec::new();
+    for hunk in &file.hunks {
+        let count = hunk.lines.len().min(room);
+        left_out += hunk.lines.len() - count;
+        room -= count;
+        if count > 0 {
+            shown.push((hunk, &hunk.lines[..count]));
+        }
+    }
+    (shown, left_out)
+}
+
+/// The element that stands for what became of a line.
+fn element(line: &Line) -> &'static str {
+    match line.sign {
+        Sign::Kept => "span",
+        Sign::Removed => "del",
+        Sign::Added => "ins",
+    }
+}

@@ -1,0 +1,397 @@
+//! The report for a comment on a pull request: a summary table, and the rest folded.
+//!
+//! **Invariant: no name, content or text of a recipe is markup.** Outside code blocks their punctuation is written as numbers,
+//! which Markdown takes for text wherever they stand, and a code block's fence is longer than any that its content has.
+//!
+//! GitHub takes no comment of more than [`LIMIT`] characters. What does not fit is left out, the least important first, and
+//! counted at the end.
+
+use super::text::spans;
+use super::view::{File, Open, Rule, Surface, Tone, View, Waiver};
+use super::{Format, Report, plural};
+use crate::error::Result;
+
+/// The report for a pull request as a format.
+#[derive(Debug)]
+pub(super) struct Markdown;
+
+impl Format for Markdown {
+    fn name(&self) -> &'static str {
+        "md"
+    }
+
+    fn other_endings(&self) -> &'static [&'static str] {
+        &["markdown"]
+    }
+
+    fn about(&self) -> &'static str {
+        "for a comment on a pull request"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
+        Ok(write(&report.view()?).into_bytes())
+    }
+}
+
+/// The longest comment that GitHub takes. It counts characters; counted are bytes, which are no fewer.
+pub(super) const LIMIT: usize = 65_536;
+
+/// How much of one text is shown, in characters.
+const CLIP: usize = 400;
+
+/// How many lines of one file are shown.
+const LINES: usize = 400;
+
+/// Writes a view.
+fn write(view: &View) -> String {
+    let head = head(view);
+    let mut sections = sections(view);
+    let closing: usize = sections
+        .iter()
+        .map(|section| section.left_out(usize::MAX).len())
+        .sum();
+    let mut room = LIMIT.saturating_sub(head.len() + FOLDED.len() + closing);
+    for section in &mut sections {
+        section.fit(&mut room);
+    }
+    let left_out: String = sections
+        .iter()
+        .filter(|section| section.dropped > 0)
+        .map(|section| section.left_out(section.dropped))
+        .collect();
+    sections.sort_by_key(|section| section.place);
+    let mut out = head;
+    for section in &sections {
+        section.write(&mut out);
+    }
+    if !left_out.is_empty() {
+        out.push_str(FOLDED);
+        out.push_str(&left_out);
+    }
+    out
+}
+
+const FOLDED: &str =
+    "\n**Left out, as a comment holds 65,536 characters; the other reports have it:**\n\n";
+
+fn head(view: &View) -> String {
+    let sign = match view.verdict.tone {
+        Tone::Good => "✅",
+        Tone::Changes => "🔧",
+        Tone::Bad => "❌",
+    };
+    let mut out = format!(
+        "## {sign} casehard: {}\n\n{}\n\n| what | result |\n|---|---|\n",
+        text(&view.verdict.title),
+        text(&view.verdict.sentence)
+    );
+    for (what, name) in &view.subject {
+        out.push_str(&format!("| {what} | {} |\n", code(name)));
+    }
+    if !view.rules.is_empty() {
+        let outcomes = view.outcomes().into_iter();
+        let outcomes: Vec<_> = outcomes
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        out.push_str(&format!("| rules | {} |\n", outcomes.join(", ")));
+        out.push_str(&format!("| stays open | {} |\n", view.residuals.len()));
+    }
+    if !view.waivers.is_empty() {
+        out.push_str(&format!("| waivers | {} |\n", view.waivers.len()));
+    }
+    let paths: usize = view.files.iter().map(|file| 1 + file.twins.len()).sum();
+    out.push_str(&format!("| paths | {paths} |\n"));
+    out
+}
+
+/// A part of the comment that can be shown in part.
+struct Section {
+    /// Where it stands; that is not how important it is.
+    place: usize,
+    title: &'static str,
+    /// Whether it can be read without unfolding it.
+    open: bool,
+    /// The head of its table, if it is one.
+    table: &'static str,
+    items: Vec<String>,
+    dropped: usize,
+}
+
+/// All sections, the most important first.
+fn sections(view: &View) -> Vec<Section> {
+    let section = |place, title, table, items| Section {
+        place,
+        title,
+        open: false,
+        table,
+        items,
+        dropped: 0,
+    };
+    let rules = |wanted: &dyn Fn(&Rule) -> bool| -> Vec<String> {
+        let rules = view.rules.iter().filter(|rule| wanted(rule));
+        rules.map(rule).collect()
+    };
+    const RULES: &str = "| outcome | rule | why |\n|---|---|---|\n";
+    let failed = section(
+        0,
+        "Rules that failed",
+        RULES,
+        rules(&|rule| rule.outcome == "failed"),
+    );
+    let open = section(
+        1,
+        "What stays open",
+        "",
+        view.residuals.iter().map(residual).collect(),
+    );
+    let surface = section(
+        2,
+        "Attack surface",
+        "| what | before | after |\n|---|--:|--:|\n",
+        view.surface.iter().map(surface).collect(),
+    );
+    let waivers = section(
+        3,
+        "Waivers",
+        "| waiver | state | why |\n|---|---|---|\n",
+        view.waivers.iter().map(waiver).collect(),
+    );
+    let telling = |rule: &Rule| !rule.is_quiet() && rule.outcome != "failed";
+    let changed = section(4, "Rules", RULES, rules(&telling));
+    let quiet = section(
+        5,
+        "Rules that changed nothing",
+        RULES,
+        rules(&Rule::is_quiet),
+    );
+    let paths = section(
+        6,
+        "Paths",
+        "| path | what | rules |\n|---|---|---|\n",
+        view.files.iter().map(|file| path(view, file)).collect(),
+    );
+    let with_lines = view.files.iter().filter(|file| !file.hunks.is_empty());
+    let lines = section(7, "Lines", "", with_lines.map(lines).collect());
+    let notes = view.notes.iter().map(|note| format!("- {}\n", prose(note)));
+    let notes = section(8, "Notes", "", notes.collect());
+    [
+        Section {
+            open: true,
+            ..failed
+        },
+        Section { open: true, ..open },
+        waivers,
+        Section {
+            open: true,
+            ..surface
+        },
+        changed,
+        paths,
+        notes,
+        lines,
+        quiet,
+    ]
+    .into()
+}
+
+impl Section {
+    /// Drops the items for which there is no room.
+    fn fit(&mut self, room: &mut usize) {
+        let frame = self.frame();
+        let Some(mut left) = room.checked_sub(frame) else {
+            self.dropped = self.items.len();
+            self.items.clear();
+            return;
+        };
+        let all = self.items.len();
+        self.items
+            .retain(|item| match left.checked_sub(item.len()) {
+                Some(rest) => {
+                    left = rest;
+                    true
+                }
+                None => false,
+            });
+        self.dropped = all - self.items.len();
+        if !self.items.is_empty() {
+            *room = left;
+        }
+    }
+
+    /// What it costs before it has any item.
+    fn frame(&self) -> usize {
+        let mut out = String::new();
+        self.write_around(&mut out, "");
+        out.len()
+    }
+
+    fn write(&self, out: &mut String) {
+        if !self.items.is_empty() {
+            self.write_around(out, &self.items.concat());
+        }
+    }
+
+    fn write_around(&self, out: &mut String, items: &str) {
+        let Self { title, table, .. } = self;
+        let open = if self.open { " open" } else { "" };
+        let count = self.items.len() + self.dropped;
+        out.push_str(&format!(
+            "\n<details{open}><summary><b>{title}</b> ({count})</summary>\n\n{table}{items}\n</details>\n"
+        ));
+    }
+
+    fn left_out(&self, count: usize) -> String {
+        format!("- {}: {count}\n", self.title)
+    }
+}
+
+fn rule(rule: &Rule) -> String {
+    let why = rule.why.as_ref().or(rule.reason.as_ref());
+    let mut why = prose(why.map_or("no reason given", String::as_str));
+    if let Some(reference) = &rule.reference {
+        why.push_str(&format!("<br>{}", text(reference)));
+    }
+    for note in &rule.notes {
+        why.push_str(&format!("<br>note: {}", prose(note)));
+    }
+    format!("| {} | {} | {why} |\n", rule.outcome, code(&rule.label))
+}
+
+fn residual(open: &Open) -> String {
+    let place = open
+        .place
+        .as_ref()
+        .map(|place| format!("{}: ", code(place)));
+    let rule = open.rule.as_ref().map(|rule| format!(" ({})", code(rule)));
+    format!(
+        "- {}{}{}\n",
+        place.unwrap_or_default(),
+        prose(&open.message),
+        rule.unwrap_or_default()
+    )
+}
+
+fn waiver(waiver: &Waiver) -> String {
+    format!(
+        "| {} | {} | {} |\n",
+        code(&waiver.label),
+        waiver.state.name(),
+        prose(&waiver.says)
+    )
+}
+
+fn surface(part: &Surface) -> String {
+    format!(
+        "| {} | {} | {} |\n",
+        text(part.title),
+        part.before,
+        part.after
+    )
+}
+
+fn path(view: &View, file: &File) -> String {
+    let rules: Vec<String> = file
+        .rules
+        .iter()
+        .map(|rule| code(&view.rules[*rule].label))
+        .collect();
+    let twins = match file.twins.len() {
+        0 => String::new(),
+        count => format!(" and {}", plural(count, "other name")),
+    };
+    format!(
+        "| {}{twins} | {} | {} |\n",
+        code(&file.name.path),
+        text(&file.brief),
+        rules.join("<br>")
+    )
+}
+
+/// One file's hunks in a fold of their own.
+fn lines(file: &File) -> String {
+    let mut body = String::new();
+    let all = file
+        .hunks
+        .iter()
+        .map(|hunk| 1 + hunk.lines.len())
+        .sum::<usize>();
+    let written = file.hunks.iter().flat_map(|hunk| {
+        let lines = hunk.lines.iter().map(|line| {
+            let end = if line.ends {
+                ""
+            } else {
+                "\n\\ No newline at end of file"
+            };
+            format!(
+                "{}{}{end}\n",
+                char::from(line.sign.byte()),
+                clip(&line.text)
+            )
+        });
+        [format!("{}\n", hunk.header)].into_iter().chain(lines)
+    });
+    body.extend(written.take(LINES));
+    if all > LINES {
+        body.push_str(&format!("({} more)\n", plural(all - LINES, "line")));
+    }
+    let fence = "`".repeat(2 + longest_run(&body).max(1));
+    let caution = if file.misleads {
+        "Caution: characters that would make it look other than it is are spelled out.\n\n"
+    } else {
+        ""
+    };
+    format!(
+        "<details><summary>{} {}</summary>\n\n{caution}{fence}diff\n{body}{fence}\n\n</details>\n",
+        code(&file.name.path),
+        text(&file.brief)
+    )
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// A name, in a code's letters. GitHub makes no links and no mentions of what stands there.
+fn code(name: &str) -> String {
+    format!("<code>{}</code>", text(name))
+}
+
+/// A text of sentences, in which backticks set off names.
+fn prose(foreign: &str) -> String {
+    let span = |(is_code, part): (bool, &str)| if is_code { code(part) } else { text(part) };
+    spans(foreign).into_iter().map(span).collect()
+}
+
+/// A text that is not markup, wherever it stands in a line.
+fn text(foreign: &str) -> String {
+    let mut out = String::new();
+    let mut last = ' ';
+    let clipped = clip(foreign);
+    let mut chars = clipped.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        let harmless = match c {
+            ' ' | ',' | '(' | ')' | ';' | '/' | '\'' => true,
+            // Not `1. ` and `- ` at the beginning of a line, nor what becomes a link by itself.
+            '-' => last.is_alphanumeric(),
+            '.' => next.is_some_and(char::is_alphanumeric) && !matches!(last, 'w' | 'W'),
+            ':' => last.is_alphanumeric() && next != Some('/'),
+            _ => !c.is_ascii() || c.is_ascii_alphanumeric(),
+        };
+        match c {
+            _ if harmless => out.push(c),
+            // Nobody is called and no issue is linked by what a comment parts.
+            '@' | '#' => out.push_str(&format!("&#{};<!-- -->", u32::from(c))),
+            _ => out.push_str(&format!("&#{};", u32::from(c))),
+        }
+        last = c;
+    }
+    out
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(CLIP) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

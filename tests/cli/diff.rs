@@ -1,0 +1,150 @@
+//! `casehard diff`, and locks.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::{Bench, gzip};
+use casehard_testimages::build;
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.run("apply image.tar -r ours.ini -o hard.tar").code(0);
+    bench
+}
+
+#[test]
+fn what_differs_is_told_and_the_exit_code_says_whether() {
+    let bench = bench();
+    let run = bench.run("diff image.tar hard.tar");
+    let text = run.code(1);
+    for part in [
+        "old  image.tar\nnew  hard.tar\n",
+        "set-id files\n  - /usr/bin/su  4755 0:0\n",
+        "masked units\n  + sshd.socket\n",
+        "  ~ /usr/bin/su\n      mode 4755 (rwsr-xr-x) → 0755 (rwxr-xr-x)\n",
+        "  + /etc/systemd/system/sshd.socket  link to /dev/null\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(run.stderr, "");
+    assert!(!text.contains('\x1b'));
+
+    bench.put("image.tar.gz", gzip(&bench.tar));
+    let same = bench.run("diff image.tar image.tar.gz");
+    assert!(same.code(0).ends_with("no differences\n"));
+    let same = bench.run("diff image.tar hard.tar --path /nowhere");
+    assert!(same.code(0).ends_with("no differences\n"));
+    assert_eq!(bench.run("diff image.tar hard.tar --quiet").code(1), "");
+    let fed = bench.feed("diff - hard.tar --format json", &bench.tar);
+    let json: serde_json::Value = serde_json::from_str(&fed.code(1)).unwrap();
+    assert_eq!(
+        (&json["version"], &json["same"]),
+        (&1.into(), &false.into())
+    );
+    let diff = bench.run("diff image.tar hard.tar --format diff");
+    assert!(diff.code(1).starts_with("# casehard"));
+    let color = bench.run("diff image.tar hard.tar --color always --kind masked");
+    assert!(color.code(1).contains("\x1b[32m  + sshd.socket"));
+}
+
+#[test]
+fn a_directory_is_compared_as_the_tar_that_it_would_be() {
+    let bench = bench();
+    std::fs::create_dir_all(bench.path("tree/etc")).unwrap();
+    bench.put("tree/etc/motd", "hello\n");
+    bench.put(
+        "tree.tar",
+        build("dir ./ mode=0755\ndir etc mode=0755\nfile etc/motd mode=0644\n| hello\n").unwrap(),
+    );
+    bench
+        .run("diff tree.tar tree --root-owned --exclude /nothing --kind content,added,removed")
+        .code(0);
+    bench.put("tree/etc/motd", "hallo\n");
+    let run = bench.run("diff tree.tar tree --root-owned --path motd");
+    let text = run.code(1);
+    assert!(text.contains("      -hello\n      +hallo\n"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_compared_has_the_exit_codes_of_other_commands() {
+    let bench = bench();
+    bench.put("bad.tar", &bench.tar[..700]);
+    for (line, code, said) in [
+        (
+            "diff image.tar bad.tar",
+            3,
+            "bad.tar: the archive is cut short",
+        ),
+        ("diff image.tar none.tar", 5, "cannot open none.tar"),
+        ("diff image.tar", 2, "NEW"),
+        ("diff - -", 2, "only one of OLD and NEW can be stdin"),
+        ("diff image.tar hard.tar --kind nope", 2, "nope"),
+        (
+            "diff image.tar hard.tar --path [",
+            2,
+            "is no path and no glob",
+        ),
+    ] {
+        let run = bench.run(line);
+        assert_eq!(run.code(code), "", "{line}");
+        assert!(run.stderr.contains(said), "{line}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_lock_lets_nothing_pass_that_it_does_not_have() {
+    let bench = Bench::new();
+    let apply = "apply image.tar -r ours.ini -o out.tar --lock ours.lock";
+    bench.run(apply).code(0);
+    let lock = String::from_utf8(bench.get("ours.lock")).unwrap();
+    assert_eq!(lock.lines().count(), 2, "nothing is left: {lock}");
+
+    // The same recipe without `StripSetid` leaves what the lock does not have.
+    bench.put("lax.ini", "[Recipe]\nSchema=1\n[Mask sshd.socket]\n");
+    bench
+        .run("apply image.tar -r ours.ini -o again.tar --locked ours.lock")
+        .code(0);
+    for line in [
+        "apply image.tar -r lax.ini -o lax.tar --diff lax.diff --locked ours.lock",
+        "check image.tar -r lax.ini --locked ours.lock",
+        "apply image.tar -r lax.ini --dry-run --locked ours.lock",
+    ] {
+        let run = bench.run(line);
+        run.code(4);
+        for said in [
+            "ours.lock does not have",
+            "  + set-id /usr/bin/su  4755 0:0\n",
+        ] {
+            assert!(run.stderr.contains(said), "{line}\n{}", run.stderr);
+        }
+    }
+    let names = bench.names();
+    assert!(names.contains(&"lax.diff".to_owned()) && !names.contains(&"lax.tar".to_owned()));
+
+    // A lock with more than the image gives is kept; one that is none is refused before any work.
+    bench
+        .run("apply image.tar -r lax.ini -o lax.tar --lock lax.lock")
+        .code(0);
+    bench
+        .run("apply image.tar -r ours.ini -o third.tar --locked lax.lock")
+        .code(0);
+    bench.put("odd.lock", "set-id\t/usr/bin/su\t4755 0:0\n");
+    for (line, code, said) in [
+        ("--locked odd.lock", 2, "odd.lock:1: not a lock file"),
+        ("--locked none.lock", 5, "cannot read none.lock"),
+        ("--locked ours.lock --lock ours.lock", 2, "--lock"),
+        ("--lock image.tar", 2, "nothing is changed in place"),
+    ] {
+        let run = bench.run(&format!("apply image.tar -r ours.ini -o fourth.tar {line}"));
+        run.code(code);
+        assert!(run.stderr.contains(said), "{line}\n{}", run.stderr);
+    }
+    bench
+        .run("apply image.tar -r failing.ini -o fifth.tar --lock fifth.lock")
+        .code(4);
+    let names = bench.names();
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.starts_with("fourth") || name.starts_with("fifth"))
+    );
+}
