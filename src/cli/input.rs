@@ -15,16 +15,6 @@ use rustix::io::Errno;
 
 use super::signals::Signals;
 
-/// The limits, as far as the command line does not say otherwise.
-pub(crate) fn limits(sets: &[(String, String)]) -> Result<Limits> {
-    let mut limits = Limits::default();
-    for (name, value) in sets {
-        let set = limits.set(name, value);
-        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
-    }
-    Ok(limits)
-}
-
 /// Opens the image; a wait for a pipe's other end is over when a signal comes.
 pub(crate) fn open(
     path: &Path,
@@ -66,6 +56,16 @@ pub(crate) fn open(
         ))),
         _ => options.open(path),
     }
+}
+
+/// The limits, with those that the command line sets.
+pub(crate) fn limits(given: &[(String, String)]) -> Result<Limits> {
+    let mut limits = Limits::default();
+    for (name, value) in given {
+        let set = limits.set(name, value);
+        set.map_err(|why| Error::Usage(format!("--limit {name}={value}: {why}")))?;
+    }
+    Ok(limits)
 }
 
 /// Something to read from that may keep us waiting.

@@ -14,9 +14,12 @@ pub(super) struct Cost {
     pub(super) mebibytes: f64,
 }
 
+/// Makes a contender's command anew for each round.
+type Make<'a> = Box<dyn Fn() -> Command + 'a>;
+
 /// Who takes part in the rounds, and what each of them took.
 pub(super) struct Contest<'a> {
-    contenders: Vec<(&'static str, Box<dyn Fn() -> Command + 'a>)>,
+    contenders: Vec<(&'static str, Make<'a>)>,
     rounds: Vec<Vec<Cost>>,
 }
 
