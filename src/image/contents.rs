@@ -6,9 +6,9 @@ use bstr::ByteSlice;
 use tar::GnuSparseHeader;
 
 use super::Image;
+use super::entry::{Damage, Entry, EntryKind};
 use super::fields::{BLOCK, number_field, padded, parse_number};
 use super::head::Head;
-use super::index::{Damage, Entry, EntryKind};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bstr::{BString, ByteSlice};
 use tar::{EntryType, Header};
 
+use super::entry::{Damage, Entry};
 use super::fields::{BLOCK, padded};
-use super::index::{Damage, Entry};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 use super::xattrs::xattr;

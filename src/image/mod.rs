@@ -5,6 +5,7 @@
 mod codec;
 mod contents;
 mod directory;
+mod entry;
 mod fields;
 mod gzip;
 mod head;
@@ -17,6 +18,7 @@ mod sink;
 mod sparse;
 mod spool;
 mod stream;
+mod walker;
 mod xattrs;
 
 use std::fs::File;
@@ -29,19 +31,21 @@ use crate::error::{Error, Result};
 use gzip::Gzip;
 
 pub use codec::Compression;
-pub use index::{Archive, Entry, EntryKind};
+pub use entry::{Entry, EntryKind};
+pub use index::Archive;
 pub use limits::Limits;
 pub use progress::{Phase, Progress};
 pub use stream::{Piece, Splice, TarStream};
 
 pub(crate) use codec::Encoder;
 pub(crate) use contents::Contents;
+pub(crate) use entry::Damage;
 pub(crate) use head::{Format, Head, styled};
-pub(crate) use index::{Damage, PATH_LIMIT};
 pub(crate) use limits::Exceeded;
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use sink::{FileSink, Sink, StreamSink};
 pub(crate) use stream::{Origin, Source};
+pub(crate) use walker::PATH_LIMIT;
 
 /// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
 /// new one.

@@ -4,7 +4,8 @@
 //! comes from the input in one piece is the entry that was read there, at another place. The index of a changed image is thus
 //! the one that reading it afresh would give, and costs no second pass over a compressed one.
 
-use super::index::{Archive, Damage, Entry, EntryKind};
+use super::entry::{Damage, Entry, EntryKind};
+use super::index::Archive;
 use super::stream::{Origin, TarStream};
 
 impl Archive {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
+use smallvec::SmallVec;
 
 use crate::error::Result;
 use crate::image::{EntryKind, Image};
@@ -41,6 +42,9 @@ pub struct Rootfs {
     implied: u64,
 }
 
+/// Numbers of entries. Nearly every file has one, so they are not worth an allocation each.
+pub(crate) type Numbers = SmallVec<[u32; 2]>;
+
 /// A file, directory, link or device, apart from its names.
 #[derive(Clone, Debug)]
 pub struct Inode {
@@ -56,7 +60,7 @@ pub struct Inode {
     names: Vec<(InodeId, BString)>,
     /// The archive's entries that speak of it, in order: the one that makes it, then its hard links, those included whose
     /// name a later entry took over. None for what is new and for a directory that only its files' paths imply.
-    pub(crate) entries: Vec<u32>,
+    pub(crate) entries: Numbers,
 }
 
 /// Mode, owner and extended attributes of an inode.
@@ -92,7 +96,7 @@ pub struct Child {
     /// What the name stands for.
     pub inode: InodeId,
     /// The archive's entries that extraction would put at this name, the last of which counts. None for what is new.
-    pub(crate) entries: Vec<u32>,
+    pub(crate) entries: Numbers,
 }
 
 /// Where the bytes of a regular file are.
@@ -113,7 +117,7 @@ impl Inode {
             link_metas: Vec::new(),
             mtime,
             names: Vec::new(),
-            entries: Vec::new(),
+            entries: Numbers::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
-use super::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
+use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
 use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, PATH_LIMIT};
 
 /// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
@@ -256,9 +256,9 @@ impl Rootfs {
         directory: InodeId,
         name: &BStr,
         path: &BStr,
-    ) -> Result<Vec<u32>, String> {
+    ) -> Result<Numbers, String> {
         let Some(child) = self.child(directory, name) else {
-            return Ok(Vec::new());
+            return Ok(Numbers::new());
         };
         if self.children(child.inode).next().is_some() {
             return Err(format!(
@@ -277,7 +277,7 @@ impl Rootfs {
         }
     }
 
-    fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Vec<u32>, number: u32) {
+    fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Numbers, number: u32) {
         if let Some(child) = self.child_mut(directory, name) {
             child.entries = earlier;
             child.entries.push(number);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::{Child, Content, Inode, InodeId, Node, Rootfs};
+use super::{Child, Content, Inode, InodeId, Node, Numbers, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
@@ -26,7 +26,7 @@ impl Rootfs {
                 name.into(),
                 Child {
                     inode,
-                    entries: Vec::new(),
+                    entries: Numbers::new(),
                 },
             );
         }

@@ -1,0 +1,453 @@
+//! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
+
+use std::io;
+
+use bstr::{BString, ByteSlice};
+use tar::Header;
+
+use super::entry::{Damage, Entry, EntryKind, damage};
+use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
+use super::limits::{Exceeded, Limits};
+use super::pax::{self, Record};
+use super::sparse::{self, Map};
+use super::stream::Bytes;
+use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
+
+/// The longest path or link target that Linux takes, in bytes.
+pub(crate) const PATH_LIMIT: usize = 4095;
+
+/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+const ID_LIMIT: u64 = u32::MAX as u64;
+
+/// A place in a tar stream, and what the headers before it mean for those to come.
+pub(super) struct Walker<'a, B> {
+    stream: &'a B,
+    /// Where the next header lies.
+    pub(super) at: u64,
+    limits: Limits,
+    /// The bytes of all names and attributes so far.
+    names: u64,
+    /// Where the first PAX header lies, once one came by.
+    pub(super) first_pax: Option<u64>,
+    pending: Pending,
+}
+
+/// Extension headers that wait for the entry they speak of.
+#[derive(Default)]
+struct Pending {
+    start: Option<u64>,
+    records: Option<Vec<Record>>,
+    long_name: Option<BString>,
+    long_link: Option<BString>,
+}
+
+impl<'a, B: Bytes> Walker<'a, B> {
+    pub(super) fn new(stream: &'a B, limits: Limits) -> Self {
+        Self {
+            stream,
+            at: 0,
+            limits,
+            names: 0,
+            first_pax: None,
+            pending: Pending::default(),
+        }
+    }
+
+    /// Where the extension header lies that waits for the entry which it speaks of.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        self.pending.start
+    }
+
+    /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
+    pub(super) fn next_header(&self) -> Result<Option<Header>, Damage> {
+        if !self.stream.reaches(self.at + 1)? {
+            return Ok(None);
+        }
+        if !self.stream.reaches(self.at + BLOCK)? {
+            return damage(
+                self.at,
+                if self.at == 0 {
+                    NOT_TAR
+                } else {
+                    "the archive is cut short inside a header"
+                },
+            );
+        }
+        let mut header = Header::new_old();
+        self.stream.read_exact_at(header.as_mut_bytes(), self.at)?;
+        if header.as_bytes().iter().all(|b| *b == 0) {
+            return Ok(None);
+        }
+        let stored = header.cksum().ok().map(u64::from);
+        let (unsigned, signed) = checksums(&header);
+        if stored != Some(unsigned) && stored.map(u64::cast_signed) != Some(signed) {
+            return damage(
+                self.at,
+                if self.at == 0 {
+                    NOT_TAR
+                } else {
+                    "a header's checksum fails: the archive is damaged"
+                },
+            );
+        }
+        if header.as_bytes().get(257..263) == Some(b"ustar\0") {
+            // Extractors read the name's prefix whatever the version; so shall `tar::Header`.
+            header.as_mut_bytes()[263..265].copy_from_slice(b"00");
+        }
+        Ok(Some(header))
+    }
+
+    /// Holds the limits on what is kept in memory.
+    pub(super) fn count(&mut self, entry: &Entry, before: usize) -> Result<(), Damage> {
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
+        self.names += names as u64;
+        let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
+        if before as u64 >= self.limits.entries {
+            return over("entries", self.limits.entries);
+        }
+        if self.names > self.limits.names {
+            return over("names", self.limits.names);
+        }
+        Ok(())
+    }
+
+    /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
+    pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
+        let at = self.at;
+        let typeflag = header.as_bytes()[156];
+        match typeflag {
+            b'x' | b'X' => {
+                let records = self.records(header)?;
+                if self.pending.records.replace(records).is_some() {
+                    return damage(
+                        at,
+                        "two PAX headers precede one entry; extractors disagree on such an archive",
+                    );
+                }
+                self.pending.start.get_or_insert(at);
+                Ok(None)
+            }
+            b'L' | b'K' => {
+                let mut name = self.extension(header)?;
+                name.truncate(name.find_byte(0).unwrap_or(name.len()));
+                let slot = if typeflag == b'L' {
+                    &mut self.pending.long_name
+                } else {
+                    &mut self.pending.long_link
+                };
+                if slot.replace(name.into()).is_some() {
+                    return damage(
+                        at,
+                        "two long names precede one entry; extractors disagree on such an archive",
+                    );
+                }
+                self.pending.start.get_or_insert(at);
+                Ok(None)
+            }
+            b'g' => self.global(header).map(Some),
+            _ => self.member(header).map(Some),
+        }
+    }
+
+    fn global(&mut self, header: &Header) -> Result<Entry, Damage> {
+        let at = self.at;
+        if self.pending.start.is_some() {
+            return damage(
+                at,
+                "a global PAX header stands between an entry and its extension header",
+            );
+        }
+        if let Some(record) = self
+            .records(header)?
+            .iter()
+            .find(|r| speaks_of_an_entry(&r.key))
+        {
+            return damage(
+                at,
+                format!(
+                    "a global PAX header sets `{}` for all entries; extractors disagree on that",
+                    record.key
+                ),
+            );
+        }
+        let size = self.at - (at + BLOCK);
+        self.at = at;
+        Ok(Entry::metadata(at, size))
+    }
+
+    fn member(&mut self, header: &Header) -> Result<Entry, Damage> {
+        let at = self.at;
+        let pending = std::mem::take(&mut self.pending);
+        let records = pending.records.as_deref().unwrap_or_default();
+        let typeflag = header.as_bytes()[156];
+        let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
+            // An empty one takes the record back, says POSIX, but some take it for zero.
+            Some(text) => parse_number(text).map_or_else(
+                || damage(at, format!("the PAX record `{what}` is not a number")),
+                Ok,
+            ),
+            None => value.map_or_else(
+                || damage(at, format!("the {what} field is not a number")),
+                Ok,
+            ),
+        };
+        let id = |what: &str, value: Option<u64>| match number(what, value)? {
+            id if id < ID_LIMIT => Ok(id),
+            id => damage(at, format!("the {what} {id} is more than Linux has")),
+        };
+        if fields::strays(header) {
+            return damage(
+                at,
+                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+            );
+        }
+        let path = agreed(
+            at,
+            "name",
+            sparse_name(records).or_else(|| pax::value(records, "path")),
+            pending.long_name,
+            &header.path_bytes(),
+        )?;
+        let link = agreed(
+            at,
+            "link name",
+            pax::value(records, "linkpath"),
+            pending.long_link,
+            &header.link_name_bytes().unwrap_or_default(),
+        )?;
+        let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
+        let kind = match typeflag {
+            0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => {
+                EntryKind::Directory
+            }
+            b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+                return damage(
+                    at,
+                    format!(
+                        "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+                    ),
+                );
+            }
+            b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
+            b'0' | 0 | b'7' => EntryKind::File,
+            b'1' => EntryKind::HardLink,
+            b'2' => EntryKind::Symlink,
+            b'3' => EntryKind::CharDevice,
+            b'4' => EntryKind::BlockDevice,
+            b'5' => EntryKind::Directory,
+            b'6' => EntryKind::Fifo,
+            b'V' => EntryKind::Metadata,
+            other => {
+                return damage(
+                    at,
+                    format!(
+                        "unknown entry type `{}` for {path}",
+                        char::from(other).escape_default()
+                    ),
+                );
+            }
+        };
+        let size = number("size", number_field(&header.as_old().size))?;
+        let stored = match kind {
+            EntryKind::File | EntryKind::SparseFile => size,
+            EntryKind::HardLink if self.first_pax.is_some() && size > 0 => {
+                return damage(
+                    at,
+                    format!(
+                        "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
+                    ),
+                );
+            }
+            // Elsewhere it may repeat its file's size, but no data follows.
+            EntryKind::HardLink => 0,
+            _ if size == 0 => 0,
+            _ => {
+                return damage(
+                    at,
+                    format!(
+                        "{path} is no regular file but has a size; extractors disagree on where it ends"
+                    ),
+                );
+            }
+        };
+        // No PAX record speaks of the mode.
+        let Some(mode) = octal(&header.as_old().mode) else {
+            return damage(at, "the mode field is not a number");
+        };
+        let mode = u32::try_from(mode & 0o7777).expect("twelve bits");
+        let data = self.data_start(header, typeflag, stored)?;
+        let end = data
+            .checked_add(stored)
+            .and_then(|end| end.checked_next_multiple_of(BLOCK));
+        // The map is looked at before what lies behind it, since a stream may be read for the first time.
+        let fits = match (kind, typeflag) {
+            (EntryKind::SparseFile, b'S') => {
+                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
+            }
+            (EntryKind::SparseFile, _) if end.is_some() => {
+                sparse::pax_fits(records, self.stream, data, stored)?
+            }
+            _ => true,
+        };
+        if !self.stream.reaches(end.unwrap_or(u64::MAX))? {
+            return damage(
+                at,
+                format!("the archive is cut short: it ends inside {path}"),
+            );
+        }
+        if !fits {
+            return damage(at, ODD_MAP);
+        }
+        Ok(Entry {
+            start: pending.start.unwrap_or(at),
+            header: at,
+            data,
+            stored,
+            kind,
+            link,
+            mode,
+            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
+            mtime: match pax::value(records, "mtime") {
+                Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
+                    .unwrap_or_default(),
+                // Before 1970 it is negative, which a new file need not inherit.
+                None => header
+                    .mtime()
+                    .ok()
+                    .filter(|t| i64::try_from(*t).is_ok())
+                    .unwrap_or_default(),
+            },
+            xattrs: xattrs(records),
+            path,
+        })
+    }
+
+    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
+    /// not ask for more than is stored.
+    fn data_start(&self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
+        let mut data = self.at + BLOCK;
+        if typeflag != b'S' {
+            return Ok(data);
+        }
+        let Some(header) = header.as_gnu() else {
+            return damage(self.at, ODD_MAP);
+        };
+        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
+        while more {
+            let mut block = tar::GnuExtSparseHeader::new();
+            if !self.stream.reaches(data + BLOCK)? {
+                return damage(
+                    self.at,
+                    "the archive is cut short inside a sparse file's map",
+                );
+            }
+            self.stream.read_exact_at(block.as_mut_bytes(), data)?;
+            more = block.is_extended();
+            ranges = ranges.and_then(|all| all.with_block(&block));
+            data += BLOCK;
+        }
+        if !ranges.is_some_and(|map| map.fits(number_field(&header.realsize), stored)) {
+            return damage(self.at, ODD_MAP);
+        }
+        Ok(data)
+    }
+
+    fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {
+        let at = self.at;
+        self.first_pax.get_or_insert(at);
+        let data = self.extension(header)?;
+        pax::parse(&data).or_else(|message| damage(at, message))
+    }
+
+    /// The data of an extension header; moves past it.
+    fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
+        let size = number_field(&header.as_old().size)
+            .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
+        if size > self.limits.extension.min(1 << 30) {
+            let (name, value) = ("extension", self.limits.extension);
+            return damage(self.at, Exceeded { name, value }.to_string());
+        }
+        let data = self.at + BLOCK;
+        let mut bytes = vec![0; usize::try_from(size).expect("at most a gibibyte")];
+        let whole = match self.stream.read_exact_at(&mut bytes, data) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
+            read => {
+                read?;
+                self.stream.reaches(padded(data + size))?
+            }
+        };
+        if !whole {
+            return damage(
+                self.at,
+                "the archive is cut short inside an extension header",
+            );
+        }
+        self.at = padded(data + size);
+        Ok(bytes)
+    }
+}
+
+const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
+const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
+
+/// One name from the up to three places that may give it. GNU tar and Go rank PAX and GNU names differently, so the two
+/// must agree where both are there.
+fn agreed(
+    at: u64,
+    what: &str,
+    pax: Option<&[u8]>,
+    gnu: Option<BString>,
+    header: &[u8],
+) -> Result<BString, Damage> {
+    let name: BString = match (pax, gnu) {
+        (Some(pax), Some(gnu)) if pax != gnu => {
+            return damage(
+                at,
+                format!(
+                    "a PAX and a GNU {what} differ ({} and {gnu}); extractors disagree on which counts",
+                    pax.as_bstr()
+                ),
+            );
+        }
+        (Some(pax), _) => pax.into(),
+        (None, Some(gnu)) => gnu,
+        (None, None) => header.into(),
+    };
+    if name.is_empty() && what == "name" {
+        return damage(
+            at,
+            "an entry has no name; extractors disagree on what it is",
+        );
+    }
+    if name.len() > PATH_LIMIT {
+        return damage(
+            at,
+            format!(
+                "a {what} has {} bytes; Linux takes {PATH_LIMIT}",
+                name.len()
+            ),
+        );
+    }
+    if name.contains(&0) {
+        return damage(at, format!("a {what} holds a NUL byte"));
+    }
+    Ok(name)
+}
+
+fn sparse_name(records: &[Record]) -> Option<&[u8]> {
+    pax::value(records, "GNU.sparse.name")
+}
+
+fn speaks_of_an_entry(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname"
+    ) || [&b"GNU.sparse."[..], SCHILY_XATTR, LIBARCHIVE_XATTR]
+        .iter()
+        .any(|p| key.starts_with(p))
+}
