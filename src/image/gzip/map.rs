@@ -3,9 +3,14 @@
 //! Both lists are bounded whatever the file holds. When one is full every other of its places is dropped, and the rest lie
 //! twice as far apart: a longer image costs a longer way to a place in it, not more memory.
 
+use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 
-use super::inflate::Stand;
+use flate2::Compression;
+use flate2::bufread::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+
+use super::inflate::{Stand, WINDOW};
 use super::member::Header;
 
 /// A gzip file as one pass saw it.
@@ -54,10 +59,30 @@ pub(super) struct Row {
 pub(super) struct Checkpoint {
     pub(super) stand: Stand,
     pub(super) output: u64,
-    pub(super) window: Box<[u8]>,
+    /// The window, compressed: there are many, and few are ever used.
+    window: Box<[u8]>,
 }
 
-/// Two to four MiB of windows for any larger image.
+impl Checkpoint {
+    pub(super) fn new(stand: Stand, output: u64, window: &[u8]) -> io::Result<Self> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(window)?;
+        Ok(Self {
+            stand,
+            output,
+            window: encoder.finish()?.into(),
+        })
+    }
+
+    /// What stands before the place.
+    pub(super) fn window(&self) -> io::Result<Vec<u8>> {
+        let mut window = Vec::with_capacity(WINDOW);
+        DeflateDecoder::new(&self.window[..]).read_to_end(&mut window)?;
+        Ok(window)
+    }
+}
+
+/// Two to four MiB of windows for any larger image, compressed to about half of that.
 const CHECKPOINTS: usize = 128;
 const ROWS: usize = 1 << 17;
 const MEMBERS: usize = 1 << 15;

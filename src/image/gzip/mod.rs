@@ -55,8 +55,8 @@ struct Page {
 }
 
 const PAGE: u64 = 64 << 10;
-/// How many pages are kept: 1.5 MiB, which hold what planning goes back to.
-const PAGES: usize = 24;
+/// How many pages are kept: a mebibyte, which holds what planning goes back to.
+const PAGES: usize = 16;
 
 impl Gzip {
     /// Begins the pass over a file.
@@ -125,7 +125,7 @@ impl Reader {
             None => Inflater::new(Arc::clone(&gzip.file), 0, &[])?,
         };
         if !on_the_way {
-            inflater.resume(&checkpoint.stand, &checkpoint.window)?;
+            inflater.resume(&checkpoint.stand, &checkpoint.window()?)?;
             self.output = checkpoint.output;
         }
         while self.output < end {
