@@ -23,7 +23,7 @@ struct Tally {
 
 pub(crate) fn hundred() {
     let images = ["image.tar", "image.tar.gz"];
-    let site = Site::new(&images, 64, "24K");
+    let site = Site::new(&images, 48, "16K");
     let mut dice = Dice::new(6);
     let mut tally = Tally::default();
     for image in images {
