@@ -71,9 +71,10 @@ fn plan(
     let recipes = arguments.recipes.iter().map(AsRef::as_ref);
     let inputs = recipes.chain([arguments.image.as_path()]);
     let inputs: Vec<&Path> = inputs.chain(arguments.locked.as_deref()).collect();
+    // From here on there may be files to clean up.
+    let signals = Signals::listen()?;
     outputs.check(&inputs)?;
 
-    let signals = Signals::listen()?;
     let progress = Progress::new(progress, &signals);
     let work = || {
         let image = open(arguments, &progress, &signals)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use casehard::{Error, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use super::Exit;
@@ -23,17 +23,20 @@ impl Signals {
         let signals = Self {
             received: Arc::default(),
         };
-        let armed = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signals
-                .register(signal, &armed)
-                .map_err(|source| Error::Io {
-                    action: "listen for",
-                    path: PathBuf::from("signals"),
-                    source,
-                })?;
-        }
+        signals.register_all().map_err(|source| Error::Io {
+            action: "listen for",
+            path: PathBuf::from("signals"),
+            source,
+        })?;
         Ok(signals)
+    }
+
+    fn register_all(&self) -> io::Result<()> {
+        let armed = Arc::new(AtomicBool::new(false));
+        self.register(SIGINT, &armed)?;
+        self.register(SIGTERM, &armed)?;
+        // A file over the limit (`ulimit -f`) is then a write that fails, and not the end of the process.
+        flag::register(SIGXFSZ, Arc::default()).map(drop)
     }
 
     /// The order matters: what ends the process looks at the flag before the same signal sets it.

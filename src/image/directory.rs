@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use super::fields::padded;
 use super::head::{Format, Head};
 use super::progress::{Meter, Phase, Progress, is_stop};
-use super::spool;
+use super::spool::{Failed, Spool};
 use crate::error::{Error, Result};
 
 /// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place in a tar: as GNU tar
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Result<File> {
     // Through a link, if it is given by one.
     let root = &root.join(".");
-    let mut out = spool::writer()?;
+    let mut out = Spool::new()?;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| {
@@ -66,7 +66,7 @@ pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Re
             if let Some(first) = first_names.get(&(metadata.dev(), metadata.ino())) {
                 head.set_kind(EntryType::Link);
                 head.set_link(first);
-                out.write_all(&head.to_bytes()).map_err(failed(path))?;
+                out.write_all(&head.to_bytes())?;
                 continue;
             }
             first_names.insert((metadata.dev(), metadata.ino()), name);
@@ -84,22 +84,26 @@ pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Re
         if metadata.is_file() {
             head.set_size(metadata.len());
         }
-        out.write_all(&head.to_bytes()).map_err(failed(path))?;
+        out.write_all(&head.to_bytes())?;
         if metadata.is_file() {
-            let copied = File::open(path)
-                .and_then(|f| io::copy(&mut meter.reader(f.take(metadata.len())), &mut out))
-                .map_err(failed(path))?;
+            let file = File::open(path).map_err(failed(path))?;
+            let copied =
+                out.copy(meter.reader(file.take(metadata.len())))
+                    .map_err(|why| match why {
+                        Failed::Reading(e) => failed(path)(e),
+                        Failed::Writing(error) => error,
+                    })?;
             if copied != metadata.len() {
                 return Err(failed(path)(io::Error::other(
                     "the file shrank while it was read",
                 )));
             }
             let pad = usize::try_from(padded(copied) - copied).expect("less than a block");
-            out.write_all(&[0; 512][..pad]).map_err(failed(path))?;
+            out.write_all(&[0; 512][..pad])?;
         }
     }
-    out.write_all(&[0; 1024]).map_err(failed(root))?;
-    out.into_inner().map_err(|e| failed(root)(e.into_error()))
+    out.write_all(&[0; 1024])?;
+    out.finish()
 }
 
 fn archive_name(relative: &Path, directory: bool) -> Vec<u8> {

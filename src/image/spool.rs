@@ -9,28 +9,72 @@ use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
 
-/// An unnamed file that vanishes with the process. `/var/tmp` where there is one and TMPDIR does not say otherwise, since
-/// `/tmp` is often memory.
-pub(crate) fn unnamed() -> Result<File> {
-    let directory = match std::env::var_os("TMPDIR") {
-        Some(dir) => PathBuf::from(dir),
-        None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
-        None => std::env::temp_dir(),
-    };
-    tempfile::tempfile_in(&directory)
-        .map_err(Error::io("create a temporary file in", directory.as_path()))
+/// An unnamed file that vanishes with the process, while it is written. It lies in `/var/tmp` where there is one and TMPDIR
+/// does not say otherwise, since `/tmp` is often memory.
+pub(crate) struct Spool {
+    out: BufWriter<File>,
+    folder: PathBuf,
 }
+
+/// Why a copy failed.
+pub(crate) enum Failed {
+    Reading(io::Error),
+    Writing(Error),
+}
+
+const BUFFER: usize = 256 << 10;
+
+impl Spool {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = match std::env::var_os("TMPDIR") {
+            Some(dir) => PathBuf::from(dir),
+            None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
+            None => std::env::temp_dir(),
+        };
+        let file = tempfile::tempfile_in(&folder)
+            .map_err(Error::io("create a temporary file in", folder.as_path()))?;
+        let out = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self { out, folder })
+    }
+
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out
+            .write_all(bytes)
+            .map_err(Error::io(WRITE, self.folder.as_path()))
+    }
+
+    /// Copies a stream to its end. How many bytes that were.
+    pub(crate) fn copy(&mut self, mut input: impl Read) -> Result<u64, Failed> {
+        let mut buffer = vec![0; BUFFER];
+        let mut copied = 0;
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(copied),
+                Ok(n) => {
+                    self.write_all(&buffer[..n]).map_err(Failed::Writing)?;
+                    copied += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Failed::Reading(e)),
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<File> {
+        self.out
+            .into_inner()
+            .map_err(|e| Error::io(WRITE, self.folder.as_path())(e.into_error()))
+    }
+}
+
+const WRITE: &str = "write a temporary file in";
 
 /// Copies a stream to a temporary file.
 pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Result<File> {
     copy(meter.reader(input)).map_err(|failed| match failed {
         Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
         Failed::Reading(e) if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
-        Failed::Reading(source) => Error::Io {
-            action: "read",
-            path: name.into(),
-            source,
-        },
+        Failed::Reading(e) => Error::io("read", Path::new(name))(e),
         Failed::Writing(error) => error,
     })
 }
@@ -47,34 +91,8 @@ pub(crate) fn spool_decoded(
     })
 }
 
-enum Failed {
-    Reading(io::Error),
-    Writing(Error),
-}
-
-fn copy(mut input: impl Read) -> Result<File, Failed> {
-    let mut out = unnamed().map_err(Failed::Writing)?;
-    let failed = |source| {
-        Failed::Writing(Error::Io {
-            action: "write",
-            path: "a temporary file".into(),
-            source,
-        })
-    };
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Failed::Reading(e)),
-        };
-        out.write_all(&buffer[..n]).map_err(failed)?;
-    }
-    Ok(out)
-}
-
-/// A buffered writer to an unnamed file.
-pub(crate) fn writer() -> Result<BufWriter<File>> {
-    Ok(BufWriter::with_capacity(256 << 10, unnamed()?))
+fn copy(input: impl Read) -> Result<File, Failed> {
+    let mut spool = Spool::new().map_err(Failed::Writing)?;
+    spool.copy(input)?;
+    spool.finish().map_err(Failed::Writing)
 }

@@ -188,6 +188,7 @@ tools! {
     XZ "xz" "xz-utils"
     BZIP2 "bzip2" "bzip2"
     GZIP "gzip" "gzip"
+    STRACE "strace" "strace"
     PIGZ "pigz" "pigz"
     BUSYBOX_STATIC "busybox" "busybox-static"
     // The packages busybox and busybox-static exclude each other; .ci/run unpacks the dynamic one under this name.

@@ -77,7 +77,7 @@ impl Ahead {
             let (sender, guesses) = sync_channel(1);
             let (used, back) = channel();
             let mut worker = Worker::new(file, lane)?;
-            thread::spawn(move || {
+            thread::Builder::new().spawn(move || {
                 let every = usize::try_from(deal.workers + 1).expect("a few workers");
                 let starts = (first..).step_by(every).map(|number| number * deal.chunk);
                 for start in starts.take_while(|start| *start < len) {
@@ -87,14 +87,15 @@ impl Ahead {
                         return;
                     }
                 }
-            });
-            Ok(Lane { guesses, used })
+            })?;
+            Ok::<_, io::Error>(Lane { guesses, used })
         };
         let firsts = (1..=deal.workers).take_while(|first| first * deal.chunk < len);
         Ok(Self {
             deal,
             next: 0,
-            lanes: (0..).zip(firsts).map(lane).collect::<io::Result<_>>()?,
+            // Where the system gives no more threads, what is left is decoded in order.
+            lanes: (0..).zip(firsts).map(lane).map_while(Result::ok).collect(),
             waiting: None,
         })
     }
