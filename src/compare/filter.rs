@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use globset::GlobMatcher;
 
 use super::{Difference, PathChange};
@@ -138,6 +138,11 @@ impl Filter {
             _ => !by_path || self.only.is_empty(),
         };
         path && (self.kinds.is_empty() || self.kinds.contains(kind.name()))
+    }
+
+    /// Whether there is any path of those that were asked for.
+    pub(super) fn finds_any(&self, mut names: impl Iterator<Item = BString>) -> bool {
+        self.only.is_empty() || names.any(|path| self.has_path(&path))
     }
 
     /// What was asked for, if not all.

@@ -282,6 +282,11 @@ impl Image {
         }
         paths.retain_mut(|change| options.filter.shows(change));
         notes.extend(options.filter.note());
+        let names = |side: &Side<'_>| side.rootfs.walk(Rootfs::ROOT).into_iter();
+        let names = names(&old).chain(names(&new)).map(|(path, _)| path);
+        if paths.is_empty() && !options.filter.finds_any(names) {
+            notes.push("neither image has any of the paths that were asked for".into());
+        }
         Ok(Comparison {
             surface: inventories[0].diff(&inventories[1]),
             inventories,
