@@ -49,6 +49,7 @@ Examples:
   casehard diff base-12.4.tar.zst ./rootfs --path /etc --exclude '*.pyc'
   casehard diff old.tar new.tar --kind set-id,capability,listener,member
   casehard diff old.tar new.tar --format diff > review.diff
+  casehard diff old.tar new.tar --report review.html --report review.md --report gained.sarif
 
 Order of entries, header formats, compression and times do not count.
 Exit codes: 0 the images are the same, 1 they differ, 3 one of them is damaged or unsafe.";
@@ -213,9 +214,13 @@ pub(crate) struct Diff {
     /// What to compare it with
     pub(crate) new: PathBuf,
 
-    /// How to write it: for a terminal, for git and patch, or for programs
-    #[arg(long, value_name = "FORMAT", default_value = "txt")]
-    pub(crate) format: DiffFormat,
+    /// Write it in this format to stdout [default: txt, unless there is a --report]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(crate) format: Option<&'static dyn Format>,
+
+    /// Write it to a file, in the format that the ending of its name says; may repeat; `-` is JSON on stdout
+    #[arg(long = "report", value_name = "FILE")]
+    pub(crate) reports: Vec<PathBuf>,
 
     /// Only these paths; `!GLOB` for none of these; may repeat. A glob without a slash matches last names, and what matches
     /// a directory matches what is in it
@@ -241,16 +246,6 @@ pub(crate) struct Diff {
     /// Raise or lower a limit on what an image may ask for; may repeat
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
     pub(crate) limits: Vec<(String, String)>,
-}
-
-/// A form in which `diff` writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
-pub(crate) enum DiffFormat {
-    // The words say it.
-    Txt,
-    Diff,
-    Json,
 }
 
 /// `casehard recipe …`.

@@ -1,7 +1,7 @@
 //! What the user sees: results on stdout, everything else on stderr.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -69,12 +69,27 @@ impl Console {
         Ok(())
     }
 
-    /// A report; escaped if it goes to a terminal and is not made for one, else as it is. All of it has to arrive.
-    pub(crate) fn data(&self, bytes: &[u8], for_terminals: bool) -> Result<()> {
-        if io::stdout().is_terminal() && !for_terminals {
-            stdout(printable_lines(bytes).as_bytes())
-        } else {
-            stdout(bytes)
+    /// A report; escaped if it goes to a terminal and is not made for one, else as it is. All of it has to arrive, but of what
+    /// is for terminals a reader may have seen enough.
+    pub(crate) fn stream(
+        &self,
+        for_terminals: bool,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<()> {
+        let stdout = io::stdout().lock();
+        let escaped = stdout.is_terminal() && !for_terminals;
+        let mut out = BufWriter::with_capacity(64 << 10, stdout);
+        let written = match escaped {
+            true => write(&mut Printable(&mut out)),
+            false => write(&mut out),
+        };
+        match written.and_then(|()| out.flush().map_err(failed)) {
+            Err(Error::Io { source, .. })
+                if for_terminals && source.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Ok(())
+            }
+            done => done,
         }
     }
 
@@ -112,6 +127,20 @@ impl Console {
     /// Nothing can be done where even stderr fails.
     fn stderr(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Spells out what a terminal would obey. Each write is whole lines.
+struct Printable<'o>(&'o mut dyn Write);
+
+impl Write for Printable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(printable_lines(bytes).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

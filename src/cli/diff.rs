@@ -1,13 +1,13 @@
 //! `casehard diff`.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
-use casehard::{CompareOptions, Comparison, Error, Image, Result};
+use casehard::report::of_name;
+use casehard::{CompareOptions, Error, Image, Result};
 
-use super::arguments::{Diff, DiffFormat, When};
+use super::arguments::{Diff, When};
 use super::console::Console;
-use super::printable::printable_lines;
+use super::outputs::Outputs;
 use super::progress::Progress;
 use super::signals::Signals;
 use super::{Exit, input};
@@ -20,6 +20,13 @@ pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result
     }
     let options = options(arguments)?;
     let limits = input::limits(&arguments.limits)?;
+    let format = match arguments.format {
+        None if arguments.reports.is_empty() && !console.is_quiet() => of_name(".txt"),
+        format => format,
+    };
+    let outputs = Outputs::of_reports(&arguments.reports, format)?;
+    let inputs = [arguments.old.as_path(), &arguments.new];
+    outputs.check(&inputs)?;
     let signals = Signals::listen()?;
     let progress = Progress::new(progress, &signals);
     let work = || {
@@ -33,7 +40,14 @@ pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result
         let (old, new) = (open(&arguments.old)?, open(&arguments.new)?);
         let comparison = old.compare_with(&new, &options)?;
         signals.check()?;
-        write(&comparison, arguments.format, console)?;
+        outputs.write_reports(
+            &|format, color, out| comparison.write(format, out, color),
+            None,
+            console,
+        )?;
+        if !outputs.take_stdout() {
+            console.summary(&format!("{}\n", comparison.counts()), true)?;
+        }
         Ok(match comparison.is_same() {
             true => Exit::Ok,
             false => Exit::Found,
@@ -62,46 +76,4 @@ fn options(arguments: &Diff) -> Result<CompareOptions> {
         options = options.kind(kind)?;
     }
     Ok(options)
-}
-
-fn write(comparison: &Comparison<'_>, format: DiffFormat, console: &Console) -> Result<()> {
-    let stdout = io::stdout().lock();
-    let terminal = stdout.is_terminal();
-    let mut out = BufWriter::with_capacity(64 << 10, stdout);
-    match format {
-        DiffFormat::Txt if console.is_quiet() => {}
-        DiffFormat::Txt => comparison.write_txt(&mut out, console.colors_stdout())?,
-        // These are bytes of the images, which a terminal would obey.
-        _ if terminal => {
-            let mut out = Printable(&mut out);
-            raw(comparison, format, &mut out)?;
-        }
-        _ => raw(comparison, format, &mut out)?,
-    }
-    out.flush().map_err(|source| Error::Io {
-        action: "write",
-        path: "-".into(),
-        source,
-    })
-}
-
-fn raw(comparison: &Comparison<'_>, format: DiffFormat, out: &mut dyn Write) -> Result<()> {
-    match format {
-        DiffFormat::Diff => comparison.write_diff(out),
-        _ => comparison.write_json(out),
-    }
-}
-
-/// Spells out what a terminal would obey. Each write is whole lines.
-struct Printable<'o>(&'o mut dyn Write);
-
-impl Write for Printable<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(printable_lines(bytes).as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }

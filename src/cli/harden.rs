@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
+use casehard::report::Format;
 use casehard::{Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, WriteOptions};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -91,14 +93,26 @@ fn plan(
         };
         // Of an image that is not written there is nothing to lock.
         let written = (!plan.failed()).then(|| after.to_lock());
-        outputs.write_reports(&plan, written, console)?;
+        let mut report = plan.report();
         let beyond = lock.map_or_else(Vec::new, |lock| after.beyond(&lock));
+        if let Some(path) = &arguments.locked {
+            report = report.lock(&path.display().to_string(), &beyond);
+        }
+        let render = |format: &dyn Format, color, out: &mut dyn Write| {
+            let bytes = format.render(&report.clone().color(color))?;
+            out.write_all(&bytes).map_err(|source| Error::Io {
+                action: "write",
+                path: "-".into(),
+                source,
+            })
+        };
+        outputs.write_reports(&render, written, console)?;
         let exit = match beyond.is_empty() {
             true => finish(&plan, &progress)?,
             false => Exit::Failed,
         };
         progress.clear();
-        console.summary(&plan.report().summary(), !outputs.take_stdout())?;
+        console.summary(&report.summary(), !outputs.take_stdout())?;
         console.diagnostics(&failures(&plan));
         if let Some(path) = arguments.locked.as_deref().filter(|_| !beyond.is_empty()) {
             console.problem_of(

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use casehard::report::{FORMATS, Format, of_name};
-use casehard::{Error, Plan, Result};
+use casehard::{Error, Result};
 use tempfile::NamedTempFile;
 
 use super::arguments::Reports;
@@ -41,6 +41,12 @@ impl Target {
     }
 }
 
+/// Writes what a command found out in a format, with colours or without.
+pub(crate) type RenderFormat<'r> = &'r dyn Fn(&dyn Format, bool, &mut dyn Write) -> Result<()>;
+
+/// Writes one of the outputs, with colours or without.
+type Render<'r> = Box<dyn Fn(bool, &mut dyn Write) -> Result<()> + 'r>;
+
 /// All that a command is to write.
 pub(crate) struct Outputs {
     image: Option<Target>,
@@ -51,18 +57,9 @@ pub(crate) struct Outputs {
 impl Outputs {
     /// Where the image goes, and the reports that were asked for.
     pub(crate) fn new(image: Option<&Path>, wanted: &Reports) -> Result<Self> {
-        let mut reports = Vec::new();
+        let mut reports = reports(&wanted.reports, wanted.format)?;
         if let Some(path) = &wanted.diff {
-            reports.push((named("diff"), Target::new(path)));
-        }
-        for path in &wanted.reports {
-            reports.push((format(path, wanted.format)?, Target::new(path)));
-        }
-        let on_stdout = |path: &PathBuf| Target::new(path) == Target::Stdout;
-        if let Some(format) = wanted.format
-            && !wanted.reports.iter().any(on_stdout)
-        {
-            reports.push((format, Target::Stdout));
+            reports.insert(0, (named("diff"), Target::new(path)));
         }
         let outputs = Self {
             image: image.map(Target::new),
@@ -79,6 +76,23 @@ impl Outputs {
             return Err(Error::Usage(
                 "stdout is a terminal, and an image is nothing to read there; pipe it on or name a file".into(),
             ));
+        }
+        Ok(outputs)
+    }
+
+    /// The reports on two images, one of them perhaps on stdout.
+    pub(crate) fn of_reports(
+        wanted: &[PathBuf],
+        on_stdout: Option<&'static dyn Format>,
+    ) -> Result<Self> {
+        let outputs = Self {
+            image: None,
+            reports: reports(wanted, on_stdout)?,
+            lock: None,
+        };
+        let on_stdout = outputs.targets().filter(|t| **t == Target::Stdout);
+        if on_stdout.count() > 1 {
+            return Err(Error::Usage("only one --report can be stdout".into()));
         }
         Ok(outputs)
     }
@@ -151,43 +165,49 @@ impl Outputs {
         self.lock.is_some()
     }
 
-    /// Writes diff and reports, and a lock if there is one to write. All are whole before any gets its name.
+    /// Writes diff and reports, and a lock if there is one to write. All files are whole before any gets its name. `render`
+    /// writes a format, with colours or without.
     pub(crate) fn write_reports(
         &self,
-        plan: &Plan<'_>,
+        render: RenderFormat<'_>,
         lock: Option<String>,
         console: &Console,
     ) -> Result<()> {
-        let mut rendered = Vec::new();
+        let mut wanted: Vec<(&Target, bool, Render<'_>)> = Vec::new();
         for (format, target) in &self.reports {
-            let color = *target == Target::Stdout && console.colors_stdout();
-            let bytes = format.render(&plan.report().color(color))?;
-            rendered.push((bytes, target, format.is_for_terminals()));
+            let write = move |color, out: &mut dyn Write| render(*format, color, out);
+            wanted.push((target, format.is_for_terminals(), Box::new(write)));
         }
         if let Some((lock, target)) = lock.zip(self.lock.as_ref()) {
-            rendered.push((lock.into_bytes(), target, true));
+            let write = move |_, out: &mut dyn Write| {
+                let written = out.write_all(lock.as_bytes());
+                written.map_err(|e| failed("write", Path::new("-"), e))
+            };
+            wanted.push((target, true, Box::new(write)));
         }
         let (mut staged, mut direct) = (Vec::new(), Vec::new());
-        for (bytes, target, for_terminals) in rendered {
+        for (target, for_terminals, write) in wanted {
             match target {
                 Target::File(path) if !is_special(path) => {
-                    staged.push((stage(path, &bytes)?, path.as_path()));
+                    staged.push((stage(path, &write)?, path.as_path()));
                 }
-                other => direct.push((for_terminals, other, bytes)),
+                other => direct.push((other, for_terminals, write)),
             }
         }
         for (file, path) in staged {
             file.persist(path)
                 .map_err(|e| failed("write", path, e.error))?;
         }
-        for (for_terminals, target, bytes) in direct {
+        for (target, for_terminals, write) in direct {
             match target {
-                Target::Stdout => console.data(&bytes, for_terminals)?,
-                Target::File(path) => File::options()
-                    .write(true)
-                    .open(path)
-                    .and_then(|mut file| file.write_all(&bytes))
-                    .map_err(|e| failed("write", path, e))?,
+                Target::Stdout => {
+                    console.stream(for_terminals, |out| write(console.colors_stdout(), out))?;
+                }
+                Target::File(path) => {
+                    let file = File::options().write(true).open(path);
+                    let mut file = file.map_err(|e| failed("write", path, e))?;
+                    write_into(&mut file, path, &write)?;
+                }
             }
         }
         Ok(())
@@ -220,18 +240,48 @@ fn named(name: &str) -> &'static dyn Format {
     format.expect("the table has it")
 }
 
+/// The reports by their names, and the one on stdout if no name asks for that.
+fn reports(
+    paths: &[PathBuf],
+    on_stdout: Option<&'static dyn Format>,
+) -> Result<Vec<(&'static dyn Format, Target)>> {
+    let mut reports = Vec::new();
+    for path in paths {
+        reports.push((format(path, on_stdout)?, Target::new(path)));
+    }
+    let named = reports.iter().any(|(_, target)| *target == Target::Stdout);
+    let more = on_stdout.filter(|_| !named);
+    reports.extend(more.map(|format| (format, Target::Stdout)));
+    Ok(reports)
+}
+
 /// A file beside its place, whole and on disk.
-fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+fn stage(path: &Path, write: &Render<'_>) -> Result<NamedTempFile> {
     let folder = folder(path);
     let mut file = tempfile::Builder::new()
         .prefix(".casehard-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .map_err(|e| failed("create a file in", folder, e))?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
+    write_into(file.as_file_mut(), path, write)?;
+    file.as_file()
+        .sync_all()
         .map_err(|e| failed("write", path, e))?;
     Ok(file)
+}
+
+/// Writes without colours. What writes does not know the file's name, so an error has it as `-`.
+fn write_into(file: &mut File, path: &Path, write: &Render<'_>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, file);
+    let written = write(false, &mut out).map_err(|error| match error {
+        Error::Io {
+            action,
+            path: unnamed,
+            source,
+        } if unnamed == Path::new("-") => failed(action, path, source),
+        other => other,
+    });
+    written.and_then(|()| out.flush().map_err(|e| failed("write", path, e)))
 }
 
 /// What tells whether two paths are one file.

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Comparison, Difference, PathChange, Side, walk};
 use crate::capability;
 use crate::error::Result;
-use crate::report::{hex, mode};
+use crate::report::{Data, hex, mode};
 use crate::rootfs::{Inode, InodeId, Meta};
 
 impl Comparison<'_> {
@@ -123,6 +123,13 @@ fn said(inode: &Inode, of: impl Fn(&Meta) -> String) -> BString {
     let said: BTreeSet<String> = inode.metas().map(of).collect();
     let said: Vec<String> = said.into_iter().collect();
     said.join(" or ").into()
+}
+
+/// Contents that cannot be shown as lines.
+pub(super) fn stored(data: &Data) -> String {
+    let sparse = if data.sparse { " stored, sparse" } else { "" };
+    let (len, sha256) = (data.len, hex(&data.sha256));
+    format!("{len} bytes{sparse}, sha256 {sha256}")
 }
 
 pub(super) fn capabilities(meta: &Meta) -> Option<String> {

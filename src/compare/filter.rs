@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use globset::GlobMatcher;
 
 use super::{Difference, PathChange};
 use crate::error::{Error, Result};
-use crate::inventory::{self, Kind};
+use crate::inventory::Kind;
 use crate::rootfs::glob::matcher;
 
 /// The names that [`CompareOptions::kind`](super::CompareOptions::kind) takes: those of [`Difference`] and of
@@ -131,13 +131,18 @@ impl Filter {
     }
 
     /// Whether a line of the attack surface is shown; by paths only those that are about one.
-    pub(super) fn shows_item(&self, change: &inventory::Change) -> bool {
+    pub(super) fn shows_item(&self, kind: Kind, name: &[u8]) -> bool {
         let by_path = !self.only.is_empty() || !self.but.is_empty();
-        let path = match change.kind {
-            Kind::SetId | Kind::Capability => self.has_path(&change.name),
+        let path = match kind {
+            Kind::SetId | Kind::Capability => self.has_path(name),
             _ => !by_path || self.only.is_empty(),
         };
-        path && (self.kinds.is_empty() || self.kinds.contains(change.kind.name()))
+        path && (self.kinds.is_empty() || self.kinds.contains(kind.name()))
+    }
+
+    /// Whether there is any path of those that were asked for.
+    pub(super) fn finds_any(&self, mut names: impl Iterator<Item = BString>) -> bool {
+        self.only.is_empty() || names.any(|path| self.has_path(&path))
     }
 
     /// What was asked for, if not all.

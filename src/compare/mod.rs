@@ -10,21 +10,24 @@ mod content;
 mod diff;
 mod facts;
 mod filter;
+mod folded;
 mod json;
 mod links;
 mod renames;
 mod strict;
 mod txt;
+mod view;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use bstr::BString;
 
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::inventory::{self, Inventory};
-use crate::report::Tree;
+use crate::report::{Format, Tree, write_html, write_markdown, write_sarif};
 use crate::rootfs::{InodeId, Rootfs};
 
 use filter::Filter;
@@ -119,6 +122,19 @@ pub struct PathChange {
     new: Option<InodeId>,
 }
 
+impl PathChange {
+    /// Whether nothing of it is about what the path is or holds.
+    fn is_plain(&self) -> bool {
+        let plain = [
+            Difference::Mode,
+            Difference::Owner,
+            Difference::Xattr,
+            Difference::Time,
+        ];
+        self.differences.iter().all(|d| plain.contains(d))
+    }
+}
+
 /// What to compare, and what of it to show.
 ///
 /// ```
@@ -177,6 +193,8 @@ pub struct Comparison<'a> {
     new: Side<'a>,
     paths: Vec<PathChange>,
     surface: Vec<inventory::Change>,
+    /// The older image's and the newer one's; empty where no path differs.
+    inventories: [Inventory; 2],
     notes: Vec<String>,
 }
 
@@ -250,23 +268,28 @@ impl Image {
     ) -> Result<Comparison<'a>> {
         let (old, new) = (Side::read(self)?, Side::read(newer)?);
         let mut paths = walk::changes(&old, &new)?;
-        let surface = if paths.is_empty() {
-            Vec::new()
-        } else {
-            let of = |side: &Side<'_>| Inventory::of_rootfs(side.image, &side.rootfs);
-            of(&old)?.diff(&of(&new)?)
-        };
+        let mut inventories = [Inventory::default(), Inventory::default()];
+        if !paths.is_empty() {
+            for (inventory, side) in inventories.iter_mut().zip([&old, &new]) {
+                *inventory = Inventory::of_rootfs(side.image, &side.rootfs)?;
+                inventory.retain(|kind, name| options.filter.shows_item(kind, name));
+            }
+        }
         renames::find(&old, &new, &mut paths)?;
         let mut notes = notes(&old, &new);
         if options.strict {
             strict::add(&old, &new, &mut paths);
         }
         paths.retain_mut(|change| options.filter.shows(change));
-        let surface = surface.into_iter();
-        let surface = surface.filter(|change| options.filter.shows_item(change));
         notes.extend(options.filter.note());
+        let names = |side: &Side<'_>| side.rootfs.walk(Rootfs::ROOT).into_iter();
+        let names = names(&old).chain(names(&new)).map(|(path, _)| path);
+        if paths.is_empty() && !options.filter.finds_any(names) {
+            notes.push("neither image has any of the paths that were asked for".into());
+        }
         Ok(Comparison {
-            surface: surface.collect(),
+            surface: inventories[0].diff(&inventories[1]),
+            inventories,
             old,
             new,
             paths,
@@ -294,6 +317,28 @@ impl Comparison<'_> {
     /// What cannot be known, or was left out.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Writes the comparison in one of the formats of reports. Only those for people are made in memory, and these leave out
+    /// what would fill it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where an image cannot be read, or `out`, named `-`, cannot be written, and [`Error::Usage`] for a format
+    /// that is not one of [`FORMATS`](crate::report::FORMATS).
+    pub fn write(&self, format: &dyn Format, out: &mut dyn Write, color: bool) -> Result<()> {
+        let text = match format.name() {
+            "txt" => return self.write_txt(out, color),
+            "diff" => return self.write_diff(out),
+            "json" => return self.write_json(out),
+            "md" => write_markdown(&self.view()?),
+            "html" => write_html(&self.view()?),
+            "sarif" => write_sarif(self.new.name(), &self.surface),
+            other => {
+                let message = format!("a comparison cannot be written as {other:?}");
+                return Err(Error::Usage(message));
+            }
+        };
+        out.write_all(text.as_bytes()).map_err(self.failed())
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> Error {

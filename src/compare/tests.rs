@@ -1,5 +1,7 @@
 //! Comparisons of small images, as text.
 
+mod formats;
+
 use super::*;
 use crate::rules::harness::open;
 
@@ -374,7 +376,9 @@ proptest::proptest! {
         for color in [false, true] {
             comparison.write_txt(&mut Vec::new(), color).unwrap();
         }
-        comparison.write_diff(&mut Vec::new()).unwrap();
+        for format in crate::report::FORMATS {
+            comparison.write(format, &mut Vec::new(), false).unwrap();
+        }
         let mut json = Vec::new();
         comparison.write_json(&mut json).unwrap();
         serde_json::from_slice::<serde_json::Value>(&json).unwrap();

@@ -3,17 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use bstr::{BStr, BString, ByteSlice};
+use bstr::BString;
 
+use super::facts::stored;
+use super::folded::Folded;
 use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
 use crate::inventory::{self, Kind};
-use crate::report::{
-    Data, Hunk, Sign, State, escape, escape_line, hex, misleads, pair, text_hunks,
-};
+use crate::report::{Data, Hunk, Sign, State, escape, escape_line, misleads, pair, text_hunks};
 
-/// A directory that came or went with more than these below it is one line.
-const LISTED: usize = 5;
 /// Paths of which just the same is to be said are counted, if there are more than these.
 const REPEATED: usize = 5;
 /// The lines of a file that are shown.
@@ -184,12 +182,7 @@ impl Comparison<'_> {
         }
         for (ink, sign, data) in [(Ink::Lost, '-', data(&old)), (Ink::Gained, '+', data(&new))] {
             if let Some(data) = data {
-                let sparse = if data.sparse { " stored, sparse" } else { "" };
-                let line = format!(
-                    "      {sign} {} bytes{sparse}, sha256 {}",
-                    data.len,
-                    hex(&data.sha256)
-                );
+                let line = format!("      {sign} {}", stored(data));
                 page.line(ink, line, self)?;
             }
         }
@@ -254,78 +247,7 @@ impl Comparison<'_> {
 
 /// What is said of a path, if it may be said of many at once: nothing of it names the path or gives it power.
 fn key(change: &PathChange, facts: &[BString]) -> Option<Vec<BString>> {
-    let plain = [
-        Difference::Mode,
-        Difference::Owner,
-        Difference::Xattr,
-        Difference::Time,
-    ];
-    let all = change.differences.iter().all(|d| plain.contains(d));
-    all.then(|| facts.to_vec())
-}
-
-/// Which directories that came or went stand for what is below them.
-struct Folded<'c> {
-    /// The paths that came and those that went.
-    sets: [BTreeSet<&'c BStr>; 2],
-    /// How many paths are below those of them that are not below others.
-    below: BTreeMap<(usize, &'c BStr), usize>,
-}
-
-impl<'c> Folded<'c> {
-    fn of(comparison: &'c Comparison<'_>) -> Self {
-        let mut folded = Self {
-            sets: <_>::default(),
-            below: BTreeMap::new(),
-        };
-        for change in &comparison.paths {
-            if let Some(side) = side(change) {
-                folded.sets[side].insert(change.path.as_bstr());
-            }
-        }
-        for change in &comparison.paths {
-            if let Some(side) = side(change)
-                && let Some(top) = folded.top(side, change.path.as_bstr())
-            {
-                *folded.below.entry((side, top)).or_default() += 1;
-            }
-        }
-        folded
-    }
-
-    /// The highest directory above a path that came or went with it.
-    fn top(&self, side: usize, path: &'c BStr) -> Option<&'c BStr> {
-        let mut found = None;
-        let mut at = path;
-        while let Some((above, _)) = at.rsplit_once_str("/") {
-            let above = above.as_bstr();
-            if !self.sets[side].contains(above) {
-                break;
-            }
-            (found, at) = (Some(above), above);
-        }
-        found
-    }
-
-    fn hides(&self, change: &'c PathChange) -> bool {
-        side(change).is_some_and(|side| {
-            let top = self.top(side, change.path.as_bstr());
-            top.is_some_and(|top| self.below[&(side, top)] > LISTED)
-        })
-    }
-
-    fn below(&self, change: &'c PathChange) -> Option<usize> {
-        let count = self.below.get(&(side(change)?, change.path.as_bstr()));
-        count.copied().filter(|count| *count > LISTED)
-    }
-}
-
-fn side(change: &PathChange) -> Option<usize> {
-    match (change.old, change.new) {
-        (None, _) => Some(0),
-        (_, None) => Some(1),
-        _ => None,
-    }
+    change.is_plain().then(|| facts.to_vec())
 }
 
 fn sign(change: &PathChange) -> (char, Ink) {

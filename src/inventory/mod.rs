@@ -167,6 +167,11 @@ impl Inventory {
         }
     }
 
+    /// Only the lines of which `keep`, given kind and name, says so.
+    pub(crate) fn retain(&mut self, keep: impl Fn(Kind, &[u8]) -> bool) {
+        self.items.retain(|item| keep(item.kind, &item.name));
+    }
+
     /// What another one has and has not, in the order of kinds and names.
     pub fn diff(&self, newer: &Self) -> Vec<Change> {
         let mut found: BTreeMap<(Kind, &BString), Change> = BTreeMap::new();
@@ -187,7 +192,7 @@ impl Inventory {
     #[must_use]
     pub fn beyond(&self, lock: &Self) -> Vec<Change> {
         let mut changes = lock.privileges().diff(&self.privileges());
-        changes.retain(|change| !change.gained.is_empty());
+        changes.retain(Change::is_privilege_gained);
         changes
     }
 
@@ -234,6 +239,11 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    /// Whether someone has a privilege by it that was not there before.
+    pub fn is_privilege_gained(&self) -> bool {
+        self.kind.is_privilege() && !self.gained.is_empty()
+    }
+
     fn new(kind: Kind, name: BString) -> Self {
         let (lost, gained) = Default::default();
         Self {

@@ -41,7 +41,7 @@ pub(super) fn facts(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Vec<BSt
 }
 
 /// Whether either content has characters that make it look other than it is.
-pub(super) fn misleads(old: Option<&State<'_>>, new: Option<&State<'_>>) -> bool {
+pub(crate) fn misleads(old: Option<&State<'_>>, new: Option<&State<'_>>) -> bool {
     let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
     let sides = [old, new].into_iter().flatten();
     let mut texts = sides.filter_map(|state| state.data.as_ref()?.text.as_deref());

@@ -64,6 +64,15 @@ impl Report<'_> {
         out.comment(format!("image   {}", self.image_name()));
         out.comment(format!("recipe  {}", self.plan.recipe.name()));
         out.comment(self.counts());
+        if let Some(lock) = &self.lock
+            && !lock.beyond.is_empty()
+        {
+            out.comment("");
+            out.comment(format!("not in {}:", lock.name));
+            for change in &lock.beyond {
+                out.comment(format!("  {change}"));
+            }
+        }
         out.comment("");
         let rules: Vec<_> = self.rules().iter().collect();
         for (rule, line) in rules.iter().zip(self.aligned(&rules)) {

@@ -15,6 +15,7 @@ use super::text::spans;
 use super::view::{File, Hunk, Line, Rule, Surface, Tone, View};
 use super::{Format, Report};
 use crate::error::Result;
+use crate::inventory::Kind;
 
 /// The page as a format.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
 /// Writes a view.
-fn write(view: &View) -> String {
+pub(crate) fn write(view: &View) -> String {
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
         policy: format!(
@@ -98,7 +99,7 @@ impl Page<'_> {
     /// What is counted at the top: a number, what it counts, and whether it wants a look.
     fn numbers(&self) -> Vec<(usize, &'static str, &'static str)> {
         let view = self.view;
-        let paths = view.files.iter().map(|file| 1 + file.twins.len()).sum();
+        let paths = view.paths;
         let either = |count, one, many| if count == 1 { one } else { many };
         let mut numbers: Vec<_> = view
             .outcomes()
@@ -114,12 +115,33 @@ impl Page<'_> {
                 (count, either(count, one, many), tone)
             })
             .collect();
+        let beyond = view.beyond.len();
+        if beyond > 0 {
+            let what = either(
+                beyond,
+                "privilege not in the lock",
+                "privileges not in the lock",
+            );
+            numbers.push((beyond, what, "bad"));
+        }
         numbers.push((
             paths,
             either(paths, "path changes", "paths change"),
             "plain",
         ));
-        if !view.rules.is_empty() {
+        if view.rules.is_empty() {
+            let privileges = view.surface.iter().filter(|part| part.kind.is_privilege());
+            let counts = privileges.map(|part| (part.gained.len(), part.lost.len()));
+            let (gained, lost) = counts.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+            let tone = if gained == 0 { "plain" } else { "warn" };
+            let what = either(gained, "privilege came", "privileges came");
+            numbers.push((gained, what, tone));
+            numbers.push((
+                lost,
+                either(lost, "privilege went", "privileges went"),
+                "plain",
+            ));
+        } else {
             let open = view.residuals.len();
             let tone = if open == 0 { "plain" } else { "warn" };
             numbers.push((
@@ -181,6 +203,12 @@ fn widths(part: &Surface) -> (usize, usize) {
         }
     };
     (width(part.before), width(part.after))
+}
+
+/// Whether there is more to attack than before. More masked units are none, and neither is a package by itself.
+fn grows(part: &Surface) -> bool {
+    let counts = !matches!(part.kind, Kind::Masked | Kind::Package);
+    counts && part.after > part.before
 }
 
 /// What became of a part of the attack surface, in words.

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::bytes::Bytes;
 use super::state::State;
-use super::text::hex;
+use super::text::{escape, hex};
 use super::view::Surface;
-use super::{FileChange, Format, Report, json_text};
+use super::{FileChange, Format, Lock, Report, json_text};
 use crate::capability;
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::Result;
@@ -27,7 +27,7 @@ impl Format for Json {
     }
 
     fn about(&self) -> &'static str {
-        "for programs, as docs/report.schema.json says"
+        "for programs, with a schema in docs/"
     }
 
     fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
@@ -49,6 +49,8 @@ struct Document<'a> {
     residuals: Vec<ResidualView<'a>>,
     surface: Vec<SurfaceView>,
     waivers: Vec<WaiverView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock: Option<LockView<'a>>,
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<Bytes>,
@@ -190,6 +192,20 @@ struct WaiverView<'a> {
     line: usize,
 }
 
+#[derive(Serialize)]
+struct LockView<'a> {
+    name: &'a str,
+    beyond: Vec<PrivilegeView>,
+}
+
+#[derive(Serialize)]
+struct PrivilegeView {
+    kind: &'static str,
+    name: String,
+    lost: Vec<String>,
+    gained: Vec<String>,
+}
+
 impl Report<'_> {
     /// The report for programs, as JSON. `docs/report.schema.json` describes it.
     ///
@@ -228,6 +244,7 @@ impl Report<'_> {
             residuals: plan.residuals.iter().map(ResidualView::from).collect(),
             surface: self.surface()?.into_iter().map(SurfaceView::from).collect(),
             waivers: plan.waivers.iter().map(WaiverView::from).collect(),
+            lock: self.lock.as_ref().map(LockView::from),
             notes: &plan.notes,
             output: self.output.as_deref().map(Bytes::of_file).transpose()?,
         };
@@ -350,6 +367,22 @@ impl From<Surface> for SurfaceView {
             after: part.after,
             lost: part.lost,
             gained: part.gained,
+        }
+    }
+}
+
+impl<'a> From<&'a Lock> for LockView<'a> {
+    fn from(lock: &'a Lock) -> Self {
+        let texts = |details: &[BString]| details.iter().map(escape).collect();
+        let beyond = lock.beyond.iter().map(|change| PrivilegeView {
+            kind: change.kind.name(),
+            name: escape(&change.name),
+            lost: texts(&change.lost),
+            gained: texts(&change.gained),
+        });
+        Self {
+            name: &lock.name,
+            beyond: beyond.collect(),
         }
     }
 }

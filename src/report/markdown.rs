@@ -43,7 +43,7 @@ const CLIP: usize = 400;
 const LINES: usize = 400;
 
 /// Writes a view.
-fn write(view: &View) -> String {
+pub(crate) fn write(view: &View) -> String {
     let head = head(view);
     let mut sections = sections(view);
     let closing: usize = sections
@@ -99,8 +99,10 @@ fn head(view: &View) -> String {
     if !view.waivers.is_empty() {
         out.push_str(&format!("| waivers | {} |\n", view.waivers.len()));
     }
-    let paths: usize = view.files.iter().map(|file| 1 + file.twins.len()).sum();
-    out.push_str(&format!("| paths | {paths} |\n"));
+    if !view.beyond.is_empty() {
+        out.push_str(&format!("| not in the lock | {} |\n", view.beyond.len()));
+    }
+    out.push_str(&format!("| paths | {} |\n", view.paths));
     out
 }
 
@@ -132,6 +134,15 @@ fn sections(view: &View) -> Vec<Section> {
         rules.map(rule).collect()
     };
     const RULES: &str = "| outcome | rule | why |\n|---|---|---|\n";
+    let beyond = section(
+        0,
+        "Privileges that the lock does not have",
+        "",
+        view.beyond
+            .iter()
+            .map(|line| format!("- {}\n", code(line)))
+            .collect(),
+    );
     let failed = section(
         0,
         "Rules that failed",
@@ -146,10 +157,17 @@ fn sections(view: &View) -> Vec<Section> {
     );
     let surface = section(
         2,
-        "Attack surface",
+        view.surface_title,
         "| what | before | after |\n|---|--:|--:|\n",
         view.surface.iter().map(surface).collect(),
     );
+    let lines_of = |of: fn(&Surface) -> &Vec<String>| -> Vec<String> {
+        let lines = |part| of(part).iter().map(move |line| surface_line(part, line));
+        view.surface.iter().flat_map(lines).collect()
+    };
+    const SURFACE: &str = "| what | which |\n|---|---|\n";
+    let gained = section(2, "What came", SURFACE, lines_of(|part| &part.gained));
+    let lost = section(2, "What went", SURFACE, lines_of(|part| &part.lost));
     let waivers = section(
         3,
         "Waivers",
@@ -167,7 +185,11 @@ fn sections(view: &View) -> Vec<Section> {
     let paths = section(
         6,
         "Paths",
-        "| path | what | rules |\n|---|---|---|\n",
+        if view.rules.is_empty() {
+            "| path | what |\n|---|---|\n"
+        } else {
+            "| path | what | rules |\n|---|---|---|\n"
+        },
         view.files.iter().map(|file| path(view, file)).collect(),
     );
     let with_lines = view.files.iter().filter(|file| !file.hunks.is_empty());
@@ -175,6 +197,10 @@ fn sections(view: &View) -> Vec<Section> {
     let notes = view.notes.iter().map(|note| format!("- {}\n", prose(note)));
     let notes = section(8, "Notes", "", notes.collect());
     [
+        Section {
+            open: true,
+            ..beyond
+        },
         Section {
             open: true,
             ..failed
@@ -185,9 +211,14 @@ fn sections(view: &View) -> Vec<Section> {
             open: true,
             ..surface
         },
+        Section {
+            open: true,
+            ..gained
+        },
+        lost,
         changed,
-        paths,
         notes,
+        paths,
         lines,
         quiet,
     ]
@@ -289,6 +320,10 @@ fn surface(part: &Surface) -> String {
     )
 }
 
+fn surface_line(part: &Surface, line: &str) -> String {
+    format!("| {} | {} |\n", text(part.kind.title()), code(line))
+}
+
 fn path(view: &View, file: &File) -> String {
     let rules: Vec<String> = file
         .rules
@@ -299,11 +334,15 @@ fn path(view: &View, file: &File) -> String {
         0 => String::new(),
         count => format!(" and {}", plural(count, "other name")),
     };
+    let rules = if view.rules.is_empty() {
+        String::new()
+    } else {
+        format!(" {} |", rules.join("<br>"))
+    };
     format!(
-        "| {}{twins} | {} | {} |\n",
+        "| {}{twins} | {} |{rules}\n",
         code(&file.name.path),
-        text(&file.brief),
-        rules.join("<br>")
+        text(&file.brief)
     )
 }
 

@@ -19,7 +19,7 @@ mod sarif;
 mod state;
 mod text;
 mod txt;
-mod view;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod fixture;
@@ -32,13 +32,18 @@ use std::path::PathBuf;
 use bstr::{BString, ByteVec as _};
 
 use crate::edit::{Outcome, Residual};
+use crate::inventory;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::rootfs::InodeId;
 
 pub use format::{FORMATS, Format, of_name};
 
+pub(crate) use describe::misleads as either_misleads;
 pub(crate) use diff::{comments, path_diff, rename_diff};
+pub(crate) use html::write as write_html;
 pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
+pub(crate) use markdown::write as write_markdown;
+pub(crate) use sarif::gained as write_sarif;
 pub(crate) use state::{Data, State, Tree, pair};
 pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 
@@ -53,16 +58,24 @@ pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Report<'a> {
     plan: &'a Plan<'a>,
     files: Vec<FileChange>,
     output: Option<PathBuf>,
     color: bool,
+    lock: Option<Lock>,
+}
+
+/// What the hardened image was compared with, and what it would give beyond that.
+#[derive(Clone, Debug)]
+struct Lock {
+    name: String,
+    beyond: Vec<inventory::Change>,
 }
 
 /// A name that does not stand for the same as before.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct FileChange {
     path: BString,
     /// The rules that touched it, in order.
@@ -90,6 +103,7 @@ impl Plan<'_> {
             files,
             output: None,
             color: false,
+            lock: None,
         }
     }
 
@@ -107,6 +121,17 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output = Some(path.into());
+        self
+    }
+
+    /// The lock that the image was compared with, by its name, and what [`Inventory::beyond`](inventory::Inventory::beyond)
+    /// found. Each of these privileges is a failure in the report.
+    #[must_use]
+    pub fn lock(mut self, name: &str, beyond: &[inventory::Change]) -> Self {
+        self.lock = Some(Lock {
+            name: name.rsplit('/').next().unwrap_or(name).to_owned(),
+            beyond: beyond.to_vec(),
+        });
         self
     }
 
@@ -136,6 +161,10 @@ impl<'a> Report<'a> {
         out.push_str(&self.counts());
         out.push('\n');
         out
+    }
+
+    fn beyond_lock(&self) -> &[inventory::Change] {
+        self.lock.as_ref().map_or(&[], |lock| &lock.beyond)
     }
 
     /// A residual on a line, not escaped: its place, what stays open, and the rule.

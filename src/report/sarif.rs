@@ -1,5 +1,5 @@
-//! The report for code scanning, as SARIF 2.1.0: what stays open, what failed and what is waived, each a result whose rule has
-//! a help text. Only the properties that casehard writes are modelled.
+//! The report for code scanning, as SARIF 2.1.0: what stays open, what failed, what is waived, and each privilege that a lock or
+//! an older image does not have, each a result whose rule has a help text. Only the properties that casehard writes are modelled.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use super::view::anchor;
 use super::{Format, Report, json_text};
 use crate::edit::Outcome;
 use crate::error::{Result, Span};
+use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
 use crate::recipe::Recipe;
 
@@ -150,6 +151,8 @@ enum Topic {
     Waived,
     Unused,
     Expired,
+    Beyond,
+    Gained,
 }
 
 impl Topic {
@@ -160,13 +163,15 @@ impl Topic {
             Self::Waived => "waived",
             Self::Unused => "waiver-unused",
             Self::Expired => "waiver-expired",
+            Self::Beyond => "not-in-lock",
+            Self::Gained => "gained",
         }
     }
 
     fn level(self) -> &'static str {
         match self {
-            Self::Failed | Self::Expired => "error",
-            Self::Open => "warning",
+            Self::Failed | Self::Expired | Self::Beyond => "error",
+            Self::Open | Self::Gained => "warning",
             Self::Waived | Self::Unused => "note",
         }
     }
@@ -189,11 +194,25 @@ impl Topic {
             Self::Expired => {
                 "The waiver's last day has passed, and a rule still needs it. Renew it with a new day, or delete it."
             }
+            Self::Beyond => {
+                "The hardened image would give a privilege that the lock does not have, so it is not written. Close it by a rule, or write the lock anew with --lock."
+            }
+            Self::Gained => {
+                "The newer image gives a privilege that the older one did not. Find out what brought it; a recipe can take it away."
+            }
         }
     }
 }
 
 const IMAGE: &str = "IMAGE";
+
+/// The privileges that an image gained, for code scanning.
+pub(crate) fn gained(image: &str, changes: &[Change]) -> String {
+    let mut results = Results::default();
+    let gained = changes.iter().filter(|change| change.is_privilege_gained());
+    gained.for_each(|change| results.privilege(Topic::Gained, image, change));
+    json_text::write(&results.log(image))
+}
 
 fn log(report: &Report<'_>) -> Log {
     let mut results = Results::default();
@@ -212,20 +231,11 @@ fn log(report: &Report<'_>) -> Log {
         let rule = residual.rule.map(|rule| &report.rules()[rule].section);
         let place = match (&residual.path, rule) {
             (Some(path), _) => Place {
-                artifact_location: Artifact {
-                    uri: uri(path.strip_prefix(b"/").unwrap_or(path)),
-                    uri_base_id: Some(IMAGE),
-                },
                 region: residual.line.map(|start_line| Region { start_line }),
+                ..place_within(path)
             },
             (None, Some(rule)) => recipe_place(&rule.at),
-            (None, None) => Place {
-                artifact_location: Artifact {
-                    uri: uri(report.image_name().as_bytes()),
-                    uri_base_id: None,
-                },
-                region: None,
-            },
+            (None, None) => image_place(report.image_name()),
         };
         let kind = rule.map_or("Image", |rule| rule.kind);
         let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
@@ -239,31 +249,10 @@ fn log(report: &Report<'_>) -> Log {
     for waiver in &report.plan.waivers {
         results.waiver(waiver);
     }
-    let version = env!("CARGO_PKG_VERSION");
-    Log {
-        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool {
-                driver: Driver {
-                    name: env!("CARGO_PKG_NAME"),
-                    version,
-                    semantic_version: version,
-                    rules: results.rules,
-                },
-            },
-            original_uri_base_ids: BTreeMap::from([(
-                IMAGE,
-                Described {
-                    description: Text {
-                        text: format!("the root of {}", message(report.image_name())),
-                    },
-                },
-            )]),
-            column_kind: "unicodeCodePoints",
-            results: results.findings,
-        }],
+    for change in report.beyond_lock() {
+        results.privilege(Topic::Beyond, report.image_name(), change);
     }
+    results.log(report.image_name())
 }
 
 /// Findings, and the rules that they name, each once.
@@ -274,6 +263,34 @@ struct Results {
 }
 
 impl Results {
+    fn log(self, image: &str) -> Log {
+        let version = env!("CARGO_PKG_VERSION");
+        Log {
+            schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+            version: "2.1.0",
+            runs: [Run {
+                tool: Tool {
+                    driver: Driver {
+                        name: env!("CARGO_PKG_NAME"),
+                        version,
+                        semantic_version: version,
+                        rules: self.rules,
+                    },
+                },
+                original_uri_base_ids: BTreeMap::from([(
+                    IMAGE,
+                    Described {
+                        description: Text {
+                            text: format!("the root of {}", message(image)),
+                        },
+                    },
+                )]),
+                column_kind: "unicodeCodePoints",
+                results: self.findings,
+            }],
+        }
+    }
+
     fn add(&mut self, topic: Topic, kind: &str, text: &str, place: Place) {
         let id = format!("{kind}/{}", topic.name());
         let known = self.rules.iter().position(|rule| rule.id == id);
@@ -295,6 +312,14 @@ impl Results {
             partial_fingerprints: BTreeMap::from([("casehard/v1", hex(&Sha256::digest(print)))]),
             suppressions: Vec::new(),
         });
+    }
+
+    /// A privilege that is new. What it is about is a file nearly always, or a file has the line that grants it.
+    fn privilege(&mut self, topic: Topic, image: &str, change: &Change) {
+        let mut texts = [&change.name].into_iter().chain(&change.gained);
+        let path = texts.find(|text| text.starts_with(b"/"));
+        let place = path.map_or_else(|| image_place(image), |path| place_within(path));
+        self.add(topic, change.kind.name(), &change.to_string(), place);
     }
 
     fn waiver(&mut self, result: &WaiverResult) {
@@ -325,9 +350,14 @@ impl Results {
 fn descriptor(id: &str, topic: Topic, kind: &str) -> Descriptor {
     let kinds = Recipe::kinds();
     let schema = kinds.iter().find(|schema| schema.kind == kind);
-    let summary = schema.map_or("what concerns the image as a whole", |schema| {
-        schema.summary
-    });
+    let privilege = inventory::Kind::ALL
+        .into_iter()
+        .find(|one| one.name() == kind);
+    let summary = match (schema, privilege) {
+        (Some(schema), _) => schema.summary,
+        (None, Some(privilege)) => privilege.title(),
+        (None, None) => "what concerns the image as a whole",
+    };
     let about = schema.map_or(String::new(), |schema| {
         format!("\n\n{}: {}", schema.usage(), schema.about.trim())
     });
@@ -359,6 +389,28 @@ fn recipe_place(at: &Span) -> Place {
         region: Some(Region {
             start_line: at.line(),
         }),
+    }
+}
+
+/// A file of the image.
+fn place_within(path: &[u8]) -> Place {
+    Place {
+        artifact_location: Artifact {
+            uri: uri(path.strip_prefix(b"/").unwrap_or(path)),
+            uri_base_id: Some(IMAGE),
+        },
+        region: None,
+    }
+}
+
+/// The image as a whole.
+fn image_place(name: &str) -> Place {
+    Place {
+        artifact_location: Artifact {
+            uri: uri(name.as_bytes()),
+            uri_base_id: None,
+        },
+        region: None,
     }
 }
 

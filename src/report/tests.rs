@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::fixture::{Fixture, TEXTS, Tar, fixture, harden, open, texts_and_links};
 use super::text::hex;
 use crate::edit::{Outcome, small_content};
+use crate::inventory::{Change, Inventory};
 use crate::plan::Plan;
 use crate::rootfs::{Node, Rootfs};
 
@@ -194,6 +195,18 @@ fn schema() -> serde_json::Value {
     serde_json::from_str(include_str!("../../docs/report.schema.json")).unwrap()
 }
 
+/// What an image gives that a lock does not have.
+fn beyond() -> Vec<Change> {
+    let parse = |lines: &str| {
+        let text = format!("# casehard lock 1\n{lines}");
+        Inventory::parse("site.lock", text.as_bytes()).unwrap()
+    };
+    let found =
+        "set-id\t/usr/bin/su\t4755 0:0\nmember\tcore\twheel\nset-id\t/usr/bin/\\x1b\t6755 0:0\n";
+    let lock = "set-id\t/usr/bin/su\t0755 0:0\n";
+    parse(found).beyond(&parse(lock))
+}
+
 #[test]
 fn json_is_as_the_schema_says() {
     let schema = schema();
@@ -205,6 +218,7 @@ fn json_is_as_the_schema_says() {
     let idle = Fixture::new(Tar::new(), "");
     for text in [
         plan.report().output(written.path()).to_json(),
+        plan.report().lock("site.lock", &beyond()).to_json(),
         idle.plan(harden).report().to_json(),
     ] {
         let report: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
@@ -252,6 +266,7 @@ fn every_field_of_the_schema_occurs() {
         .plan(harden)
         .report()
         .output(written.path())
+        .lock("site.lock", &beyond())
         .to_json();
     let report: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
     let (mut promised, mut written) = (BTreeSet::new(), BTreeSet::new());

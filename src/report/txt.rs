@@ -40,6 +40,12 @@ fn write(view: &View, color: bool) -> String {
         color,
     };
     out.head(view);
+    out.list(
+        "not in the lock",
+        view.beyond
+            .iter()
+            .map(|line| (Ink::Red, "failed", line.clone())),
+    );
     out.rules(view);
     out.list(
         "what stays open",
@@ -58,7 +64,7 @@ fn write(view: &View, color: bool) -> String {
             .map(|note| (Ink::Plain, "note", note.clone())),
     );
     out.surface(view);
-    out.stat(&view.files);
+    out.stat(view);
     for file in view.files.iter().filter(|file| !file.hunks.is_empty()) {
         out.lines(view, file);
     }
@@ -184,11 +190,12 @@ impl Page {
     }
 
     /// A path on a line, with how many lines came and went or what else became of it.
-    fn stat(&mut self, files: &[File]) {
+    fn stat(&mut self, view: &View) {
         /// Git's own width for names in a terminal of 80 columns, about.
         const WIDEST: usize = 56;
         /// How many signs the file with most changed lines has.
         const SIGNS: usize = 20;
+        let files = &view.files;
         if files.is_empty() {
             return;
         }
@@ -209,7 +216,7 @@ impl Page {
             let path = match file.kind {
                 Kind::Added => self.ink(Ink::Green, &path),
                 Kind::Removed => self.ink(Ink::Red, &path),
-                Kind::Changed => path,
+                Kind::Renamed | Kind::Changed => path,
             };
             let (added, removed) = file.lines();
             let scale = |count: usize| match count {
@@ -230,10 +237,9 @@ impl Page {
             .iter()
             .map(File::lines)
             .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        let paths: usize = files.iter().map(|file| 1 + file.twins.len()).sum();
         self.line(&format!(
             "  {}, {} added, {} removed",
-            plural(paths, "path"),
+            plural(view.paths, "path"),
             plural(added, "line"),
             plural(removed, "line")
         ));

@@ -1,7 +1,7 @@
 //! What the formats for people show, whatever it was found out from: a plan, or a comparison of two images.
 //!
 //! **Invariant: every text in a [`View`] prints.** Control characters, and those that reorder text, are spelled out when it is
-//! made, so a format has only its own syntax to mind. `plan` makes the view of a plan.
+//! made, so a format has only its own syntax to mind. `plan` makes the view of a plan, `crate::compare` that of a comparison.
 
 mod plan;
 
@@ -19,136 +19,143 @@ use super::text::{escape, escape_line};
 use super::{describe, hunks};
 
 /// All that there is to show.
-pub(super) struct View {
-    pub(super) verdict: Verdict,
+pub(crate) struct View {
+    pub(crate) verdict: Verdict,
     /// What was looked at: `image`, `recipe`.
-    pub(super) subject: Vec<(&'static str, String)>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) residuals: Vec<Open>,
-    pub(super) waivers: Vec<Waiver>,
-    pub(super) notes: Vec<String>,
-    pub(super) surface: Vec<Surface>,
-    pub(super) files: Vec<File>,
+    pub(crate) subject: Vec<(&'static str, String)>,
+    /// Privileges that a lock does not have.
+    pub(crate) beyond: Vec<String>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) residuals: Vec<Open>,
+    pub(crate) waivers: Vec<Waiver>,
+    pub(crate) notes: Vec<String>,
+    /// What the parts of the attack surface are called together.
+    pub(crate) surface_title: &'static str,
+    pub(crate) surface: Vec<Surface>,
+    /// How many paths do not stand for the same as before; not all of them need to be in `files`.
+    pub(crate) paths: usize,
+    pub(crate) files: Vec<File>,
 }
 
 /// What it comes to.
-pub(super) struct Verdict {
-    pub(super) tone: Tone,
+pub(crate) struct Verdict {
+    pub(crate) tone: Tone,
     /// In two or three words.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// In a sentence.
-    pub(super) sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// Whether there is something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Good,
     Changes,
     Bad,
 }
 
 /// A rule and what it came to.
-pub(super) struct Rule {
-    pub(super) label: String,
+pub(crate) struct Rule {
+    pub(crate) label: String,
     /// `changed`, `failed` and so on.
-    pub(super) outcome: &'static str,
+    pub(crate) outcome: &'static str,
     /// Why it failed.
-    pub(super) why: Option<String>,
-    pub(super) reason: Option<String>,
-    pub(super) reference: Option<String>,
+    pub(crate) why: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) reference: Option<String>,
     /// Where the recipe has it.
-    pub(super) place: String,
-    pub(super) notes: Vec<String>,
+    pub(crate) place: String,
+    pub(crate) notes: Vec<String>,
 }
 
 /// What stays open.
-pub(super) struct Open {
+pub(crate) struct Open {
     /// A path, with a line where that helps.
-    pub(super) place: Option<String>,
-    pub(super) message: String,
-    pub(super) rule: Option<String>,
+    pub(crate) place: Option<String>,
+    pub(crate) message: String,
+    pub(crate) rule: Option<String>,
 }
 
 /// What a recipe leaves open on purpose.
-pub(super) struct Waiver {
-    pub(super) label: String,
-    pub(super) state: WaiverState,
+pub(crate) struct Waiver {
+    pub(crate) label: String,
+    pub(crate) state: WaiverState,
     /// Why, who answers for it and until when, and what is to be done about it.
-    pub(super) says: String,
-    pub(super) place: String,
+    pub(crate) says: String,
+    pub(crate) place: String,
 }
 
 /// One part of the attack surface.
-pub(super) struct Surface {
-    pub(super) kind: inventory::Kind,
-    pub(super) before: usize,
-    pub(super) after: usize,
+pub(crate) struct Surface {
+    pub(crate) kind: inventory::Kind,
+    pub(crate) before: usize,
+    pub(crate) after: usize,
     /// How many of those before are not there any more, and how many of those after are new.
-    pub(super) gone: usize,
-    pub(super) new: usize,
+    pub(crate) gone: usize,
+    pub(crate) new: usize,
     /// The lines that went and those that came. One thing can have many.
-    pub(super) lost: Vec<String>,
-    pub(super) gained: Vec<String>,
+    pub(crate) lost: Vec<String>,
+    pub(crate) gained: Vec<String>,
 }
 
 /// A path that does not stand for the same as before.
-pub(super) struct File {
-    pub(super) name: Name,
+pub(crate) struct File {
+    pub(crate) name: Name,
     /// Other names of the same file, of which the same is to say.
-    pub(super) twins: Vec<Name>,
-    pub(super) kind: Kind,
+    pub(crate) twins: Vec<Name>,
+    pub(crate) kind: Kind,
     /// The rules that touched it, as places in [`View::rules`].
-    pub(super) rules: Vec<usize>,
+    pub(crate) rules: Vec<usize>,
     /// What became of it in a few words.
-    pub(super) brief: String,
+    pub(crate) brief: String,
     /// All that became of it beside its lines.
-    pub(super) facts: Vec<String>,
-    pub(super) hunks: Vec<Hunk>,
+    pub(crate) facts: Vec<String>,
+    pub(crate) hunks: Vec<Hunk>,
     /// Whether characters had to be spelled out that would have made it look other than it is.
-    pub(super) misleads: bool,
+    pub(crate) misleads: bool,
 }
 
 /// A path as it is shown and linked to.
-pub(super) struct Name {
+pub(crate) struct Name {
     /// Without the leading slash.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// As the fragment of a URL: ASCII, and for no other path the same.
-    pub(super) anchor: String,
+    pub(crate) anchor: String,
 }
 
 /// What became of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Added,
     Removed,
+    Renamed,
     Changed,
 }
 
 /// Lines that belong together.
-pub(super) struct Hunk {
-    pub(super) header: String,
-    pub(super) lines: Vec<Line>,
+pub(crate) struct Hunk {
+    pub(crate) header: String,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// One line of a text.
-pub(super) struct Line {
-    pub(super) sign: Sign,
-    pub(super) old: Option<usize>,
-    pub(super) new: Option<usize>,
-    pub(super) text: String,
+pub(crate) struct Line {
+    pub(crate) sign: Sign,
+    pub(crate) old: Option<usize>,
+    pub(crate) new: Option<usize>,
+    pub(crate) text: String,
     /// Whether a line feed ends it.
-    pub(super) ends: bool,
+    pub(crate) ends: bool,
 }
 
 impl View {
     /// The rules that came to something other than `already` and `absent`.
-    pub(super) fn telling_rules(&self) -> impl Iterator<Item = &Rule> {
+    pub(crate) fn telling_rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().filter(|rule| !rule.is_quiet())
     }
 
     /// How many rules came to each outcome that occurs, in the order in which reports name them.
-    pub(super) fn outcomes(&self) -> Vec<(&'static str, usize)> {
+    pub(crate) fn outcomes(&self) -> Vec<(&'static str, usize)> {
         let count = |name: &str| self.rules.iter().filter(|r| r.outcome == name).count();
         Outcome::NAMES
             .map(|name| (name, count(name)))
@@ -159,16 +166,15 @@ impl View {
 }
 
 impl Rule {
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         ["already", "absent"].contains(&self.outcome)
     }
 }
 
 impl Surface {
-    /// What users and the network can reach in one image and in another.
-    pub(super) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
+    /// What users and the network can reach in one image and in another; first what matters most.
+    pub(crate) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
         use inventory::Kind;
-        let changes = before.diff(after);
         // Masks and packages are no surface.
         let kinds = [
             Kind::SetId,
@@ -180,6 +186,17 @@ impl Surface {
             Kind::NetworkTool,
             Kind::Unknown,
         ];
+        Self::of_kinds(&kinds, before, after)
+    }
+
+    /// The same of some kinds.
+    pub(crate) fn of_kinds(
+        kinds: &[inventory::Kind],
+        before: &Inventory,
+        after: &Inventory,
+    ) -> Vec<Self> {
+        use inventory::Kind;
+        let changes = before.diff(after);
         let part = |kind: Kind| {
             let names = |of: &Inventory| -> BTreeSet<BString> {
                 of.of_kind(kind).map(|item| item.name.clone()).collect()
@@ -204,26 +221,28 @@ impl Surface {
             }
         };
         kinds
-            .into_iter()
-            .map(part)
+            .iter()
+            .map(|kind| part(*kind))
             .filter(|part| part.kind != Kind::Unknown || part.before + part.after > 0)
             .collect()
     }
 }
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Added => "added",
             Self::Removed => "removed",
+            Self::Renamed => "renamed",
             Self::Changed => "changed",
         }
     }
 
-    pub(super) fn sign(self) -> char {
+    pub(crate) fn sign(self) -> char {
         match self {
             Self::Added => '+',
             Self::Removed => '-',
+            Self::Renamed => '>',
             Self::Changed => '~',
         }
     }
@@ -231,7 +250,7 @@ impl Kind {
 
 impl File {
     /// What became of a path. `rules` are those that touched it.
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &[u8],
         rules: Vec<usize>,
         old: Option<&State<'_>>,
@@ -261,13 +280,13 @@ impl File {
     }
 
     /// How many lines came and how many went.
-    pub(super) fn lines(&self) -> (usize, usize) {
+    pub(crate) fn lines(&self) -> (usize, usize) {
         count(&self.hunks)
     }
 }
 
 impl Name {
-    pub(super) fn new(path: &[u8]) -> Self {
+    pub(crate) fn new(path: &[u8]) -> Self {
         let path = match path.strip_prefix(b"/").unwrap_or(path) {
             b"" => b".",
             path => path,
@@ -286,7 +305,7 @@ fn count(hunks: &[Hunk]) -> (usize, usize) {
 }
 
 /// The hunks of what is a text on each side where it is a file. What a link points to is a fact.
-fn text_hunks(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Vec<Hunk> {
+pub(crate) fn text_hunks(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Vec<Hunk> {
     let text = |state: Option<&State<'_>>| match state {
         Some(state) if state.inode.is_file() => state.data.as_ref()?.text.clone(),
         _ => Some([].into()),
@@ -369,7 +388,7 @@ fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> St
 }
 
 /// A path as the fragment of a URL.
-pub(super) fn anchor(path: &[u8]) -> String {
+pub(crate) fn anchor(path: &[u8]) -> String {
     let mut out = String::new();
     for &byte in path {
         let stays = byte.is_ascii_alphanumeric() || b"/._-+@:=,~".contains(&byte);

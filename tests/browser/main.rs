@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             "hostile_names_and_contents_are_shown_and_not_obeyed",
             hostile,
         ),
+        test("a_comparison_has_a_page_too", comparison),
         test("side_by_side_shows_the_same_lines", side_by_side),
         test("text_can_be_read_in_both_themes", contrast),
         test("the_pictures_in_the_documentation_can_be_taken", pictures),
@@ -56,9 +57,13 @@ impl Bench {
         let options = PlanOptions::new().as_of("2026-11-01".parse().unwrap());
         let plan = image.plan_with(recipe, &options).unwrap();
         let format = casehard::report::of_name("page.html").unwrap();
+        Self::page(&format.render(&plan.report()).unwrap())
+    }
+
+    fn page(text: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let page = folder.path().join("page.html");
-        fs::write(&page, format.render(&plan.report()).unwrap()).unwrap();
+        fs::write(&page, text).unwrap();
         Self {
             _folder: folder,
             page,
@@ -275,6 +280,44 @@ fn hostile() {
     assert_eq!(browser.ask("return window.pwned ?? null"), Value::Null);
     assert!(listener.accept().is_err(), "a request left");
     assert!(!browser.log().is_empty(), "the policy says what it stopped");
+}
+
+fn comparison() {
+    let (mut old, mut new) = (Files::new(), Files::new());
+    for (at, text) in HOSTILE.iter().enumerate() {
+        let lines = text.replace('\u{1b}', "");
+        old.insert(
+            format!("{at}{text}"),
+            (0o755, format!("{lines}\na\n").into()),
+        );
+        new.insert(
+            format!("{at}{text}"),
+            (0o4755, format!("{lines}\nb\n").into()),
+        );
+    }
+    old.insert("etc/moved".into(), (0o644, b"the same\n".to_vec()));
+    new.insert("etc/here".into(), (0o644, b"the same\n".to_vec()));
+    let (old, new) = (image(&old), image(&new));
+    let format = casehard::report::of_name("page.html").unwrap();
+    let mut text = Vec::new();
+    let comparison = old.compare(&new).unwrap();
+    comparison.write(format, &mut text, false).unwrap();
+    let bench = Bench::page(&text);
+    let browser = Browser::new(&[]);
+    browser.open(&bench.page, "#etc/here");
+    let shown = "return document.querySelector('details.file[open] .brief').textContent";
+    assert_eq!(browser.ask(shown), "was /etc/moved");
+    let title = "return document.querySelector('h1').textContent";
+    assert_eq!(browser.ask(title), "Different");
+    let rules = "return document.getElementById('//rules') ?? document.querySelector('table')";
+    assert_eq!(browser.ask(rules), Value::Null, "a comparison has no rules");
+    let surface = "return document.querySelector('.surface .count b').textContent";
+    assert_eq!(browser.ask(surface), HOSTILE.len().to_string());
+    browser.ask("document.querySelector('.expand').click()");
+    assert_eq!(browser.ask("return window.pwned ?? null"), Value::Null);
+    let lines = "return document.querySelectorAll('.hunk ins').length";
+    assert!(number(&browser.ask(lines)) >= number(&json!(HOSTILE.len())));
+    quiet(&browser);
 }
 
 fn side_by_side() {

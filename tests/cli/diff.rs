@@ -32,7 +32,10 @@ fn what_differs_is_told_and_the_exit_code_says_whether() {
     let same = bench.run("diff image.tar image.tar.gz");
     assert!(same.code(0).ends_with("no differences\n"));
     let same = bench.run("diff image.tar hard.tar --path /nowhere");
-    assert!(same.code(0).ends_with("no differences\n"));
+    let vain = "note: neither image has any of the paths that were asked for\nno differences\n";
+    assert!(same.code(0).ends_with(vain));
+    let same = bench.run("diff image.tar image.tar.gz --path /usr");
+    assert!(!same.code(0).contains("neither image"));
     assert_eq!(bench.run("diff image.tar hard.tar --quiet").code(1), "");
     let fed = bench.feed("diff - hard.tar --format json", &bench.tar);
     let json: serde_json::Value = serde_json::from_str(&fed.code(1)).unwrap();
@@ -91,6 +94,93 @@ fn what_cannot_be_compared_has_the_exit_codes_of_other_commands() {
 }
 
 #[test]
+fn reports_go_where_and_how_their_names_say() {
+    let bench = bench();
+    let run = bench.run(
+        "diff image.tar hard.tar --report r.html --report r.md --report r.sarif --report r.json --report r.diff --report r.txt",
+    );
+    let said = run.code(1);
+    assert!(
+        said.starts_with("paths: ") && said.lines().count() == 1,
+        "{said}"
+    );
+    for (name, part) in [
+        ("r.html", "<!doctype html>"),
+        ("r.md", "## 🔧 casehard: Different"),
+        ("r.sarif", "\"version\": \"2.1.0\""),
+        ("r.json", "\"same\":false"),
+        ("r.diff", "# casehard "),
+        ("r.txt", "old  image.tar\n"),
+    ] {
+        let text = String::from_utf8(bench.get(name)).unwrap();
+        assert!(text.contains(part), "{name}: {text}");
+        let ending = name.split_once('.').unwrap().1;
+        let run = bench.run(&format!("diff image.tar hard.tar --format {ending}"));
+        assert_eq!(run.code(1), text, "{name}");
+    }
+    // Gained by the image that is not hardened.
+    let run = bench.run("diff hard.tar image.tar --format sarif");
+    assert!(run.code(1).contains("set-id/gained"));
+    let both = bench.run("diff image.tar hard.tar --report two.html --format txt");
+    assert!(both.code(1).starts_with("old  image.tar"));
+    assert!(bench.names().contains(&"two.html".to_owned()));
+    let quiet = bench.run("diff image.tar hard.tar --report three.md --quiet");
+    assert_eq!(quiet.code(1), "");
+    bench
+        .run("diff image.tar image.tar --report same.md")
+        .code(0);
+    let same = String::from_utf8(bench.get("same.md")).unwrap();
+    assert!(same.contains("casehard: Same"), "{same}");
+
+    let before = bench.names();
+    for (line, code, said) in [
+        (
+            "--report x.pdf",
+            2,
+            "known are .diff, .txt, .md, .html, .json, .sarif",
+        ),
+        (
+            "--report x",
+            2,
+            "the name's ending says which format is wanted",
+        ),
+        (
+            "--report hard.tar.md --report hard.tar.md",
+            2,
+            "is given for two outputs",
+        ),
+        ("--report no/x.md", 5, "no"),
+        (
+            "--report - --report -",
+            2,
+            "only one --report can be stdout",
+        ),
+        (
+            "--format pdf",
+            2,
+            "possible values: diff, txt, md, html, json, sarif",
+        ),
+    ] {
+        let run = bench.run(&format!("diff image.tar hard.tar {line}"));
+        assert_eq!(run.code(code), "", "{line}");
+        assert!(run.stderr.contains(said), "{line}\n{}", run.stderr);
+    }
+    bench.put("old.txt", &bench.tar);
+    let run = bench.run("diff old.txt hard.tar --report old.txt");
+    assert!(
+        run.stderr.contains("nothing is changed in place"),
+        "{}",
+        run.stderr
+    );
+    run.code(2);
+    assert_eq!(
+        bench.names().len(),
+        before.len() + 1,
+        "nothing else was written"
+    );
+}
+
+#[test]
 fn a_lock_lets_nothing_pass_that_it_does_not_have() {
     let bench = Bench::new();
     let apply = "apply image.tar -r ours.ini -o out.tar --lock ours.lock";
@@ -116,6 +206,19 @@ fn a_lock_lets_nothing_pass_that_it_does_not_have() {
         ] {
             assert!(run.stderr.contains(said), "{line}\n{}", run.stderr);
         }
+    }
+    let run = bench.run(
+        "check image.tar -r lax.ini --locked ours.lock --report l.md --report l.sarif --report l.json --report l.html",
+    );
+    run.code(4);
+    for (name, part) in [
+        ("l.md", "casehard: Not in the lock"),
+        ("l.sarif", "set-id/not-in-lock"),
+        ("l.json", "\"beyond\""),
+        ("l.html", "Not in the lock"),
+    ] {
+        let text = String::from_utf8(bench.get(name)).unwrap();
+        assert!(text.contains(part), "{name}: {text}");
     }
     let names = bench.names();
     assert!(names.contains(&"lax.diff".to_owned()) && !names.contains(&"lax.tar".to_owned()));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::fixture::{Fixture, Tar, fixture, harden, open};
 use super::super::text::{escape, is_misleading, spans};
 use super::super::{FORMATS, markdown, of_name};
-use super::{content, name, schema};
+use super::{beyond, content, name, schema};
 use crate::edit::{Draft, Outcome};
 use crate::plan::Plan;
 
@@ -135,21 +135,62 @@ fn sarif_is_as_oasis_says() {
 }
 
 #[test]
+fn what_a_lock_does_not_have_fails_in_every_format() {
+    let fixture = Fixture::new(Tar::new(), "[Touch all]\n");
+    let plan = fixture.plan(|_, _| Outcome::Already);
+    let report = plan.report().lock("locks/site.lock", &beyond());
+    for format in FORMATS {
+        let text = String::from_utf8(format.render(&report).unwrap()).unwrap();
+        assert!(text.contains("4755 0:0"), "{format:?}: {text}");
+        assert!(!text.contains('\x1b'), "{format:?}");
+        let name = text.contains("locks");
+        assert!(!name, "{format:?} names the folder");
+        match format.name() {
+            "sarif" => {
+                assert_eq!(mistakes(&sarif_schema(), &text), Vec::<String>::new());
+                let log: Value = serde_json::from_str(&text).unwrap();
+                let results = log["runs"][0]["results"].as_array().unwrap();
+                assert_eq!(results.len(), 3);
+                for result in results {
+                    assert_eq!(result["level"], "error");
+                    let rule = result["ruleId"].as_str().unwrap();
+                    assert!(rule.ends_with("/not-in-lock"), "{rule}");
+                }
+            }
+            "json" => {
+                let json: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(json["lock"]["name"], "site.lock");
+                assert_eq!(json["lock"]["beyond"].as_array().unwrap().len(), 3);
+            }
+            "diff" => assert!(text.contains("# not in site.lock:\n"), "{text}"),
+            _ => assert!(text.contains("Not in the lock"), "{format:?}: {text}"),
+        }
+    }
+    // An image that gives nothing beyond its lock passes, and the report says with which.
+    let held = plan.report().lock("site.lock", &[]);
+    let text = String::from_utf8(of_name("x.txt").unwrap().render(&held).unwrap()).unwrap();
+    assert!(
+        text.contains("Compliant") && text.contains("lock     site.lock"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_comment_has_its_table_and_folds() {
     let fixture = fixture();
     let text = render(&fixture.plan(harden), "md");
     let (html, tables, blocks) = markdown_of(&text);
     let html = html.concat();
-    // The summary, failed rules, rules, rules that changed nothing, the attack surface, waivers and paths.
-    assert_eq!(tables, 7, "{text}");
+    // The summary, failed rules, rules, rules that changed nothing, the attack surface, what went from it, waivers and paths.
+    assert_eq!(tables, 8, "{text}");
     assert!(blocks > 10, "{text}");
     let opened = html.matches("<details").count();
     let closed = html.matches("</details>").count();
-    let folds = 9 + blocks;
+    let folds = 10 + blocks;
     assert_eq!(
         (opened, closed),
         (folds, folds),
-        "nine sections, and each file's lines"
+        "ten sections, and each file's lines"
     );
     for shown in ["break-glass", "owner platform", "2026-12-31"] {
         assert!(text.contains(shown), "{shown}");
@@ -308,7 +349,7 @@ proptest! {
         prop_assert_eq!(page_problem(&render(&plan, "html")), None);
         let text = render(&plan, "md");
         let (html, tables, _) = markdown_of(&text);
-        prop_assert_eq!(tables, 5, "{}", text);
+        prop_assert_eq!(tables, 6, "{}", text);
         let says = markdown_says(&text);
         let prose: String = spans(&escape(&said)).iter().map(|(_, part)| *part).collect();
         let times = |part: &str| says.matches(part).count();

@@ -16,15 +16,25 @@ impl Report<'_> {
         let plan = self.plan;
         Ok(View {
             verdict: self.verdict(),
-            subject: vec![
+            subject: [
                 ("image", escape(self.image_name())),
                 ("recipe", escape(plan.recipe.name())),
-            ],
+            ]
+            .into_iter()
+            .chain(self.lock.iter().map(|lock| ("lock", escape(&lock.name))))
+            .collect(),
+            beyond: self
+                .beyond_lock()
+                .iter()
+                .map(|change| escape(change.to_string()))
+                .collect(),
             rules: self.rules().iter().map(Rule::from).collect(),
             residuals: plan.residuals.iter().map(|r| self.open(r)).collect(),
             waivers: plan.waivers.iter().map(Waiver::from).collect(),
             notes: plan.notes.iter().map(escape).collect(),
+            surface_title: "Attack surface",
             surface: self.surface()?,
+            paths: self.files.len(),
             files: self.view_files()?,
         })
     }
@@ -69,6 +79,17 @@ impl Report<'_> {
                 },
                 sentence,
             )
+        } else if let (Some(lock), count @ 1..) = (&self.lock, self.beyond_lock().len()) {
+            let privileges = if count == 1 {
+                "privilege"
+            } else {
+                "privileges"
+            };
+            let sentence = format!(
+                "The image would give {count} {privileges} that {} does not have, so none is written.",
+                escape(&lock.name)
+            );
+            (Tone::Bad, "Not in the lock", sentence)
         } else if self.plan.compliant() {
             (
                 Tone::Good,
