@@ -29,14 +29,16 @@ impl Default for Deal {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
         Self {
-            chunk: 384 << 10,
+            chunk: 320 << 10,
             workers: (cores - 1).min(3),
         }
     }
 }
 
 /// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
-const LIMIT: usize = 5 << 18;
+const LIMIT: usize = 1 << 20;
+/// Where a guess begins that could not be made.
+const NOWHERE: u64 = 0;
 /// Units from here on are placeholders: for the byte at that place of the window.
 const PLACEHOLDER: u16 = 1 << 15;
 
@@ -52,7 +54,7 @@ pub(super) struct Ahead {
 
 /// What one worker sends, and takes back to write the next into.
 struct Lane {
-    guesses: Receiver<Option<Guess>>,
+    guesses: Receiver<Guess>,
     used: Sender<Guess>,
 }
 
@@ -73,16 +75,25 @@ impl Ahead {
     pub(super) fn new(file: &Arc<File>, deal: Deal) -> io::Result<Self> {
         let len = file.metadata()?.len();
         let lane = |(lane, first): (usize, u64)| {
-            // One guess waits while the next is made.
+            // One guess is looked at and one waits while the next is made. The memory is this thread's, since what a thread
+            // of its own takes is not given back while the process runs.
             let (sender, guesses) = sync_channel(1);
             let (used, back) = channel();
-            let mut worker = Worker::new(file, lane)?;
+            for _ in 0..3 {
+                used.send(Guess::new(lane)).expect("its other end is here");
+            }
+            let mut worker = Worker::new(file)?;
             thread::Builder::new().spawn(move || {
                 let every = usize::try_from(deal.workers + 1).expect("a few workers");
                 let starts = (first..).step_by(every).map(|number| number * deal.chunk);
                 for start in starts.take_while(|start| *start < len) {
+                    let Ok(mut guess) = back.recv() else {
+                        return;
+                    };
                     // An error is met again, and told, by who decodes in order.
-                    let guess = worker.guess(start, deal.chunk, &back).unwrap_or(None);
+                    if !worker.guess(&mut guess, start, deal.chunk).unwrap_or(false) {
+                        guess.start = NOWHERE;
+                    }
                     if sender.send(guess).is_err() {
                         return;
                     }
@@ -106,7 +117,7 @@ impl Ahead {
         for passed in self.next..=chunk {
             let lane = usize::try_from(passed % (self.deal.workers + 1)).expect("a few workers");
             if let Some(lane) = lane.checked_sub(1).and_then(|lane| self.lanes.get(lane)) {
-                let guess = lane.guesses.recv().ok().flatten();
+                let guess = lane.guesses.recv().ok();
                 let passed = std::mem::replace(&mut self.waiting, guess);
                 passed.into_iter().for_each(|guess| self.give_back(guess));
             }
@@ -166,7 +177,6 @@ impl Guess {
 
 /// What a worker keeps from one guess to the next.
 struct Worker {
-    lane: usize,
     file: Arc<File>,
     /// Decodes for as long as there may be placeholders in the window.
     wide: Inflater<u16>,
@@ -176,9 +186,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(file: &Arc<File>, lane: usize) -> io::Result<Self> {
+    fn new(file: &Arc<File>) -> io::Result<Self> {
         Ok(Self {
-            lane,
             file: Arc::clone(file),
             wide: Inflater::new(Arc::clone(file), 0, &[])?,
             narrow: Inflater::new(Arc::clone(file), 0, &[])?,
@@ -186,26 +195,19 @@ impl Worker {
         })
     }
 
-    /// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk.
-    fn guess(
-        &mut self,
-        start: u64,
-        chunk: u64,
-        back: &Receiver<Guess>,
-    ) -> io::Result<Option<Guess>> {
+    /// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk. Whether there is one.
+    fn guess(&mut self, guess: &mut Guess, start: u64, chunk: u64) -> io::Result<bool> {
         let mut bytes = [0; SEARCHED + HEADER_BYTES];
         for part in (0..chunk).step_by(SEARCHED) {
             for bit in headers(self.read(start + part, &mut bytes)?) {
                 let bit = (start + part) * 8 + bit;
-                if self.wide.can_begin(bit) {
-                    let mut guess = back.try_recv().unwrap_or_else(|_| Guess::new(self.lane));
-                    if self.decode(&mut guess, bit, (start + chunk) * 8).is_ok() {
-                        return Ok(Some(guess));
-                    }
+                if self.wide.can_begin(bit) && self.decode(guess, bit, (start + chunk) * 8).is_ok()
+                {
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Reads as much as is there.
