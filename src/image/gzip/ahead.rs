@@ -132,7 +132,7 @@ impl Ahead {
         None
     }
 
-    /// Lets the worker use a guess's memory again.
+    /// Lets the worker use a guess's memory again. Without that it waits for ever, and so does who waits for its next guess.
     pub(super) fn give_back(&self, guess: Guess) {
         // A worker that has come to the end takes nothing back.
         let _ = self.lanes[guess.lane].used.send(guess);

@@ -364,6 +364,7 @@ fn guesses(bytes: &[u8], mut wanted: impl FnMut(&Guess, &[u8])) {
         inflater.take(inflater.fresh().len());
         if let Some(guess) = ahead.guess(inflater.bit()) {
             wanted(&guess, inflater.window());
+            ahead.give_back(guess);
         }
     }
 }
