@@ -124,6 +124,10 @@ impl Image {
         let waivers = waivers::results(&draft.waivers, recipe);
         let after = draft.into_rootfs();
 
+        if !edits.is_empty() {
+            notes.extend(self.invalid_when_changed());
+        }
+
         let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
         let edited = self.spliced(&splices)?;
         let rules: Vec<RuleResult> = recipe

@@ -1,7 +1,7 @@
 //! Writing a planned image: whole or not at all.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -164,8 +164,11 @@ impl Plan<'_> {
         if let (true, true, Some(original)) = (self.edits.is_empty(), same, self.image.original()) {
             return out.copy(original, 0..original.metadata()?.len());
         }
-        match (self.output.source(), target) {
-            (Source::Plain(file), Compression::None) => {
+        let source = self.output.source();
+        match (source, target, source.plain()) {
+            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(&self.output, out),
+            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(&self.output, out),
+            (_, Compression::None, Some(file)) => {
                 for segment in self.output.segments() {
                     match &segment.from {
                         Origin::Input(start) => out.copy(file, *start..start + segment.len)?,
@@ -174,12 +177,9 @@ impl Plan<'_> {
                 }
                 Ok(())
             }
-            (Source::Gzip(gzip), Compression::Gzip) => gzip.write_changed(&self.output, out),
             _ => {
                 let mut encoder = Encoder::new(target, out)?;
-                let input = self.output.reader(0..self.output.len());
-                let mut input = BufReader::with_capacity(256 << 10, input);
-                io::copy(&mut input, &mut encoder)?;
+                self.output.copy_to(0..self.output.len(), &mut encoder)?;
                 encoder.finish().map(drop)
             }
         }

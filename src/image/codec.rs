@@ -1,9 +1,11 @@
 //! The compressions that a tarball comes in, known by their magic and never by a name.
 
 use std::io::{self, BufRead, Read, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
+use std::thread;
 
-use lzma_rust2::{XzOptions, XzReader, XzWriter};
+use lzma_rust2::{XzOptions, XzReader, XzWriterMt};
 
 use super::limits::Exceeded;
 use super::progress::is_stop;
@@ -73,16 +75,17 @@ impl Compression {
     }
 }
 
-/// A reader of the plain bytes, for the compressions that cannot be read at random.
+/// A reader of the plain bytes, for the compressions of which nothing but those is kept.
 pub(super) fn decoder<'a>(
     compression: Compression,
     input: impl BufRead + 'a,
 ) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match compression {
-        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
         Compression::Xz => Box::new(XzReader::new(input, true)),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-        Compression::None | Compression::Gzip => unreachable!("these are read where they are"),
+        Compression::None | Compression::Gzip | Compression::Zstd => {
+            unreachable!("these have readers of their own")
+        }
     })
 }
 
@@ -119,31 +122,92 @@ pub(crate) enum Encoder<W: Write> {
     None(W),
     Gzip(flate2::write::GzEncoder<W>),
     Zstd(zstd::Encoder<'static, W>),
-    Xz(Box<XzWriter<W>>),
+    Xz(Box<XzWriterMt<W>>),
     Bzip2(bzip2::write::BzEncoder<W>),
+}
+
+/// How a Zstandard frame is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ZstdStyle {
+    pub(super) level: i32,
+    pub(super) checksum: bool,
+}
+
+impl Default for ZstdStyle {
+    fn default() -> Self {
+        Self {
+            level: zstd::DEFAULT_COMPRESSION_LEVEL,
+            checksum: true,
+        }
+    }
+}
+
+impl ZstdStyle {
+    /// What a frame's header tells of it. A frame does not say its level, but each level has its window, so this is the
+    /// lowest that has the frame's. Larger windows come from `--long` as well, which says nothing of the level, and a frame
+    /// without one is a small file's: those are taken for the default.
+    pub(super) fn of_frame(header: &[u8]) -> Self {
+        let default = Self::default();
+        let (flags, window) = match header {
+            [_, _, _, _, flags, window, ..] => (*flags, *window),
+            _ => return default,
+        };
+        let single_segment = flags & 1 << 5 != 0;
+        Self {
+            level: match 10 + (window >> 3) {
+                _ if single_segment => default.level,
+                19 => 1,
+                20 => 2,
+                22 => 9,
+                23 => 17,
+                _ => default.level,
+            },
+            checksum: flags & 1 << 2 != 0,
+        }
+    }
+}
+
+/// A Zstandard frame that is shorter is not worth more than one core: zstd itself gives each this much.
+const ZSTD_SHARE: u64 = 8 << 20;
+
+/// How much of a tar an xz block has, as `xz --threads` makes them: three times the dictionary of the preset.
+const XZ_BLOCK: NonZeroU64 = NonZeroU64::new(24 << 20).expect("it is not zero");
+
+/// One for each core. More than eight would wait for what they are to compress, and each takes its memory.
+fn workers() -> u32 {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores.min(8)).expect("at most eight")
 }
 
 impl<W: Write> Encoder<W> {
     pub(crate) fn new(compression: Compression, out: W) -> io::Result<Self> {
+        Self::with_workers(compression, out, workers())
+    }
+
+    /// One or more workers; the bytes do not depend on how many.
+    fn with_workers(compression: Compression, out: W, workers: u32) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::None(out),
             Compression::Gzip => Self::Gzip(flate2::write::GzEncoder::new(
                 out,
                 flate2::Compression::default(),
             )),
-            Compression::Zstd => {
-                let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-                encoder.include_checksum(true)?;
-                // With one or more workers the bytes do not depend on how many there are; with none they would.
-                encoder.multithread(2)?;
-                Self::Zstd(encoder)
+            Compression::Zstd => zstd_frame(out, ZstdStyle::default(), None, workers)?,
+            Compression::Xz => {
+                let mut options = XzOptions::with_preset(6);
+                options.set_block_size(Some(XZ_BLOCK));
+                Self::Xz(Box::new(XzWriterMt::new(out, options, workers)?))
             }
-            Compression::Xz => Self::Xz(Box::new(XzWriter::new(out, XzOptions::with_preset(6))?)),
             Compression::Bzip2 => Self::Bzip2(bzip2::write::BzEncoder::new(
                 out,
                 bzip2::Compression::best(),
             )),
         })
+    }
+
+    /// A Zstandard frame of so many bytes.
+    pub(super) fn zstd(out: W, style: ZstdStyle, len: u64) -> io::Result<Self> {
+        zstd_frame(out, style, Some(len), workers())
     }
 
     pub(crate) fn finish(self) -> io::Result<W> {
@@ -155,6 +219,22 @@ impl<W: Write> Encoder<W> {
             Self::Bzip2(encoder) => encoder.finish(),
         }
     }
+}
+
+fn zstd_frame<W: Write>(
+    out: W,
+    style: ZstdStyle,
+    len: Option<u64>,
+    workers: u32,
+) -> io::Result<Encoder<W>> {
+    let mut encoder = zstd::Encoder::new(out, style.level)?;
+    encoder.include_checksum(style.checksum)?;
+    encoder.set_pledged_src_size(len)?;
+    // With one or more workers the bytes do not depend on how many there are; with none they would.
+    if len.is_none_or(|len| len >= ZSTD_SHARE) {
+        encoder.multithread(workers)?;
+    }
+    Ok(Encoder::Zstd(encoder))
 }
 
 impl<W: Write> Write for Encoder<W> {
@@ -193,10 +273,12 @@ mod tests {
     const SPOOLED: [Compression; 3] = [Compression::Zstd, Compression::Xz, Compression::Bzip2];
 
     fn decode(compression: Compression, data: &[u8]) -> io::Result<Vec<u8>> {
+        let mut decoder: Box<dyn Read> = match compression {
+            Compression::Zstd => Box::new(super::super::zstd::Scan::new(data)?),
+            _ => decoder(compression, data)?,
+        };
         let mut out = Vec::new();
-        decoder(compression, data)?
-            .read_to_end(&mut out)
-            .map(|_| out)
+        decoder.read_to_end(&mut out).map(|_| out)
     }
 
     fn sample() -> Vec<u8> {
@@ -255,6 +337,30 @@ mod tests {
             let middle = bytes.len() / 2;
             bytes[middle] ^= 0x10;
             assert!(decode(compression, &bytes).is_err(), "{compression:?}");
+        }
+    }
+    #[test]
+    fn the_bytes_do_not_depend_on_how_many_cores_there_are() {
+        // More than one worker's share of either.
+        let large: Vec<u8> = (0..25 << 20)
+            .map(|n: u32| ((n >> 12).wrapping_mul(2_654_435_769) >> 24).to_le_bytes()[0])
+            .collect();
+        for compression in [Compression::Zstd, Compression::Xz] {
+            let by = |workers| {
+                let mut encoder = Encoder::with_workers(compression, Vec::new(), workers).unwrap();
+                for part in large.chunks(1000 * usize::try_from(workers).unwrap() + 7) {
+                    encoder.write_all(part).unwrap();
+                }
+                encoder.finish().unwrap()
+            };
+            let one = by(1);
+            assert!(
+                decode(compression, &one).unwrap() == large,
+                "{compression:?}"
+            );
+            for workers in 2..=4 {
+                assert!(by(workers) == one, "{compression:?} by {workers}");
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ mod spool;
 mod stream;
 mod walker;
 mod xattrs;
+mod zstd;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
@@ -27,8 +28,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::gzip::Gzip;
+use self::zstd::Zstd;
 use crate::error::{Error, Result};
-use gzip::Gzip;
 
 pub use codec::Compression;
 pub use entry::{Entry, EntryKind};
@@ -118,7 +120,8 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::plain(name, Compression::None, None, spooled, self.limits);
+            let source = Source::Plain(spooled);
+            return Image::indexed(name, Compression::None, None, source, self.limits);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -156,20 +159,28 @@ impl<'a> OpenOptions<'a> {
         let file = Arc::new(file);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            return Image::plain(name, compression, Some(file), tar, self.limits);
+            let source = Source::Plain(tar);
+            return Image::indexed(name, compression, Some(file), source, self.limits);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
         if compression == Compression::Gzip {
             return Image::gzip(name, file, &mut meter, self.limits);
         }
-        let spooled = {
-            let counted = meter.reader(&*file);
-            let decoder = codec::decoder(compression, BufReader::with_capacity(64 << 10, counted))
-                .map_err(failed())?;
-            spool::spool_decoded(&name, compression, self.limits.reader(decoder, Some(total)))?
+        let packed = BufReader::with_capacity(64 << 10, meter.reader(&*file));
+        let spool = |decoder: &mut dyn Read| {
+            let limited = self.limits.reader(decoder, Some(total));
+            spool::spool_decoded(&name, compression, limited)
         };
-        Image::plain(name, compression, Some(file), spooled, self.limits)
+        let source = if compression == Compression::Zstd {
+            let mut scan = zstd::Scan::new(packed).map_err(failed())?;
+            let tar = spool(&mut scan)?;
+            Source::Zstd(Box::new(Zstd::new(Arc::clone(&file), tar, scan)))
+        } else {
+            let mut decoder = codec::decoder(compression, packed).map_err(failed())?;
+            Source::Plain(spool(&mut decoder)?)
+        };
+        Image::indexed(name, compression, Some(file), source, self.limits)
     }
 }
 
@@ -197,16 +208,15 @@ impl Image {
         OpenOptions::new().open(path)
     }
 
-    /// An image whose tar lies in a file as it is.
-    fn plain(
+    /// An image whose tar can be read at any place.
+    fn indexed(
         name: String,
         compression: Compression,
         original: Option<Arc<File>>,
-        tar: File,
+        source: Source,
         limits: Limits,
     ) -> Result<Self> {
-        let stream =
-            TarStream::new(Source::Plain(tar)).map_err(Error::io("read", Path::new(&name)))?;
+        let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
         let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
@@ -266,6 +276,21 @@ impl Image {
         self.original.as_deref()
     }
 
+    /// What the compressed file holds beside the tar that cannot be right for a changed one, as notes say it.
+    pub(crate) fn invalid_when_changed(&self) -> Vec<String> {
+        let mut notes = match self.stream.source() {
+            Source::Plain(_) => Vec::new(),
+            Source::Gzip(gzip) => gzip.left_out(),
+            Source::Zstd(zstd) => zstd.left_out(),
+        };
+        if self.archive.entries.iter().any(|e| e.path == STARGZ_INDEX) {
+            notes.push(format!(
+                "the image is an eStargz layer: {STARGZ_INDEX} and the footer speak of the image as it was; convert the hardened layer to eStargz anew"
+            ));
+        }
+        notes
+    }
+
     /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
     pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
         let stream = self.stream.spliced(splices);
@@ -292,6 +317,9 @@ impl Image {
         Ok(out)
     }
 }
+
+/// Where an eStargz layer keeps its table of contents.
+const STARGZ_INDEX: &str = "stargz.index.json";
 
 impl Damage {
     pub(crate) fn of(self, image: &str) -> Error {

@@ -4,12 +4,13 @@
 //! is what is written.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::gzip::Gzip;
+use super::zstd::Zstd;
 
 /// A byte range of the input's tar stream and what stands in its place in the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) enum Source {
     /// A file that holds it as it is.
     Plain(File),
     Gzip(Box<Gzip>),
+    /// A file that holds it beside the one that it was decoded from.
+    Zstd(Box<Zstd>),
 }
 
 impl Source {
@@ -50,6 +53,16 @@ impl Source {
         match self {
             Self::Plain(file) => Ok(file.metadata()?.len()),
             Self::Gzip(gzip) => Ok(gzip.len()),
+            Self::Zstd(zstd) => Ok(zstd.tar().metadata()?.len()),
+        }
+    }
+
+    /// The file that holds the stream as it is, if one does.
+    pub(crate) fn plain(&self) -> Option<&File> {
+        match self {
+            Self::Plain(file) => Some(file),
+            Self::Gzip(_) => None,
+            Self::Zstd(zstd) => Some(zstd.tar()),
         }
     }
 
@@ -57,6 +70,7 @@ impl Source {
         match self {
             Self::Plain(file) => file.read_at(buffer, offset),
             Self::Gzip(gzip) => gzip.read_at(buffer, offset),
+            Self::Zstd(zstd) => zstd.tar().read_at(buffer, offset),
         }
     }
 }
@@ -231,6 +245,12 @@ impl TarStream {
     pub fn reader(&self, range: Range<u64>) -> impl Read + '_ {
         Bytes::reader(self, range)
     }
+
+    /// Writes a range to somewhere else.
+    pub(crate) fn copy_to(&self, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
+        let mut input = BufReader::with_capacity(256 << 10, self.reader(range));
+        io::copy(&mut input, out).map(drop)
+    }
 }
 
 /// Reads a range of some [`Bytes`].
@@ -253,7 +273,6 @@ impl<B: Bytes> Read for RangeReader<'_, B> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::io::Write;
 
     fn stream(bytes: &[u8]) -> TarStream {
         let mut file = tempfile::tempfile().unwrap();

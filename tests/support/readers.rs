@@ -82,22 +82,22 @@ fn by_script(
 /// The reader that is written in Go, built when it is first asked for.
 fn go() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let program = folder.join("extract-by-go");
-        let mut command = GO.command();
-        command
-            .env("GO111MODULE", "off")
-            .env("GOCACHE", folder.join("go-cache"));
-        command.args(["build", "-o"]).arg(&program);
-        command.arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/archives/extract.go"
-        ));
-        let status = command.status().expect("go runs");
-        assert!(status.success(), "tests/archives/extract.go does not build");
-        program
-    })
+    BUILT.get_or_init(|| built_by_go("tests/archives/extract.go"))
+}
+
+/// Builds a program of the tests that is written in Go.
+pub(crate) fn built_by_go(source: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = folder.join(source.replace(['/', '.'], "-"));
+    let mut command = GO.command();
+    command
+        .env("GO111MODULE", "off")
+        .env("GOCACHE", folder.join("go-cache"));
+    command.args(["build", "-o"]).arg(&program);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source));
+    let status = command.status().expect("go runs");
+    assert!(status.success(), "{source} does not build");
+    program
 }
 
 /// What an image's own entries add up to, as [`view`] shows it; of files with holes the content is left out.

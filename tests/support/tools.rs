@@ -190,6 +190,11 @@ tools! {
     GZIP "gzip" "gzip"
     STRACE "strace" "strace"
     PIGZ "pigz" "pigz"
+    IGZIP "igzip" "isal"
+    LIBDEFLATE_GZIP "libdeflate-gzip" "libdeflate-tools"
+    ZOPFLI "zopfli" "zopfli"
+    BGZIP "bgzip" "tabix"
+    PZSTD "pzstd" "zstd"
     BUSYBOX_STATIC "busybox" "busybox-static"
     // The packages busybox and busybox-static exclude each other; .ci/run unpacks the dynamic one under this name.
     BUSYBOX_DYNAMIC "busybox-dynamic" "busybox"

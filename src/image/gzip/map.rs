@@ -23,6 +23,8 @@ pub(super) struct Map {
     /// How much output or input the blocks of a row have at least.
     granule: u64,
     rows: usize,
+    /// The names of members' extra fields, as many as are worth naming.
+    pub(super) extras: Vec<[u8; 2]>,
 }
 
 /// A gzip member, or several that are too small to be told apart.
@@ -86,6 +88,7 @@ impl Checkpoint {
 const CHECKPOINTS: usize = 128;
 const ROWS: usize = 1 << 17;
 const MEMBERS: usize = 1 << 15;
+const EXTRAS: usize = 4;
 
 impl Map {
     pub(super) fn new() -> Self {
@@ -95,6 +98,7 @@ impl Map {
             spacing: 4 << 20,
             granule: 16 << 10,
             rows: 0,
+            extras: Vec::new(),
         }
     }
 
@@ -122,6 +126,12 @@ impl Map {
     pub(super) fn begin_member(&mut self, member: Member) {
         if self.members.len() == MEMBERS {
             self.coarsen();
+        }
+        if let Some(name) = member.header.extra
+            && !self.extras.contains(&name)
+            && self.extras.len() < EXTRAS
+        {
+            self.extras.push(name);
         }
         self.members.push(member);
     }

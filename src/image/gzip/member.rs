@@ -18,6 +18,8 @@ pub(super) struct Header {
     flags: u8,
     fixed: [u8; 10],
     names: Range<u64>,
+    /// The name of the first part of the extra field.
+    pub(super) extra: Option<[u8; 2]>,
 }
 
 impl Header {
@@ -38,8 +40,14 @@ impl Header {
         if flags & RESERVED != 0 {
             return Err(odd("its header has flags that mean nothing yet"));
         }
+        let mut extra = None;
         if flags & EXTRA != 0 {
-            for _ in 0..input.take(16)? {
+            let mut left = input.take(16)?;
+            if left >= 2 {
+                extra = Some([byte(input)?, byte(input)?]);
+                left -= 2;
+            }
+            for _ in 0..left {
                 byte(input)?;
             }
         }
@@ -57,6 +65,7 @@ impl Header {
             flags,
             fixed,
             names: names..end,
+            extra,
         })
     }
 

@@ -83,6 +83,24 @@ impl Gzip {
         self.len
     }
 
+    /// What the headers hold that is left out where a member changes, as notes say it.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let note = |name: &[u8; 2]| {
+            match name {
+            // An eStargz layer's footer, which stays: its archive says more of it.
+            b"SG" => None,
+            b"BC" => Some(
+                "the image is compressed by bgzip, whose block sizes are left out where it changes; compress it by bgzip anew if it is to be read at random".to_owned(),
+            ),
+            other => Some(format!(
+                "the extra field `{}` of the image's gzip headers is left out where it changes, since it may speak of the bytes as they were",
+                other.escape_ascii()
+            )),
+        }
+        };
+        self.map.extras.iter().filter_map(note).collect()
+    }
+
     /// Decoded bytes from an offset; 0 at the end.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if offset >= self.len || buffer.is_empty() {
