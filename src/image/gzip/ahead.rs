@@ -37,6 +37,8 @@ impl Default for Deal {
 
 /// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
 const LIMIT: usize = 1 << 20;
+/// After so many chunks in which no block begins a worker stops: some files are one block, and searching costs more than decoding.
+const IN_VAIN: u32 = 16;
 /// Where a guess begins that could not be made.
 const NOWHERE: u64 = 0;
 /// Units from here on are placeholders: for the byte at that place of the window.
@@ -86,6 +88,7 @@ impl Ahead {
             thread::Builder::new().spawn(move || {
                 let every = usize::try_from(deal.workers + 1).expect("a few workers");
                 let starts = (first..).step_by(every).map(|number| number * deal.chunk);
+                let mut in_vain = 0;
                 for start in starts.take_while(|start| *start < len) {
                     let Ok(mut guess) = back.recv() else {
                         return;
@@ -94,7 +97,12 @@ impl Ahead {
                     if !worker.guess(&mut guess, start, deal.chunk).unwrap_or(false) {
                         guess.start = NOWHERE;
                     }
-                    if sender.send(guess).is_err() {
+                    in_vain = if guess.start == NOWHERE {
+                        in_vain + 1
+                    } else {
+                        0
+                    };
+                    if sender.send(guess).is_err() || in_vain == IN_VAIN {
                         return;
                     }
                 }
