@@ -1,7 +1,7 @@
 //! File capabilities by name, in the text form of libcap.
 
-/// The names by number, without `cap_`.
-const NAMES: [&str; 41] = [
+/// The kernel's capabilities by number, without `cap_`.
+pub(crate) const NAMES: [&str; 41] = [
     "chown",
     "dac_override",
     "dac_read_search",

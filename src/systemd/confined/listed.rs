@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Read, Service, words};
+use crate::capability;
 use crate::systemd::Kind;
 
 /// Names that are allowed, or that are denied.
@@ -14,51 +15,6 @@ pub(in crate::systemd) struct Listed<T> {
 }
 
 pub(in crate::systemd) type SystemCalls = Listed<&'static str>;
-
-/// The kernel's capabilities by their numbers.
-const CAPABILITIES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
 
 const NAMESPACES: [&str; 7] = ["cgroup", "ipc", "net", "mnt", "pid", "user", "uts"];
 
@@ -97,7 +53,7 @@ const GROUPS: &str = include_str!("../syscalls.txt");
 
 impl Service<'_> {
     pub(in crate::systemd) fn capabilities(&self) -> Read<BTreeSet<&'static str>> {
-        let mut kept = self.capability_set("CapabilityBoundingSet", &CAPABILITIES)?;
+        let mut kept = self.capability_set("CapabilityBoundingSet", &capability::NAMES)?;
         for (key, names) in WITHOUT {
             if self.is(key) {
                 kept.retain(|name| !names.contains(name));
@@ -119,14 +75,14 @@ impl Service<'_> {
             let mut named = BTreeSet::new();
             for name in names {
                 let name = name.to_ascii_lowercase();
-                let known = CAPABILITIES
+                let known = capability::NAMES
                     .iter()
                     .find(|known| name.strip_prefix("cap_") == Some(known));
                 named.insert(*known.ok_or(found)?);
             }
             let replaces = named.is_empty() || set == default;
             if replaces && inverted {
-                set = CAPABILITIES.into();
+                set = capability::NAMES.into();
             } else if replaces {
                 set.clear();
             }
