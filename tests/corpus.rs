@@ -40,8 +40,15 @@ fn gathered() -> Result<(), String> {
     }
 }
 
+/// Where `cargo xtask corpus` has put them.
 fn corpus() -> Option<PathBuf> {
-    std::env::var_os("CASEHARD_CORPUS").map(PathBuf::from)
+    let gathered = || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("corpus/files");
+        folder.is_dir().then_some(folder)
+    };
+    std::env::var_os("CASEHARD_CORPUS")
+        .map(PathBuf::from)
+        .or_else(gathered)
 }
 
 /// What became of one file.
