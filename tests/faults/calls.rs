@@ -131,11 +131,13 @@ pub(crate) fn writing() {
 
 pub(crate) fn threads() {
     let site = Site::new(&IMAGES, 2, "300K");
-    for image in IMAGES {
+    let large = Site::new(&["image.tar.zst"], 12, "300K");
+    // The encoder of xz cannot do without, nor that of zstd where it has more than one job's worth to compress.
+    let all = IMAGES.map(|image| (&site, image, image == "image.tar.xz"));
+    for (site, image, fails) in all.into_iter().chain([(&large, "image.tar.zst", true)]) {
         let whole = site.undisturbed(image);
-        let ended = with(&site, "clone,clone3", "error=EAGAIN", None, image);
-        if ["image.tar.zst", "image.tar.xz"].contains(&image) && ended.code() != Some(0) {
-            // Their encoders cannot do without, where they have enough to compress to want them.
+        let ended = with(site, "clone,clone3", "error=EAGAIN", None, image);
+        if fails {
             ended.says(5, &["cannot write"]);
             assert!(!site.outputs().contains_key(image));
         } else {
@@ -147,7 +149,8 @@ pub(crate) fn threads() {
 }
 
 pub(crate) fn signals() {
-    let site = Site::new(&IMAGES[..2], 2, "300K");
+    // Large enough that gzip is read by a few dozen calls.
+    let site = Site::new(&IMAGES[..2], 3, "1M");
     for image in &IMAGES[..2] {
         let whole = site.undisturbed(image);
         let calls = calls(&site, "%file,%desc", None, image);
@@ -176,7 +179,7 @@ pub(crate) fn signals() {
         }
         eprintln!("{image}: {stopped} stopped, {done} done");
         assert!(
-            stopped > 1 && done > 0,
+            stopped > 5 && done > 0,
             "{image}: {stopped} stopped, {done} done"
         );
     }

@@ -58,6 +58,9 @@ const PAGE: u64 = 64 << 10;
 /// How many pages are kept: a mebibyte, which holds what planning goes back to.
 const PAGES: usize = 16;
 
+const BGZIP: &str = "the image is compressed by bgzip, whose block sizes are left out where it changes; compress it by \
+                     bgzip anew if it is to be read at random";
+
 impl Gzip {
     /// Begins the pass over a file.
     pub(crate) fn scan<'a, 'p>(
@@ -85,18 +88,15 @@ impl Gzip {
 
     /// What the headers hold that is left out where a member changes, as notes say it.
     pub(super) fn left_out(&self) -> Vec<String> {
-        let note = |name: &[u8; 2]| {
-            match name {
+        let note = |name: &[u8; 2]| match name {
             // An eStargz layer's footer, which stays: its archive says more of it.
             b"SG" => None,
-            b"BC" => Some(
-                "the image is compressed by bgzip, whose block sizes are left out where it changes; compress it by bgzip anew if it is to be read at random".to_owned(),
-            ),
+            b"BC" => Some(BGZIP.to_owned()),
             other => Some(format!(
-                "the extra field `{}` of the image's gzip headers is left out where it changes, since it may speak of the bytes as they were",
+                "the extra field `{}` of the image's gzip headers is left out where it changes, since it may speak of the \
+                 bytes as they were",
                 other.escape_ascii()
             )),
-        }
         };
         self.map.extras.iter().filter_map(note).collect()
     }

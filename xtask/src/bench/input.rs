@@ -75,17 +75,14 @@ pub(super) fn compressed(image: &Path, ending: &str, command: &[&str]) -> Result
 pub(super) fn edits(image: &Path, count: usize, folder: &Path) -> Result<(PathBuf, usize), String> {
     let image = casehard::Image::open(image).map_err(|e| e.to_string())?;
     let mut recipe = String::from("[Recipe]\nSchema=1\nSummary=many edits\n");
-    let files =
-        image.archive().entries.iter().filter(|entry| {
-            entry.kind == casehard::image::EntryKind::File && entry.path.is_ascii()
-        });
+    let files = image.archive().entries.iter().filter(|entry| {
+        let plain = |byte: &u8| byte.is_ascii() && !b"[]$*?{}\\".contains(byte);
+        entry.kind == casehard::image::EntryKind::File && entry.path.iter().all(plain)
+    });
     let mut edited = 0;
     for entry in files.take(count) {
         let path = entry.path.to_string();
         let path = path.trim_start_matches("./");
-        if path.chars().any(|c| "[]$*?{}\\".contains(c)) {
-            continue;
-        }
         edited += 1;
         recipe.push_str(&format!(
             "\n[Permissions /{path}]\nMode=0{:o}\nReason=to be measured\n",

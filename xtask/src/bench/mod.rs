@@ -270,7 +270,7 @@ impl Bench {
         ] {
             let (recipe, edited) = edits(gz, count, &self.folder)?;
             if count > edited && count != usize::MAX {
-                println!("only {edited} files for {name}");
+                println!("| (the image has {edited} files for {name}) | | |");
             }
             recipes.push((name, recipe.display().to_string()));
         }
