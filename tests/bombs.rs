@@ -9,21 +9,35 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::write::GzEncoder;
 use wait4::Wait4 as _;
 
-/// What a refusal may take at most; long, since these tests run without optimisation. docs/archives.md has what it takes with.
-const TIME: Duration = Duration::from_secs(90);
+/// The processor time that a refusal may take at most. docs/archives.md has what each takes.
+const TIME: Duration = match RELEASE {
+    Some(_) => Duration::from_secs(1),
+    // Without optimisation.
+    None => Duration::from_secs(30),
+};
 const MEMORY: u64 = 128 << 20;
 
-/// Runs `casehard check` on an image and gives its exit code, what it says, and what it took.
-fn check(image: &Path, more: &[&str]) -> (Option<i32>, String, Duration, u64) {
+/// An optimised build to put to the test, rather than the one beside the tests; known when the tests are compiled.
+const RELEASE: Option<&str> = option_env!("CASEHARD_RELEASE");
+
+/// What a run came to: its exit code, what it said, processor time and peak memory.
+struct Run {
+    code: Option<i32>,
+    said: String,
+    time: Duration,
+    memory: u64,
+}
+
+/// Runs `casehard check` on an image.
+fn check(image: &Path, more: &[&str]) -> Run {
     let recipe = image.with_extension("ini");
     fs::write(&recipe, "[Recipe]\nSchema=1\n[StripSetid]\n").expect("the folder is writable");
-    let started = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_casehard"))
+    let child = Command::new(RELEASE.unwrap_or(env!("CARGO_BIN_EXE_casehard")))
         .arg("check")
         .arg(image)
         .arg("-r")
@@ -34,36 +48,76 @@ fn check(image: &Path, more: &[&str]) -> (Option<i32>, String, Duration, u64) {
         .spawn()
         .expect("it runs");
     let ended = child.wait4().expect("it ends");
-    let said = fs::read_to_string(image.with_extension("said")).expect("it is text");
-    (
-        ended.status.code(),
-        said,
-        started.elapsed(),
-        ended.rusage.maxrss,
-    )
+    Run {
+        code: ended.status.code(),
+        said: fs::read_to_string(image.with_extension("said")).expect("it is text"),
+        time: ended.rusage.utime + ended.rusage.stime,
+        memory: ended.rusage.maxrss,
+    }
 }
 
 /// Holds that an image is refused for a reason, in time and memory.
 #[track_caller]
-fn refused(write: impl FnOnce(&mut dyn Write), why: &str) {
+fn refused(what: &str, write: impl FnOnce(&mut dyn Write), why: &str) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let image = folder.path().join("bomb");
     let mut out = BufWriter::new(File::create(&image).expect("the folder is writable"));
     write(&mut out);
     out.flush().expect("the folder is writable");
-    let (code, said, time, memory) = check(&image, &[]);
-    println!("{why}: {time:?}, {} MiB", memory >> 20);
-    assert!(said.contains(why), "{said}");
-    assert_eq!(code, Some(3), "{said}");
-    assert!(time < TIME, "took {time:?}");
-    assert!(memory < MEMORY, "took {memory} bytes");
+    let packed = fs::metadata(&image).expect("it is there").len() >> 10;
+    let run = check(&image, &[]);
+    println!(
+        "{what}, {packed} KiB: {:.2?}, {} MiB",
+        run.time,
+        run.memory >> 20
+    );
+    assert!(run.said.contains(why), "{what}: {}", run.said);
+    assert_eq!(run.code, Some(3), "{what}: {}", run.said);
+    assert!(run.time < TIME, "{what} took {:?}", run.time);
+    assert!(run.memory < MEMORY, "{what} took {} bytes", run.memory);
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+/// Bytes, each slice so many times over. The tests must stay small themselves: a child's peak memory begins with its parent's.
+type Parts<'a> = &'a [(&'a [u8], usize)];
+
+fn feed(mut out: impl Write, parts: Parts) {
+    for (bytes, times) in parts {
+        (0..*times).for_each(|_| put(&mut out, bytes));
+    }
+}
+
+fn gzip(parts: Parts) -> Vec<u8> {
     let mut out = GzEncoder::new(Vec::new(), flate2::Compression::best());
-    out.write_all(bytes)
-        .and_then(|()| out.finish())
-        .expect("memory does not fill up")
+    feed(&mut out, parts);
+    out.finish().expect("memory does not fill up")
+}
+
+fn zstd(parts: Parts) -> Vec<u8> {
+    let mut out = zstd::Encoder::new(Vec::new(), 1).expect("a level");
+    feed(&mut out, parts);
+    out.finish().expect("memory does not fill up")
+}
+
+fn xz(parts: Parts) -> Vec<u8> {
+    let preset = lzma_rust2::XzOptions::with_preset(0);
+    let mut out = lzma_rust2::XzWriter::new(Vec::new(), preset).expect("a preset");
+    feed(&mut out, parts);
+    out.finish().expect("memory does not fill up")
+}
+
+fn bzip2(parts: Parts) -> Vec<u8> {
+    let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    feed(&mut out, parts);
+    out.finish().expect("memory does not fill up")
+}
+
+type Packer = fn(Parts) -> Vec<u8>;
+
+/// Each way to compress, and its name.
+const PACKERS: [(&str, Packer); 4] = [("gzip", gzip), ("zstd", zstd), ("xz", xz), ("bzip2", bzip2)];
+
+fn put(out: &mut dyn Write, bytes: &[u8]) {
+    out.write_all(bytes).expect("the folder is writable");
 }
 
 fn header(name: &str, typeflag: u8, size: u64) -> tar::Header {
@@ -82,9 +136,11 @@ fn header(name: &str, typeflag: u8, size: u64) -> tar::Header {
 /// An entry whose name, link target and PAX records may be of any length.
 fn entry(out: &mut dyn Write, name: &str, typeflag: u8, link: &str, xattr: usize) {
     let mut put = |bytes: &[u8]| {
-        out.write_all(bytes).expect("the folder is writable");
-        out.write_all(&vec![0; bytes.len().next_multiple_of(512) - bytes.len()])
-            .expect("the folder is writable");
+        put(out, bytes);
+        put(
+            out,
+            &vec![0; bytes.len().next_multiple_of(512) - bytes.len()],
+        );
     };
     for (flag, text) in [(b'L', name), (b'K', link)] {
         if text.len() > 99 {
@@ -110,22 +166,109 @@ fn entry(out: &mut dyn Write, name: &str, typeflag: u8, link: &str, xattr: usize
 
 #[test]
 fn a_tar_that_decompresses_without_end_is_refused() {
-    let zeros = vec![0; 4 << 20];
-    let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(0))
-        .expect("a preset");
-    xz.write_all(&zeros).expect("memory does not fill up");
-    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
-    bzip2.write_all(&zeros).expect("memory does not fill up");
-    for packed in [
-        gzip(&zeros),
-        zstd::encode_all(&zeros[..], 1).expect("memory does not fill up"),
-        xz.finish().expect("memory does not fill up"),
-        bzip2.finish().expect("memory does not fill up"),
-    ] {
+    let file = header("a", b'0', 1 << 35).as_bytes().to_vec();
+    let noise: Vec<u8> = (1..1000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_769) >> 24).to_le_bytes()[0])
+        .collect();
+    for (name, pack) in PACKERS {
+        // What is slowest to decode among what is small enough. Together they are larger than what is taken for no bomb.
+        let (slow, count) = match name {
+            "bzip2" => (&noise[..], 20),
+            _ => (&noise[..2], 70),
+        };
+        for (of, data) in [("zeros", &[0][..]), ("a pattern", slow)] {
+            let (start, data) = (pack(&[(&file, 1)]), pack(&[(data, (4 << 20) / data.len())]));
+            refused(
+                &format!("{of} in {count} parts, {name}"),
+                |out| {
+                    put(out, &start);
+                    (0..count).for_each(|_| put(out, &data));
+                },
+                "raise the limit `ratio`",
+            );
+        }
+        let whole = pack(&[(&[0; 4096], 65537)]);
         refused(
-            |out| (0..80).for_each(|_| out.write_all(&packed).expect("the folder is writable")),
+            &format!("zeros, {name}"),
+            |out| put(out, &whole),
             "raise the limit `ratio`",
         );
+    }
+}
+
+#[test]
+fn what_is_no_tar_is_refused_before_all_of_it_is_decompressed() {
+    for (name, pack) in PACKERS {
+        let packed = pack(&[(&[7; 4096], 1024)]);
+        // A gibibyte, of which the first block tells.
+        refused(
+            &format!("no tar, {name}"),
+            |out| (0..256).for_each(|_| put(out, &packed)),
+            "this is not a tar archive",
+        );
+    }
+}
+
+#[test]
+fn members_without_end_are_refused_or_read_quickly() {
+    let tar = header("a", b'0', 0);
+    for (name, pack) in PACKERS {
+        let (start, empty) = (pack(&[(tar.as_bytes(), 1)]), pack(&[]));
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+        let image = folder.path().join("bomb");
+        let empties = empty.repeat((4 << 20) / empty.len());
+        fs::write(&image, [start, empties].concat()).expect("the folder is writable");
+        let run = check(&image, &[]);
+        println!(
+            "empty members, {name}: {:.2?}, {} MiB",
+            run.time,
+            run.memory >> 20
+        );
+        assert_eq!(
+            run.code,
+            Some(if name == "bzip2" { 3 } else { 0 }),
+            "{name}: {}",
+            run.said
+        );
+        assert!(
+            run.time < TIME && run.memory < MEMORY,
+            "{name}: {:?}, {} bytes",
+            run.time,
+            run.memory
+        );
+    }
+}
+
+#[test]
+fn an_honest_image_may_be_mostly_zeros() {
+    // Fifty times as large as its compressed form, by an empty disk image in it.
+    let mut state = 1u64;
+    let mut roll = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    let noise: Vec<u8> = (0..6 << 20).map(|_| roll()).collect();
+    let size = |bytes: usize| u64::try_from(bytes).expect("it fits");
+    let disk = header("disk", b'0', size(300 << 20));
+    let file = header("noise", b'0', size(noise.len()));
+    let tar: Parts = &[
+        (disk.as_bytes(), 1),
+        (&[0; 4096], (300 << 20) / 4096),
+        (file.as_bytes(), 1),
+        (&noise, 1),
+        (&[0; 1024], 1),
+    ];
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    for (name, pack) in PACKERS {
+        let image = folder.path().join("image");
+        let packed = pack(tar);
+        let ratio = (306 << 20) / packed.len();
+        assert!((30..60).contains(&ratio), "{name}: {ratio}");
+        fs::write(&image, packed).expect("the folder is writable");
+        let run = check(&image, &[]);
+        assert_eq!(run.code, Some(0), "{name}, ratio {ratio}: {}", run.said);
     }
 }
 
@@ -134,16 +277,72 @@ fn more_entries_than_any_image_has_are_refused() {
     let thousand: Vec<u8> = (0..1000)
         .flat_map(|_| header("a", b'0', 0).as_bytes().to_vec())
         .collect();
-    let packed = gzip(&thousand);
+    let packed = gzip(&[(&thousand, 1)]);
     refused(
-        |out| (0..501).for_each(|_| out.write_all(&packed).expect("the folder is writable")),
+        "501000 entries",
+        |out| (0..501).for_each(|_| put(out, &packed)),
         "raise the limit `entries`",
+    );
+}
+
+/// A PAX header with records of one kind, about as many as it may hold, and the entry that it speaks of.
+fn records(record: impl Fn(usize) -> String) -> Vec<u8> {
+    let all = (0..).map(record).map(|rest| {
+        let length = (rest.len()..).find(|n| rest.len() + n.to_string().len() == *n);
+        format!("{}{rest}", length.expect("there is one"))
+    });
+    let mut text = String::new();
+    for record in all {
+        if text.len() + record.len() > 1_000_000 {
+            break;
+        }
+        text += &record;
+    }
+    let mut out = header("pax", b'x', text.len() as u64).as_bytes().to_vec();
+    out.extend_from_slice(text.as_bytes());
+    out.resize(out.len().next_multiple_of(512), 0);
+    out.extend_from_slice(header("a", b'0', 0).as_bytes());
+    out
+}
+
+#[test]
+fn records_without_end_are_refused() {
+    let empty = gzip(&[(&records(|_| " a=\n".to_owned()), 1)]);
+    refused(
+        "empty PAX records",
+        |out| (0..250).for_each(|_| put(out, &empty)),
+        "raise the limit `records`",
+    );
+    let attributes = gzip(&[(&records(|n| format!(" SCHILY.xattr.{n:x}=v\n")), 1)]);
+    refused(
+        "attributes of a few bytes",
+        |out| (0..100).for_each(|_| put(out, &attributes)),
+        "raise the limit `names`",
+    );
+}
+
+#[test]
+fn a_sparse_map_without_end_is_refused() {
+    let mut head = header("a", b'S', 0);
+    head.as_mut_bytes()[482] = 1;
+    head.set_cksum();
+    let mut more = [0; 512];
+    more[504] = 1;
+    let (start, more) = (gzip(&[(head.as_bytes(), 1)]), gzip(&[(&more, 2048)]));
+    refused(
+        "a sparse map of blocks without end",
+        |out| {
+            put(out, &start);
+            (0..300).for_each(|_| put(out, &more));
+        },
+        "raise the limit `ratio`",
     );
 }
 
 #[test]
 fn paths_that_imply_a_tree_without_end_are_refused() {
     refused(
+        "600000 directories that 300 paths imply",
         |out| (0..300).for_each(|n| entry(out, &format!("{n}{}f", "/d".repeat(2000)), b'0', "", 0)),
         "raise the limit `implied`",
     );
@@ -152,10 +351,12 @@ fn paths_that_imply_a_tree_without_end_are_refused() {
 #[test]
 fn attributes_without_end_are_refused() {
     refused(
+        "70 attributes of a megabyte",
         |out| (0..70).for_each(|n| entry(out, &n.to_string(), b'0', "", 1_000_000)),
         "raise the limit `names`",
     );
     refused(
+        "a PAX header of two megabytes",
         |out| entry(out, "a", b'0', "", 2 << 20),
         "raise the limit `extension`",
     );
@@ -164,17 +365,13 @@ fn attributes_without_end_are_refused() {
 #[test]
 fn a_header_that_claims_what_is_not_there_is_refused() {
     refused(
-        |out| {
-            out.write_all(header("x", b'x', 1 << 40).as_bytes())
-                .expect("the folder is writable");
-        },
+        "a PAX header of a terabyte",
+        |out| put(out, header("x", b'x', 1 << 40).as_bytes()),
         "raise the limit `extension`",
     );
     refused(
-        |out| {
-            out.write_all(header("a", b'0', 1 << 40).as_bytes())
-                .expect("the folder is writable");
-        },
+        "a file of a terabyte",
+        |out| put(out, header("a", b'0', 1 << 40).as_bytes()),
         "cut short",
     );
 }
@@ -183,6 +380,7 @@ fn a_header_that_claims_what_is_not_there_is_refused() {
 fn links_that_take_for_ever_to_follow_are_refused() {
     // Each leads to the next by way of a thousand names.
     refused(
+        "40 links of a thousand names each",
         |out| {
             entry(out, "d", b'5', "", 0);
             for n in 0..40 {
@@ -200,6 +398,7 @@ fn links_that_take_for_ever_to_follow_are_refused() {
         "symbolic links of more than 4096 names",
     );
     refused(
+        "a circle of links",
         |out| {
             entry(out, "a", b'2', "b", 0);
             entry(out, "b", b'2', "a", 0);
@@ -218,12 +417,19 @@ fn hard_links_without_end_are_refused() {
             link.as_mut_bytes()[157] = b'a';
             link.set_uid(mode(n).into());
             link.set_cksum();
-            out.write_all(link.as_bytes())
-                .expect("the folder is writable");
+            put(out, link.as_bytes());
         }
     };
-    refused(|out| entries(out, &|n| n), "yet another mode");
-    refused(|out| entries(out, &|_| 0), "hard link number 65000");
+    refused(
+        "hard links with other owners each",
+        |out| entries(out, &|n| n),
+        "yet another mode",
+    );
+    refused(
+        "70000 hard links to one file",
+        |out| entries(out, &|_| 0),
+        "hard link number 65000",
+    );
 }
 
 #[test]
@@ -236,9 +442,14 @@ fn a_terabyte_of_holes_takes_no_memory() {
         casehard_testimages::build(text).expect("the description is right"),
     )
     .expect("the folder is writable");
-    let (code, said, time, memory) = check(&image, &[]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(time < TIME && memory < MEMORY, "{time:?}, {memory} bytes");
+    let run = check(&image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert!(
+        run.time < TIME && run.memory < MEMORY,
+        "{:?}, {} bytes",
+        run.time,
+        run.memory
+    );
 }
 
 #[test]
@@ -250,13 +461,26 @@ fn limits_can_be_raised_and_lowered() {
         casehard_testimages::build("file a\nfile b mode=4755").expect("the description is right"),
     )
     .expect("the folder is writable");
-    let code = |more: &[&str]| check(&image, more).0;
+    let code = |more: &[&str]| check(&image, more).code;
     assert_eq!(
         code(&["--limit", "entries=2", "--limit", "names=1K"]),
         Some(1)
     );
     assert_eq!(code(&["--limit", "entries=1"]), Some(3));
     assert_eq!(code(&["--limit", "names=1"]), Some(3));
+    fs::write(
+        &image,
+        casehard_testimages::build("symlink abc -> d\nsymlink d -> e\ndir e\nfile abc/f")
+            .expect("the description is right"),
+    )
+    .expect("the folder is writable");
+    for (limit, most) in [("links", 2), ("path", 5), ("records", 0)] {
+        let at = |value: u64| code(&["--limit", &format!("{limit}={value}")]);
+        assert_eq!(at(most), Some(0), "{limit}");
+        if most > 0 {
+            assert_eq!(at(most - 1), Some(3), "{limit}");
+        }
+    }
     assert_eq!(code(&["--limit", "entires=1"]), Some(2));
     assert_eq!(code(&["--limit", "entries=many"]), Some(2));
 }

@@ -9,6 +9,7 @@ use lzma_rust2::{XzOptions, XzReader, XzWriterMt};
 
 use super::limits::Exceeded;
 use super::progress::is_stop;
+use super::streams::{Crumbs, Streams};
 use crate::error::Error;
 
 /// How an image's tar stream is compressed.
@@ -82,14 +83,15 @@ pub(super) fn decoder<'a>(
 ) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match compression {
         Compression::Xz => Box::new(XzReader::new(input, true)),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Compression::Bzip2 => Box::new(Streams::new(input)),
         Compression::None | Compression::Gzip | Compression::Zstd => {
             unreachable!("these have readers of their own")
         }
     })
 }
 
-/// What a decoder's error says of an image: that it is damaged, unless reading itself failed or was stopped.
+/// What a decoder's error says of an image: that it is damaged, unless reading itself failed or was stopped,
+/// or keeping what was decoded.
 pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -> Error {
     if is_stop(&error) {
         return Error::Interrupted;
@@ -100,10 +102,17 @@ pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -
     if error.raw_os_error().is_some() {
         return Error::io("read", Path::new(image))(error);
     }
+    // What was decoded could not be kept.
+    let error = match error.downcast::<Error>() {
+        Ok(error) => return error,
+        Err(error) => error,
+    };
     let message = if error.to_string().contains("too much memory") {
         // What `zstd --long` over 27 or `--ultra` makes; `zstd -d` refuses it too.
         "the zstd data needs a window of more than 128 MiB; compress it with `--long=27` or less"
             .into()
+    } else if error.get_ref().is_some_and(|inner| inner.is::<Crumbs>()) {
+        error.to_string()
     } else {
         format!(
             "the {} data is cut short or damaged: {error}",

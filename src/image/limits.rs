@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use super::codec::Compression;
 use super::stream::Bytes;
 use crate::error::Error;
 
@@ -21,18 +22,32 @@ pub struct Limits {
     pub entries: u64,
     /// Directories that have no entry and are made because a path needs them; one path can ask for two thousand.
     pub implied: u64,
-    /// Bytes of all names, link targets and extended attributes, which are held in memory.
+    /// Bytes of all names, link targets and extended attributes, which are held in memory; each attribute takes 128 more.
     pub names: u64,
+    /// PAX records of all entries together.
+    pub records: u64,
     /// Bytes of one extension header: PAX records, or a GNU long name.
     pub extension: u64,
+    /// Bytes of a path or of a link's target.
+    pub path: u64,
+    /// Symbolic links that one look-up follows.
+    pub links: u64,
     /// Bytes of the tar stream, decompressed.
     pub size: u64,
-    /// How many times larger than its compressed form the tar stream may be, once it has more than 256 MiB.
+    /// How many times larger than its compressed form the tar stream may be, once it has more than what decodes in a moment:
+    /// 256 MiB, of xz 128, of bzip2 32.
     pub ratio: u64,
 }
 
-/// A tar stream of up to this size is no bomb, however small its compressed form.
-const ANY_RATIO: u64 = 256 << 20;
+/// A tar stream of up to this size is no bomb, however small its compressed form: about what decodes in half a second, be it
+/// made to decode slowly.
+fn any_ratio(compression: Compression) -> u64 {
+    match compression {
+        Compression::Bzip2 => 32 << 20,
+        Compression::Xz => 128 << 20,
+        Compression::None | Compression::Gzip | Compression::Zstd => 256 << 20,
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {
@@ -40,8 +55,12 @@ impl Default for Limits {
             entries: 500_000,
             implied: 50_000,
             names: 64 << 20,
+            records: 5_000_000,
             // Linux allows 4 KiB of path and 64 KiB for each extended attribute.
             extension: 1 << 20,
+            // These two are Linux's own.
+            path: 4095,
+            links: 40,
             size: 64 << 30,
             ratio: 200,
         }
@@ -50,12 +69,15 @@ impl Default for Limits {
 
 impl Limits {
     /// Each limit's name, its value, and what it bounds.
-    pub fn all(&self) -> [(&'static str, u64, &'static str); 6] {
+    pub fn all(&self) -> [(&'static str, u64, &'static str); 9] {
         [
             ("entries", self.entries, "entries"),
             ("implied", self.implied, "directories without an entry"),
             ("names", self.names, "bytes of names and attributes"),
+            ("records", self.records, "PAX records"),
             ("extension", self.extension, "bytes of one PAX header"),
+            ("path", self.path, "bytes of a path or a link's target"),
+            ("links", self.links, "symbolic links in one look-up"),
             ("size", self.size, "bytes of tar, decompressed"),
             ("ratio", self.ratio, "times its compressed size"),
         ]
@@ -70,7 +92,10 @@ impl Limits {
             "entries" => &mut self.entries,
             "implied" => &mut self.implied,
             "names" => &mut self.names,
+            "records" => &mut self.records,
             "extension" => &mut self.extension,
+            "path" => &mut self.path,
+            "links" => &mut self.links,
             "size" => &mut self.size,
             "ratio" => &mut self.ratio,
             _ => {
@@ -92,24 +117,35 @@ impl Limits {
         Ok(())
     }
 
-    /// The bytes of a tar stream that is decoded while it is read, as far as it may go.
-    pub(super) fn bytes<B: Bytes>(self, inner: &B, packed: u64) -> Bounded<'_, B> {
-        let (most, limit) = self.most(Some(packed));
-        Bounded { inner, most, limit }
+    /// The bytes of a tar stream that is decoded while it is read, as far as it may go; `packed` is the size of its compressed
+    /// form.
+    pub(super) fn bytes<B: Bytes>(
+        self,
+        inner: &B,
+        compression: Compression,
+        packed: u64,
+    ) -> Bounded<'_, B> {
+        let by_ratio = packed
+            .saturating_mul(self.ratio)
+            .max(any_ratio(compression));
+        let (most, name, value) = match by_ratio < self.size {
+            true => (by_ratio, "ratio", self.ratio),
+            false => (self.size, "size", self.size),
+        };
+        Bounded {
+            inner,
+            most,
+            limit: Exceeded { name, value },
+        }
     }
 
-    /// A reader that fails where a tar stream gets larger than allowed; `packed` is the size of its compressed form.
-    pub(crate) fn reader<R: Read>(self, inner: R, packed: Option<u64>) -> Limited<R> {
-        let (left, limit) = self.most(packed);
-        Limited { inner, left, limit }
-    }
-
-    /// How large the tar stream of a file of some size may be, and by which limit.
-    fn most(self, packed: Option<u64>) -> (u64, (&'static str, u64)) {
-        let by_ratio = packed.map(|packed| packed.saturating_mul(self.ratio).max(ANY_RATIO));
-        match by_ratio {
-            Some(bytes) if bytes < self.size => (bytes, ("ratio", self.ratio)),
-            _ => (self.size, ("size", self.size)),
+    /// A reader that fails where a stream gets larger than any tar stream may be.
+    pub(crate) fn reader<R: Read>(self, inner: R) -> Limited<R> {
+        let (name, value) = ("size", self.size);
+        Limited {
+            inner,
+            left: value,
+            limit: Exceeded { name, value },
         }
     }
 }
@@ -118,16 +154,16 @@ impl Limits {
 pub(crate) struct Limited<R> {
     inner: R,
     left: u64,
-    limit: (&'static str, u64),
+    limit: Exceeded,
 }
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
-            let (name, value) = self.limit;
-            io::Error::other(Exceeded { name, value })
-        })?;
+        self.left = self
+            .left
+            .checked_sub(n as u64)
+            .ok_or_else(|| io::Error::other(self.limit))?;
         Ok(n)
     }
 }
@@ -136,7 +172,7 @@ impl<R: Read> Read for Limited<R> {
 pub(super) struct Bounded<'a, B> {
     inner: &'a B,
     most: u64,
-    limit: (&'static str, u64),
+    limit: Exceeded,
 }
 
 impl<B: Bytes> Bytes for Bounded<'_, B> {
@@ -153,15 +189,19 @@ impl<B: Bytes> Bytes for Bounded<'_, B> {
         }
         // Whatever an entry claims, no more than that is decoded.
         if self.inner.reaches(self.most.saturating_add(1))? {
-            let (name, value) = self.limit;
-            return Err(io::Error::other(Exceeded { name, value }));
+            return Err(io::Error::other(self.limit));
         }
         Ok(false)
     }
 }
 
+/// What is said of a path that has more bytes than the limit.
+pub(crate) fn too_long(longest: u64) -> String {
+    format!("the limit `path` is {longest}, and Linux takes 4095")
+}
+
 /// That an image asks for more than a limit.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Exceeded {
     pub(crate) name: &'static str,
     pub(crate) value: u64,
@@ -222,14 +262,12 @@ mod tests {
         };
         let read = |bytes| {
             io::copy(
-                &mut limits.reader(io::repeat(0).take(bytes), Some(1)),
+                &mut limits.reader(io::repeat(0).take(bytes)),
                 &mut io::sink(),
             )
         };
         assert_eq!(read(1000).unwrap(), 1000);
         let error = read(1001).unwrap_err();
         assert_eq!(Exceeded::of(&error).map(|e| e.name), Some("size"));
-        let ratio = Limits::default().reader(io::empty(), Some(2 << 20));
-        assert_eq!((ratio.left, ratio.limit.0), (400 << 20, "ratio"));
     }
 }

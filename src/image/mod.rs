@@ -4,6 +4,7 @@
 
 mod codec;
 mod contents;
+mod decoding;
 mod directory;
 mod entry;
 mod fields;
@@ -18,6 +19,7 @@ mod sink;
 mod sparse;
 mod spool;
 mod stream;
+mod streams;
 mod walker;
 mod xattrs;
 mod zstd;
@@ -28,6 +30,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::decoding::Decoding;
 use self::gzip::Gzip;
 use self::zstd::Zstd;
 use crate::error::{Error, Result};
@@ -43,11 +46,10 @@ pub(crate) use codec::Encoder;
 pub(crate) use contents::Contents;
 pub(crate) use entry::Damage;
 pub(crate) use head::{Format, Head, styled};
-pub(crate) use limits::Exceeded;
+pub(crate) use limits::{Exceeded, too_long};
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use sink::{FileSink, Sink, StreamSink};
 pub(crate) use stream::{Origin, Source};
-pub(crate) use walker::PATH_LIMIT;
 
 /// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
 /// new one.
@@ -120,8 +122,7 @@ impl<'a> OpenOptions<'a> {
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
             let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            let source = Source::Plain(spooled);
-            return Image::indexed(name, Compression::None, None, source, self.limits);
+            return Image::indexed(name, None, spooled, self.limits);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -137,7 +138,7 @@ impl<'a> OpenOptions<'a> {
         let name = name.into();
         let spooled = spool::spool(
             &name,
-            self.limits.reader(input, None),
+            self.limits.reader(input),
             &mut Meter::new(self.progress, Phase::Read, None),
         )?;
         self.open_file(name, spooled)
@@ -159,8 +160,7 @@ impl<'a> OpenOptions<'a> {
         let file = Arc::new(file);
         if compression == Compression::None {
             let tar = file.try_clone().map_err(failed())?;
-            let source = Source::Plain(tar);
-            return Image::indexed(name, compression, Some(file), source, self.limits);
+            return Image::indexed(name, Some(file), tar, self.limits);
         }
         let total = file.metadata().map_err(failed())?.len();
         let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
@@ -168,19 +168,34 @@ impl<'a> OpenOptions<'a> {
             return Image::gzip(name, file, &mut meter, self.limits);
         }
         let packed = BufReader::with_capacity(64 << 10, meter.reader(&*file));
-        let spool = |decoder: &mut dyn Read| {
-            let limited = self.limits.reader(decoder, Some(total));
-            spool::spool_decoded(&name, compression, limited)
-        };
-        let source = if compression == Compression::Zstd {
-            let mut scan = zstd::Scan::new(packed).map_err(failed())?;
-            let tar = spool(&mut scan)?;
-            Source::Zstd(Box::new(Zstd::new(Arc::clone(&file), tar, scan)))
+        let (source, archive) = if compression == Compression::Zstd {
+            let scan = zstd::Scan::new(packed).map_err(failed())?;
+            let (tar, scan, archive) = self.decode(&name, compression, total, scan)?;
+            let zstd = Zstd::new(Arc::clone(&file), tar, scan);
+            (Source::Zstd(Box::new(zstd)), archive)
         } else {
-            let mut decoder = codec::decoder(compression, packed).map_err(failed())?;
-            Source::Plain(spool(&mut decoder)?)
+            let decoder = codec::decoder(compression, packed).map_err(failed())?;
+            let (tar, _, archive) = self.decode(&name, compression, total, decoder)?;
+            (Source::Plain(tar), archive)
         };
-        Image::indexed(name, compression, Some(file), source, self.limits)
+        Image::new(name, compression, Some(file), source, archive)
+    }
+
+    /// Decodes a file to a temporary one, and reads its entries meanwhile.
+    fn decode<R: Read>(
+        &self,
+        name: &str,
+        compression: Compression,
+        packed: u64,
+        decoder: R,
+    ) -> Result<(File, R, Archive)> {
+        let failed = |e| codec::failure(e, name, compression);
+        let decoding = Decoding::new(decoder)?;
+        let bytes = self.limits.bytes(&decoding, compression, packed);
+        let archive =
+            Archive::index(&bytes, self.limits).map_err(|d| d.of_decoded(name, failed))?;
+        let (tar, decoder) = decoding.finish().map_err(failed)?;
+        Ok((tar, decoder, archive))
     }
 }
 
@@ -211,16 +226,16 @@ impl Image {
     /// An image whose tar can be read at any place.
     fn indexed(
         name: String,
-        compression: Compression,
         original: Option<Arc<File>>,
-        source: Source,
+        tar: File,
         limits: Limits,
     ) -> Result<Self> {
+        let source = Source::Plain(tar);
         let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
         let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
         Ok(Self {
             name,
-            compression,
+            compression: Compression::None,
             original,
             stream,
             archive,
@@ -233,19 +248,25 @@ impl Image {
         let failed = |e| codec::failure(e, &name, compression);
         let scan = Gzip::scan(&file, meter).map_err(failed)?;
         let packed = file.metadata().map_err(failed)?.len();
-        let archive =
-            Archive::index(&limits.bytes(&scan, packed), limits).map_err(
-                |damage| match damage {
-                    Damage::Io(e) => failed(e),
-                    damage @ Damage::Tar { .. } => damage.of(&name),
-                },
-            )?;
+        let archive = Archive::index(&limits.bytes(&scan, compression, packed), limits)
+            .map_err(|damage| damage.of_decoded(&name, failed))?;
         let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
-        let stream = TarStream::new(Source::Gzip(Box::new(gzip))).map_err(failed)?;
+        let source = Source::Gzip(Box::new(gzip));
+        Self::new(name, compression, Some(file), source, archive)
+    }
+
+    fn new(
+        name: String,
+        compression: Compression,
+        original: Option<Arc<File>>,
+        source: Source,
+        archive: Archive,
+    ) -> Result<Self> {
+        let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
         Ok(Self {
             name,
             compression,
-            original: Some(file),
+            original,
             stream,
             archive,
         })
@@ -323,17 +344,18 @@ const STARGZ_INDEX: &str = "stargz.index.json";
 
 impl Damage {
     pub(crate) fn of(self, image: &str) -> Error {
+        self.of_decoded(image, Error::io("read", Path::new(image)))
+    }
+
+    /// Of an image that is decoded while it is read; `failed` says what a read that fails means.
+    fn of_decoded(self, image: &str, failed: impl FnOnce(io::Error) -> Error) -> Error {
         match self {
             Self::Tar { offset, message } => Error::Image {
                 image: image.to_owned(),
                 offset: Some(offset),
                 message,
             },
-            Self::Io(source) => Error::Io {
-                action: "read",
-                path: image.into(),
-                source,
-            },
+            Self::Io(error) => failed(error),
         }
     }
 }

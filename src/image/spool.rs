@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::{self, Compression};
 use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
 
-/// An unnamed file that vanishes with the process, while it is written. It lies in `/var/tmp` where there is one and TMPDIR
-/// does not say otherwise, since `/tmp` is often memory.
+/// An [`unnamed`] file while it is written.
 pub(crate) struct Spool {
     out: BufWriter<File>,
     folder: PathBuf,
@@ -26,13 +24,7 @@ const BUFFER: usize = 256 << 10;
 
 impl Spool {
     pub(crate) fn new() -> Result<Self> {
-        let folder = match std::env::var_os("TMPDIR") {
-            Some(dir) => PathBuf::from(dir),
-            None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
-            None => std::env::temp_dir(),
-        };
-        let file = tempfile::tempfile_in(&folder)
-            .map_err(Error::io("create a temporary file in", folder.as_path()))?;
+        let (file, folder) = unnamed()?;
         let out = BufWriter::with_capacity(BUFFER, file);
         Ok(Self { out, folder })
     }
@@ -67,32 +59,32 @@ impl Spool {
     }
 }
 
-const WRITE: &str = "write a temporary file in";
+/// What is tried where a temporary file cannot be written, for an error.
+pub(super) const WRITE: &str = "write a temporary file in";
+
+/// A file that vanishes with the process, and its folder: `/var/tmp` where there is one and TMPDIR does not say otherwise,
+/// since `/tmp` is often memory.
+pub(super) fn unnamed() -> Result<(File, PathBuf)> {
+    let folder = match std::env::var_os("TMPDIR") {
+        Some(dir) => PathBuf::from(dir),
+        None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
+        None => std::env::temp_dir(),
+    };
+    let file = tempfile::tempfile_in(&folder)
+        .map_err(Error::io("create a temporary file in", folder.as_path()))?;
+    Ok((file, folder))
+}
 
 /// Copies a stream to a temporary file.
 pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Result<File> {
-    copy(meter.reader(input)).map_err(|failed| match failed {
-        Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
-        Failed::Reading(e) if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
-        Failed::Reading(e) => Error::io("read", Path::new(name))(e),
-        Failed::Writing(error) => error,
-    })
-}
-
-/// Copies what a decoder gives to a temporary file.
-pub(crate) fn spool_decoded(
-    name: &str,
-    compression: Compression,
-    decoder: impl Read,
-) -> Result<File> {
-    copy(decoder).map_err(|failed| match failed {
-        Failed::Reading(e) => codec::failure(e, name, compression),
-        Failed::Writing(error) => error,
-    })
-}
-
-fn copy(input: impl Read) -> Result<File, Failed> {
-    let mut spool = Spool::new().map_err(Failed::Writing)?;
-    spool.copy(input)?;
-    spool.finish().map_err(Failed::Writing)
+    let mut spool = Spool::new()?;
+    spool
+        .copy(meter.reader(input))
+        .map_err(|failed| match failed {
+            Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
+            Failed::Reading(e) if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
+            Failed::Reading(e) => Error::io("read", Path::new(name))(e),
+            Failed::Writing(error) => error,
+        })?;
+    spool.finish()
 }

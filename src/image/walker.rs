@@ -7,17 +7,17 @@ use tar::Header;
 
 use super::entry::{Damage, Entry, EntryKind, damage};
 use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
-use super::limits::{Exceeded, Limits};
+use super::limits::{Exceeded, Limits, too_long};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
 use super::stream::Bytes;
 use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
 
-/// The longest path or link target that Linux takes, in bytes.
-pub(crate) const PATH_LIMIT: usize = 4095;
-
 /// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
+
+/// What an extended attribute takes in memory beside its bytes, which may be one or two.
+const ATTRIBUTE: usize = 128;
 
 /// A place in a tar stream, and what the headers before it mean for those to come.
 pub(super) struct Walker<'a, B> {
@@ -25,8 +25,9 @@ pub(super) struct Walker<'a, B> {
     /// Where the next header lies.
     pub(super) at: u64,
     limits: Limits,
-    /// The bytes of all names and attributes so far.
+    /// The bytes of all names and attributes so far, and the PAX records.
     names: u64,
+    records: u64,
     /// Where the first PAX header lies, once one came by.
     pub(super) first_pax: Option<u64>,
     pending: Pending,
@@ -48,6 +49,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
             at: 0,
             limits,
             names: 0,
+            records: 0,
             first_pax: None,
             pending: Pending::default(),
         }
@@ -102,7 +104,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
         let xattrs = entry
             .xattrs
             .iter()
-            .map(|(name, value)| name.len() + value.len());
+            .map(|(name, value)| name.len() + value.len() + ATTRIBUTE);
         let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
         self.names += names as u64;
         let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
@@ -211,6 +213,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
             sparse_name(records).or_else(|| pax::value(records, "path")),
             pending.long_name,
             &header.path_bytes(),
+            self.limits.path,
         )?;
         let link = agreed(
             at,
@@ -218,6 +221,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
             pax::value(records, "linkpath"),
             pending.long_link,
             &header.link_name_bytes().unwrap_or_default(),
+            self.limits.path,
         )?;
         let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
         let kind = match typeflag {
@@ -361,7 +365,13 @@ impl<'a, B: Bytes> Walker<'a, B> {
         let at = self.at;
         self.first_pax.get_or_insert(at);
         let data = self.extension(header)?;
-        pax::parse(&data).or_else(|message| damage(at, message))
+        let records = pax::parse(&data).or_else(|message| damage(at, message))?;
+        self.records += records.len() as u64;
+        let (name, value) = ("records", self.limits.records);
+        if self.records > value {
+            return damage(at, Exceeded { name, value }.to_string());
+        }
+        Ok(records)
     }
 
     /// The data of an extension header; moves past it.
@@ -403,6 +413,7 @@ fn agreed(
     pax: Option<&[u8]>,
     gnu: Option<BString>,
     header: &[u8],
+    longest: u64,
 ) -> Result<BString, Damage> {
     let name: BString = match (pax, gnu) {
         (Some(pax), Some(gnu)) if pax != gnu => {
@@ -424,13 +435,10 @@ fn agreed(
             "an entry has no name; extractors disagree on what it is",
         );
     }
-    if name.len() > PATH_LIMIT {
+    if name.len() as u64 > longest {
         return damage(
             at,
-            format!(
-                "a {what} has {} bytes; Linux takes {PATH_LIMIT}",
-                name.len()
-            ),
+            format!("a {what} has {} bytes; {}", name.len(), too_long(longest)),
         );
     }
     if name.contains(&0) {

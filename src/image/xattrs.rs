@@ -1,5 +1,7 @@
 //! Extended attributes in PAX records: raw as star and GNU tar write them, or base64 as libarchive does.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bstr::{BString, ByteSlice};
@@ -31,16 +33,11 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
 
 /// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.
 pub(super) fn xattrs(records: &[Record]) -> Vec<(BString, BString)> {
-    let mut found = Vec::new();
-    for attribute in records
-        .iter()
-        .filter(|r| !r.value.is_empty())
-        .filter_map(xattr)
-    {
-        if !found.contains(&attribute) {
-            found.push(attribute);
-        }
-    }
+    let with_value = records.iter().filter(|r| !r.value.is_empty());
+    let mut found: Vec<_> = with_value.filter_map(xattr).collect();
+    let mut seen = BTreeSet::new();
+    found.retain(|attribute| seen.insert(attribute.clone()));
+    found.shrink_to_fit();
     found
 }
 

@@ -6,9 +6,6 @@ use bstr::{BString, ByteSlice};
 
 use super::{InodeId, Node, Rootfs};
 
-/// As many symbolic links as Linux follows in one look-up.
-const LINK_LIMIT: usize = 40;
-
 /// As many names as targets of links may add to one look-up: forty links of four kilobytes each, again for every entry, would
 /// keep a machine busy for hours.
 const STEP_LIMIT: usize = 4096;
@@ -28,9 +25,9 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// More links than Linux follows, or a circle of them.
-    #[error("{0} leads through more than 40 symbolic links")]
-    Loop(BString),
+    /// More links than the limit, or a circle of them.
+    #[error("{0} leads through more than {1} symbolic links")]
+    Loop(BString, u64),
     /// Links whose targets have more names than any honest image's.
     #[error("{0} leads through symbolic links of more than 4096 names")]
     TooLong(BString),
@@ -111,8 +108,8 @@ impl Rootfs {
                 Node::Symlink(target) if follow_last || !left.is_empty() => {
                     links += 1;
                     steps += components(target).count();
-                    if links > LINK_LIMIT {
-                        return Err(LookupError::Loop(path.into()));
+                    if links > self.links {
+                        return Err(LookupError::Loop(path.into(), self.links));
                     }
                     if steps > STEP_LIMIT {
                         return Err(LookupError::TooLong(path.into()));

@@ -40,6 +40,8 @@ pub struct Rootfs {
     ways: BTreeSet<InodeId>,
     /// How many directories were made because a path needs them.
     implied: u64,
+    /// How many symbolic links a look-up follows.
+    links: u64,
 }
 
 /// Numbers of entries. Nearly every file has one, so they are not worth an allocation each.

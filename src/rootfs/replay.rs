@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, PATH_LIMIT};
+use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, too_long};
 
 /// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
 const NAMES_LIMIT: usize = 65_000;
@@ -26,15 +26,18 @@ impl Rootfs {
             notes: Vec::new(),
             ways: BTreeSet::new(),
             implied: 0,
+            links: archive.limits.links,
         };
         for (number, entry) in (0u32..).zip(&archive.entries) {
-            let done = rootfs.extract(number, entry).and_then(|()| {
-                let (name, value) = ("implied", archive.limits.implied);
-                if rootfs.implied > value {
-                    return Err(Exceeded { name, value }.to_string());
-                }
-                Ok(())
-            });
+            let done = rootfs
+                .extract(number, entry, archive.limits.path)
+                .and_then(|()| {
+                    let (name, value) = ("implied", archive.limits.implied);
+                    if rootfs.implied > value {
+                        return Err(Exceeded { name, value }.to_string());
+                    }
+                    Ok(())
+                });
             done.map_err(|message| Damage::Tar {
                 offset: entry.start,
                 message,
@@ -43,7 +46,7 @@ impl Rootfs {
         Ok(rootfs)
     }
 
-    fn extract(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
+    fn extract(&mut self, number: u32, entry: &Entry, longest: u64) -> Result<(), String> {
         if entry.kind == EntryKind::Metadata {
             if !entry.path.is_empty() {
                 self.notes.push(format!(
@@ -62,10 +65,13 @@ impl Rootfs {
             .map_err(|e| format!("{}: {e}", entry.path))?;
         self.note_way(parents, entry.path.as_bstr());
         let length = self.path_in(directory, name).len();
-        if length > PATH_LIMIT + 1 {
+        // The slash before it counts for nobody.
+        if length as u64 - 1 > longest {
             return Err(format!(
-                "{} leads to a path of {length} bytes; Linux takes {PATH_LIMIT}",
-                entry.path
+                "{} leads to a path of {} bytes; {}",
+                entry.path,
+                length - 1,
+                too_long(longest)
             ));
         }
         let existing = self.child(directory, name).map(|c| c.inode);

@@ -1,0 +1,173 @@
+//! Tar streams that are decoded to a temporary file as far as someone reads them.
+//!
+//! Who indexes a stream while it is decoded finds what is wrong with it where it is, and not after the last of its bytes.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use super::spool;
+use super::stream::Bytes;
+use crate::error::{Error, Result};
+
+/// A stream that is being decoded. Any place of it can be read, and what lies before that is in the file by then.
+pub(super) struct Decoding<R> {
+    state: RefCell<State<R>>,
+}
+
+struct State<R> {
+    decoder: R,
+    file: File,
+    folder: PathBuf,
+    /// What was decoded last: most of what is read is there still.
+    recent: Vec<u8>,
+    /// Bytes decoded so far.
+    output: u64,
+    ended: bool,
+}
+
+/// How much is decoded at once.
+const CHUNK: usize = 256 << 10;
+
+impl<R: Read> Decoding<R> {
+    /// Nothing is decoded yet.
+    pub(super) fn new(decoder: R) -> Result<Self> {
+        let (file, folder) = spool::unnamed()?;
+        let state = RefCell::new(State {
+            decoder,
+            file,
+            folder,
+            recent: Vec::with_capacity(CHUNK),
+            output: 0,
+            ended: false,
+        });
+        Ok(Self { state })
+    }
+
+    /// Decodes what is left. The file with all that was decoded, and the decoder.
+    pub(super) fn finish(self) -> io::Result<(File, R)> {
+        let mut state = self.state.into_inner();
+        while !state.ended {
+            state.advance()?;
+        }
+        Ok((state.file, state.decoder))
+    }
+}
+
+impl<R: Read> Bytes for Decoding<R> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.state.borrow_mut();
+        if !state.reaches(offset.saturating_add(1))? {
+            return Ok(0);
+        }
+        let back = usize::try_from(state.output - offset).unwrap_or(usize::MAX);
+        match state.recent.len().checked_sub(back) {
+            Some(start) => {
+                let n = back.min(buffer.len());
+                buffer[..n].copy_from_slice(&state.recent[start..start + n]);
+                Ok(n)
+            }
+            None => state.file.read_at(buffer, offset),
+        }
+    }
+
+    fn reaches(&self, end: u64) -> io::Result<bool> {
+        self.state.borrow_mut().reaches(end)
+    }
+}
+
+impl<R: Read> State<R> {
+    fn reaches(&mut self, end: u64) -> io::Result<bool> {
+        while self.output < end && !self.ended {
+            self.advance()?;
+        }
+        Ok(self.output >= end)
+    }
+
+    /// Decodes some more, and writes it down.
+    fn advance(&mut self) -> io::Result<()> {
+        self.recent.clear();
+        let mut chunk = self.decoder.by_ref().take(CHUNK as u64);
+        self.ended = chunk.read_to_end(&mut self.recent)? < CHUNK;
+        // Zeros are left out, as a hole: a tar of nothing else is not to fill the disk.
+        let written = if self.recent.iter().all(|byte| *byte == 0) {
+            self.file.set_len(self.output + self.recent.len() as u64)
+        } else {
+            self.file.write_all_at(&self.recent, self.output)
+        };
+        self.output += self.recent.len() as u64;
+        // Told apart from what the decoder says.
+        written.map_err(|e| io::Error::other(Error::io(spool::WRITE, &*self.folder)(e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a few bytes at a time, and an error after the last.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::Error::other("broken"));
+            }
+            let n = self.0.len().min(buffer.len()).min(1000);
+            buffer[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    fn sample() -> Vec<u8> {
+        let byte = |n: usize| {
+            if (CHUNK..3 * CHUNK).contains(&n) {
+                0
+            } else {
+                n.to_le_bytes()[0] | 1
+            }
+        };
+        (0..4 * CHUNK + 7).map(byte).collect()
+    }
+
+    #[test]
+    fn any_place_can_be_read_and_all_of_it_is_in_the_file() {
+        let bytes = sample();
+        let decoding = Decoding::new(&bytes[..]).unwrap();
+        // Forward, back, into the hole, and to the end.
+        for at in [0, CHUNK - 1, 5, 2 * CHUNK, 3 * CHUNK + 9, CHUNK, 4 * CHUNK] {
+            let mut got = [7; 7];
+            decoding.read_exact_at(&mut got, at as u64).unwrap();
+            assert_eq!(got, bytes[at..at + 7], "{at}");
+        }
+        let len = bytes.len() as u64;
+        assert!(decoding.reaches(len).unwrap() && !decoding.reaches(len + 1).unwrap());
+        let (file, rest) = decoding.finish().unwrap();
+        let mut all = vec![7; bytes.len()];
+        file.read_exact_at(&mut all, 0).unwrap();
+        assert!(all == bytes && rest.is_empty());
+        assert_eq!(file.metadata().unwrap().len(), len);
+    }
+
+    #[test]
+    fn zeros_take_no_room() {
+        use std::os::unix::fs::MetadataExt as _;
+        let decoding = Decoding::new(io::repeat(0).take(64 << 20)).unwrap();
+        let (file, _) = decoding.finish().unwrap();
+        let metadata = file.metadata().unwrap();
+        assert_eq!(metadata.len(), 64 << 20);
+        assert!(metadata.blocks() < 2048, "{} blocks", metadata.blocks());
+    }
+
+    #[test]
+    fn no_more_is_decoded_than_is_read() {
+        let bytes = sample();
+        let decoding = Decoding::new(Slow(&bytes)).unwrap();
+        assert!(decoding.reaches(4 * CHUNK as u64).unwrap());
+        assert!(decoding.reaches(bytes.len() as u64).is_err());
+        assert!(decoding.finish().is_err());
+    }
+}
