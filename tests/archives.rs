@@ -102,7 +102,9 @@ fn hold(case: &Case, said: &Said, readings: &[Reading]) -> Result<(), String> {
     };
     match (&case.decision, said) {
         (Decision::Refused(why), Said::Refuses(message)) if message.contains(why) => Ok(()),
-        (Decision::Alike, Said::Reads(ours, notes)) if notes.is_empty() => {
+        (Decision::Alike | Decision::Told(_), Said::Reads(ours, notes))
+            if told(&case.decision, notes) =>
+        {
             let agree = agree(ours);
             let read = readings.iter().filter(|r| r.error.is_none());
             let mut lines = read.map(|r| line(&view(&r.tree)));
@@ -125,6 +127,15 @@ fn hold(case: &Case, said: &Said, readings: &[Reading]) -> Result<(), String> {
             }
         }
         (wanted, _) => Err(format!("not {wanted:?}")),
+    }
+}
+
+/// Whether the notes are those that an archive has which all read alike.
+fn told(decision: &Decision, notes: &[String]) -> bool {
+    match (decision, notes) {
+        (Decision::Told(why), [note]) => note.contains(why),
+        (Decision::Alike, []) => true,
+        _ => false,
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Archive {
     pub entries: Vec<Entry>,
     /// Where the end-of-archive marker begins (or the stream ends), in bytes.
     pub end: u64,
+    /// Whether there is an end-of-archive marker.
+    pub(crate) marked: bool,
     /// Where the first PAX header lies.
     pub(super) first_pax: Option<u64>,
     /// What it was held to.
@@ -66,6 +68,7 @@ impl Archive {
         Ok(Self {
             entries,
             end: walker.at,
+            marked: stream.reaches(walker.at + 1)?,
             first_pax: walker.first_pax,
             limits,
         })

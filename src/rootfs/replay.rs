@@ -14,6 +14,9 @@ const NAMES_LIMIT: usize = 65_000;
 /// The different headers that the hard links of one file may have.
 const METAS_LIMIT: usize = 64;
 
+/// What is said of an archive that ends like one that was cut between two entries.
+const NO_MARKER: &str = "the archive ends without an end marker, so entries may be missing from it; GNU tar, bsdtar, Go's archive/tar and Python's tarfile extract what is there and say nothing";
+
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
     pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
@@ -28,6 +31,9 @@ impl Rootfs {
             implied: 0,
             links: archive.limits.links,
         };
+        if !archive.marked {
+            rootfs.notes.push(NO_MARKER.to_owned());
+        }
         for (number, entry) in (0u32..).zip(&archive.entries) {
             let done = rootfs
                 .extract(number, entry, archive.limits.path)

@@ -18,11 +18,13 @@ pub(crate) enum Decision {
     Alike,
     /// It reads it and says in a note, which has these words, that others differ.
     Noted(&'static str),
+    /// It reads what all others read, and says in a note, which has these words, what none of them says.
+    Told(&'static str),
     /// It refuses it, with a message that has these words.
     Refused(&'static str),
 }
 
-use Decision::{Alike, Noted, Refused};
+use Decision::{Alike, Noted, Refused, Told};
 
 /// Changes fields of a header, counted in blocks, and makes its checksum right again.
 fn patched(text: &str, block: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
@@ -121,7 +123,8 @@ pub(crate) fn cases() -> Vec<Case> {
     case("checksum-blanks", "a checksum after blanks", checksum(|sum| format!("{sum:>6o}\0 ")), Alike);
     case("checksum-seven-digits", "a checksum of seven digits", checksum(|sum| format!("{sum:07o}\0")), Alike);
     case("checksum-no-end", "a checksum of eight digits", checksum(|sum| format!("{sum:08o}")), Alike);
-    case("no-end-marker", "no zeros at the end", built("option trailer=none blocking=0\nfile a content=abc"), Alike);
+    case("no-end-marker", "no zeros at the end", built("option trailer=none blocking=0\nfile a content=abc"), Told("without an end marker"));
+    case("end-between-entries", "the file ends where another entry began", cut("option trailer=none blocking=0\nfile a content=abc\nfile b", 512), Told("without an end marker"));
     case("half-end-marker", "one block of zeros at the end", built("option trailer=1 blocking=0\nfile a content=abc"), Alike);
     case("end-inside-header", "the file ends inside a header", cut("option trailer=none blocking=0\nfile a content=abc\nfile b", 100), Refused("cut short inside a header"));
     case("end-inside-data", "the file ends inside an entry's data", cut("option trailer=none blocking=0\nfile a fill=1024", 512), Refused("cut short"));
