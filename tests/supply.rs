@@ -11,6 +11,11 @@ use support::tools::{self, BWRAP, GZIP, NM, RealTest};
 fn main() -> ExitCode {
     tools::main(&[
         RealTest {
+            name: "no_crate_that_speaks_to_networks_is_linked",
+            needs: &[],
+            run: no_network_crate,
+        },
+        RealTest {
             name: "no_network_call_is_linked",
             needs: &[NM],
             run: no_network,
@@ -40,6 +45,49 @@ const CALLS: [&str; 12] = [
     "recvmsg",
     "getaddrinfo",
 ];
+
+/// The crates that casehard is built of, each with its features; with those of the tests, if they are asked for.
+fn crates(edges: &str) -> Vec<(String, String)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--package", "casehard"])
+        .args(["--edges", edges, "--prefix", "none", "--format", "{p} {f}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let text = String::from_utf8(output.stdout).expect("names are text");
+    let named = |line: &str| {
+        let (name, rest) = line.split_once(' ')?;
+        Some((name.to_owned(), rest.to_owned()))
+    };
+    text.lines().filter_map(named).collect()
+}
+
+/// What deny.toml bans is not there, whether or not cargo-deny is; nor the part of rustix that calls the kernel's network, which
+/// the next test would not see.
+fn no_network_crate() {
+    let deny = include_str!("../deny.toml");
+    let banned: Vec<&str> = deny
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
+        .collect();
+    let found = |edges| -> Vec<_> {
+        let all = crates(edges).into_iter();
+        all.filter(|(name, features)| {
+            let net = name == "rustix" && features.split([' ', ',']).any(|f| f == "net");
+            net || banned.contains(&name.as_str())
+        })
+        .collect()
+    };
+    assert!(
+        found("normal,build,dev")
+            .iter()
+            .any(|(name, _)| name == "tokio"),
+        "the tests use it, so it is found"
+    );
+    assert_eq!(found("normal,build"), []);
+}
 
 fn no_network() {
     let symbols = NM.output(["-D", "--undefined-only", CASEHARD]);
