@@ -144,6 +144,20 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where its lines begin, but for the first.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    /// A text under the name that messages call it by.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            name: name.into(),
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
+            text,
+        }
+    }
 }
 
 /// A byte range of a [`Source`].
@@ -160,23 +174,26 @@ pub struct Span {
 impl Span {
     /// The line, counted from 1.
     pub fn line(&self) -> usize {
-        self.before().matches('\n').count() + 1
+        self.lines_before() + 1
     }
 
     /// The column, counted from 1 in characters.
     pub fn column(&self) -> usize {
-        let before = self.before();
-        before[before.rfind('\n').map_or(0, |at| at + 1)..]
+        let text = &self.source.text;
+        let line = match self.lines_before() {
+            0 => 0,
+            lines => self.source.lines[lines - 1],
+        };
+        text.get(line..self.start)
+            .unwrap_or(&text[line..])
             .chars()
             .count()
             + 1
     }
 
-    fn before(&self) -> &str {
-        self.source
-            .text
-            .get(..self.start)
-            .unwrap_or(&self.source.text)
+    fn lines_before(&self) -> usize {
+        let lines = &self.source.lines;
+        lines.partition_point(|line| *line <= self.start)
     }
 }
 

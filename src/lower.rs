@@ -36,7 +36,7 @@ pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Ve
         lowering.inode(id)?;
     }
     lowering.added()?;
-    lowering.splices()
+    Ok(lowering.splices())
 }
 
 struct Lowering<'a> {
@@ -57,9 +57,22 @@ struct Lowering<'a> {
 
 /// What becomes of an entry that stays.
 struct Rewrite {
+    /// Its headers as they were.
+    old: Head,
     head: Head,
     /// New data, or none for what follows the entry's own headers.
     data: Option<Data>,
+}
+
+impl Rewrite {
+    /// An entry whose headers are edited.
+    fn of(head: Head) -> Self {
+        Self {
+            old: head.clone(),
+            head,
+            data: None,
+        }
+    }
 }
 
 /// How new entries are written, taken from one that the archive has.
@@ -160,7 +173,7 @@ impl<'a> Lowering<'a> {
     fn rewrite(&mut self, number: u32) -> Result<&mut Rewrite, Damage> {
         if !self.rewrites.contains_key(&number) {
             let head = Head::read(self.image.stream(), self.entry(number))?;
-            self.rewrites.insert(number, Rewrite { head, data: None });
+            self.rewrites.insert(number, Rewrite::of(head));
         }
         Ok(self.rewrites.get_mut(&number).expect("just put there"))
     }
@@ -288,7 +301,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn splices(mut self) -> Result<Vec<Splice>, Damage> {
+    fn splices(mut self) -> Vec<Splice> {
         let mut splices: Vec<Splice> = Vec::new();
         let numbers: BTreeSet<u32> = self
             .removed
@@ -303,7 +316,7 @@ impl<'a> Lowering<'a> {
                     at: entry.start..entry.end(),
                     with: Vec::new(),
                 }),
-                Some(rewrite) => self.rewritten(entry, rewrite)?,
+                Some(rewrite) => self.rewritten(entry, rewrite),
             });
         }
         let archive = self.image.archive();
@@ -321,21 +334,17 @@ impl<'a> Lowering<'a> {
                 with: self.new,
             });
         }
-        Ok(splices)
+        splices
     }
 
     /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
-    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Result<Option<Splice>, Damage> {
+    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Option<Splice> {
         let head: Arc<[u8]> = rewrite.head.to_bytes().into();
-        let headers = entry.start..entry.header + 512;
-        Ok(match &rewrite.data {
-            None => {
-                let old = self.image.bytes(headers.clone(), u64::MAX)?;
-                (old != *head).then(|| Splice {
-                    at: headers,
-                    with: vec![Piece::Bytes(head)],
-                })
-            }
+        match &rewrite.data {
+            None => (rewrite.old.to_bytes() != *head).then(|| Splice {
+                at: entry.start..entry.header + 512,
+                with: vec![Piece::Bytes(head)],
+            }),
             Some(Data::Bytes(bytes)) => Some(Splice {
                 at: entry.start..entry.end(),
                 with: std::iter::once(Piece::Bytes(head))
@@ -353,7 +362,7 @@ impl<'a> Lowering<'a> {
                     with,
                 })
             }
-        })
+        }
     }
 }
 

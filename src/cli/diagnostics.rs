@@ -109,8 +109,7 @@ mod tests {
     }
 
     fn source(text: &str) -> Arc<Source> {
-        let (name, text) = ("ours.ini".to_owned(), text.to_owned());
-        Arc::new(Source { name, text })
+        Arc::new(Source::new("ours.ini", text))
     }
 
     #[test]

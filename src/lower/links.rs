@@ -138,11 +138,11 @@ impl Lowering<'_> {
     /// Makes a surviving hard link the entry that makes the file, since the one that did goes.
     fn promote(&mut self, from: u32, to: u32) -> Result<(), Damage> {
         let name = self.path_of(to);
-        let mut head = Head::read(self.image.stream(), self.entry(from))?;
-        head.set_path(&name);
+        let mut rewrite = Rewrite::of(Head::read(self.image.stream(), self.entry(from))?);
+        rewrite.head.set_path(&name);
+        rewrite.data = Some(Data::Moved(from));
         self.links.remove(&to);
-        let data = Some(Data::Moved(from));
-        self.rewrites.insert(to, Rewrite { head, data });
+        self.rewrites.insert(to, rewrite);
         Ok(())
     }
 }

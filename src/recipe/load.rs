@@ -187,10 +187,7 @@ impl Graph<'_> {
             Ok(text) => (text, None),
             Err(no_text) => (no_text.readable, Some((no_text.message, no_text.help))),
         };
-        let source = Arc::new(Source {
-            name: origin.name.clone(),
-            text,
-        });
+        let source = Arc::new(Source::new(&origin.name, text));
         self.sources.push(Arc::clone(&source));
         self.visited.insert(origin.identity.clone());
         if let Some((message, help)) = refused {

@@ -32,7 +32,8 @@ impl InodeId {
 /// A file tree: what the entries of an archive add up to.
 #[derive(Clone, Debug)]
 pub struct Rootfs {
-    inodes: Vec<Inode>,
+    /// Shared with the trees that this one was cloned from or to, until they are changed: most never are.
+    inodes: Vec<Arc<Inode>>,
     /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
     dangling: Vec<(InodeId, u32)>,
     notes: Vec<String>,
@@ -199,10 +200,11 @@ impl Rootfs {
 
     /// Every inode with its number, also those that lost all their names.
     pub fn inodes(&self) -> impl ExactSizeIterator<Item = (InodeId, &Inode)> {
-        self.inodes
-            .iter()
-            .enumerate()
-            .map(|(n, inode)| (InodeId(u32::try_from(n).expect("as add gave it")), inode))
+        let numbered = self.inodes.iter().enumerate();
+        numbered.map(|(n, inode)| {
+            let id = InodeId(u32::try_from(n).expect("as add gave it"));
+            (id, &**inode)
+        })
     }
 
     /// The children of a directory; none for anything else.

@@ -1,6 +1,7 @@
 //! From an archive's entries to the tree that extracting them in order would give.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 
@@ -22,7 +23,7 @@ impl Rootfs {
     pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
         let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
         let mut inodes = Vec::with_capacity(archive.entries.len() + 1);
-        inodes.push(root);
+        inodes.push(Arc::new(root));
         let mut rootfs = Self {
             inodes,
             dangling: Vec::new(),

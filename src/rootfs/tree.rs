@@ -1,6 +1,7 @@
 //! The few changes that a tree can undergo. Everything else is made of these.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
@@ -8,14 +9,14 @@ use super::{Child, Content, Inode, InodeId, Node, Numbers, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
-        &mut self.inodes[id.0 as usize]
+        Arc::make_mut(&mut self.inodes[id.0 as usize])
     }
 
     /// Adds an inode that has no name yet.
     pub(crate) fn add(&mut self, inode: Inode) -> InodeId {
         let id =
             InodeId(u32::try_from(self.inodes.len()).expect("fewer inodes than entries and edits"));
-        self.inodes.push(inode);
+        self.inodes.push(Arc::new(inode));
         id
     }
 

@@ -155,24 +155,13 @@ impl Guess {
         if missing > 0 && self.head.iter().any(absent) {
             return false;
         }
-        let mut bytes = [0; WINDOW];
-        bytes[missing..].copy_from_slice(window);
-        let start = out.len();
-        out.resize(start + self.head.len(), 0);
-        for (units, out) in self.head.chunks(64).zip(out[start..].chunks_mut(64)) {
-            // Most have no placeholders, and are then narrowed many at a time.
-            if units.iter().all(|unit| *unit < PLACEHOLDER) {
-                for (out, unit) in out.iter_mut().zip(units) {
-                    *out = unit.to_le_bytes()[0];
-                }
-            } else {
-                for (out, unit) in out.iter_mut().zip(units) {
-                    let held = bytes[usize::from(unit % PLACEHOLDER)];
-                    let own = unit.to_le_bytes()[0];
-                    *out = if *unit < PLACEHOLDER { own } else { held };
-                }
-            }
+        // What each unit stands for.
+        let mut bytes = [0; 1 << 16];
+        for (byte, own) in bytes.iter_mut().zip(0..=u8::MAX) {
+            *byte = own;
         }
+        bytes[usize::from(PLACEHOLDER) + missing..].copy_from_slice(window);
+        out.extend(self.head.iter().map(|unit| bytes[usize::from(*unit)]));
         out.extend_from_slice(&self.tail);
         true
     }
@@ -309,27 +298,65 @@ const SEARCHED: usize = 16 << 10;
 
 /// The bits that may be the header of a block which is not the last and has codes of its own.
 fn headers(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let last = bytes.len().saturating_sub(HEADER_BYTES) as u64 * 8;
-    (0..last).filter(|bit| {
-        let at = usize::try_from(bit / 8).expect("an index of the slice");
-        let word: [u8; HEADER_BYTES] = bytes[at..at + HEADER_BYTES].try_into().expect("its size");
-        let bits = u128::from_le_bytes(word) >> (bit % 8);
-        bits & 7 == 0b100
-            && bits >> 3 & 31 < 30
-            && bits >> 8 & 31 < 30
-            && is_complete(bits >> 17, (bits >> 13 & 15) + 4)
+    let words = bytes
+        .windows(HEADER_BYTES)
+        .step_by(8)
+        .zip((0..).step_by(64));
+    words.flat_map(|(word, first)| {
+        let word = u128::from_le_bytes(word.try_into().expect("its size"));
+        // Each bit of these stands for a header that begins there.
+        let [b0, b1, b2] = [0, 1, 2].map(|bit| word >> bit);
+        let more_than_29 = |low: u32| {
+            word >> (low + 1) & word >> (low + 2) & word >> (low + 3) & word >> (low + 4)
+        };
+        let likely = !b0 & !b1 & b2 & !more_than_29(3) & !more_than_29(8) & u128::from(u64::MAX);
+        let likely = bits_of(likely).map(move |bit| first + bit);
+        likely.filter(|bit| has_complete_code(bytes, *bit))
     })
 }
 
-/// Whether so many lengths of three bits make a complete code.
-fn is_complete(mut lengths: u128, count: u128) -> bool {
-    let mut used = 0;
-    for _ in 0..count {
-        let length = lengths & 7;
-        if length > 0 {
-            used += 128 >> length;
-        }
-        lengths >>= 3;
-    }
-    used == 128
+/// The places of the bits that are set.
+fn bits_of(mut word: u128) -> impl Iterator<Item = u64> {
+    std::iter::from_fn(move || {
+        let lowest = (word != 0).then(|| u64::from(word.trailing_zeros()))?;
+        word &= word - 1;
+        Some(lowest)
+    })
 }
+
+/// Whether a header gives its first code, of up to 19 symbols, lengths that make it complete.
+fn has_complete_code(bytes: &[u8], bit: u64) -> bool {
+    let at = usize::try_from(bit / 8).expect("an index of the slice");
+    let Some(word) = bytes.get(at..at + HEADER_BYTES) else {
+        return false;
+    };
+    let header = u128::from_le_bytes(word.try_into().expect("its size")) >> (bit % 8);
+    let count = (header >> 13 & 15) + 4;
+    let mut lengths = header >> 17 & ((1 << (3 * count)) - 1);
+    let mut used = 0;
+    while lengths > 0 && used <= COMPLETE {
+        used += USED_BY_THREE[(lengths & 511) as usize];
+        lengths >>= 9;
+    }
+    used == COMPLETE
+}
+
+/// How much room a code has, in codes of the greatest length.
+const COMPLETE: u16 = 1 << 7;
+
+/// How much of it three symbols take whose lengths, of three bits each, are the index.
+static USED_BY_THREE: [u16; 512] = {
+    let mut table = [0; 512];
+    let mut lengths = 0;
+    while lengths < 512 {
+        let mut rest = lengths;
+        while rest > 0 {
+            if rest & 7 > 0 {
+                table[lengths] += COMPLETE >> (rest & 7);
+            }
+            rest >>= 3;
+        }
+        lengths += 1;
+    }
+    table
+};

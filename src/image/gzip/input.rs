@@ -63,7 +63,7 @@ impl Input {
     pub(super) fn new(file: Arc<File>, bit: u64) -> io::Result<Self> {
         let mut input = Self {
             file,
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(READ + 2 * MARGIN),
             base: bit / 8,
             end: None,
             at: 0,

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
@@ -57,12 +58,12 @@ pub(super) struct Row {
 }
 
 /// A place from which decoding can go on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Checkpoint {
     pub(super) stand: Stand,
     pub(super) output: u64,
     /// The window, compressed: there are many, and few are ever used.
-    window: Box<[u8]>,
+    window: Arc<[u8]>,
 }
 
 impl Checkpoint {
@@ -82,6 +83,12 @@ impl Checkpoint {
         DeflateDecoder::new(&self.window[..]).read_to_end(&mut window)?;
         Ok(window)
     }
+}
+
+/// The last of some checkpoints, which ascend, that does not lie behind `output`.
+pub(super) fn last_before(checkpoints: &[Checkpoint], output: u64) -> Option<&Checkpoint> {
+    let after = checkpoints.partition_point(|c| c.output <= output);
+    checkpoints[..after].last()
 }
 
 /// Two to four MiB of windows for any larger image, compressed to about half of that.
@@ -118,9 +125,8 @@ impl Map {
     }
 
     /// The last place before `output` from which decoding can go on.
-    pub(super) fn checkpoint(&self, output: u64) -> &Checkpoint {
-        let after = self.checkpoints.partition_point(|c| c.output <= output);
-        &self.checkpoints[after.saturating_sub(1)]
+    pub(super) fn checkpoint(&self, output: u64) -> Option<&Checkpoint> {
+        last_before(&self.checkpoints, output)
     }
 
     pub(super) fn begin_member(&mut self, member: Member) {

@@ -4,21 +4,22 @@
 //! it can do that. Blocks that hold nothing are put in between to get there.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::num::NonZero;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::thread;
 
 use crc32fast::Hasher;
-use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::Gzip;
-use super::inflate::WINDOW;
+use super::compress::{Pieces, pieces};
 use super::layout::{Part, Piece, layout};
 use crate::image::sink::Sink;
 use crate::image::stream::TarStream;
 
-/// How much is compressed at once. What deflate puts out depends on it, so it is the same always.
-const SLICE: usize = 64 << 10;
+/// More would wait for the one that writes.
+const MOST_WORKERS: usize = 8;
 
 impl Gzip {
     /// Writes the file that decodes to `output`, a changed version of what this one decodes to.
@@ -26,55 +27,68 @@ impl Gzip {
     /// # Errors
     /// What reading and writing gives.
     pub(crate) fn write_changed(&self, output: &TarStream, out: &mut impl Sink) -> io::Result<()> {
-        let file_len = self.file.metadata()?.len();
-        for piece in layout(&self.map, output, file_len) {
-            match piece {
-                Piece::Same(bytes) => out.copy(&self.file, bytes)?,
-                Piece::Changed {
-                    header,
-                    output: range,
-                    parts,
-                } => {
-                    let (fixed, rest) = header.for_changed();
-                    out.write_all(&fixed)?;
-                    out.copy(&self.file, rest)?;
-                    let mut member = Changed {
-                        file: &self.file,
-                        stream: output,
-                        start: range.start,
-                        level: header.level(),
-                        bits: Bits::new(&mut *out),
-                        crc: Hasher::new(),
-                    };
-                    let (last, others) = parts.split_last().expect("a changed member has parts");
-                    for part in others {
-                        member.part(part, false)?;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        self.write_by((cores - 1).min(MOST_WORKERS), output, out)
+    }
+
+    pub(super) fn write_by(
+        &self,
+        workers: usize,
+        output: &TarStream,
+        out: &mut impl Sink,
+    ) -> io::Result<()> {
+        let file = &*self.seen.file;
+        let pieces = layout(&self.seen.map, output, file.metadata()?.len());
+        thread::scope(|scope| {
+            let mut compressed = Pieces::of(&pieces, output, workers, scope)?;
+            for piece in &pieces {
+                match piece {
+                    Piece::Same(bytes) => out.copy(file, bytes.clone())?,
+                    Piece::Changed {
+                        header,
+                        output,
+                        parts,
+                    } => {
+                        let (fixed, rest) = header.for_changed();
+                        out.write_all(&fixed)?;
+                        out.copy(file, rest)?;
+                        let mut member = Changed {
+                            file,
+                            compressed: &mut compressed,
+                            bits: Bits::new(&mut *out),
+                            crc: Hasher::new(),
+                        };
+                        let (last, others) =
+                            parts.split_last().expect("a changed member has parts");
+                        for part in others {
+                            member.part(part, false)?;
+                        }
+                        member.part(last, true)?;
+                        let crc = member.finish()?;
+                        out.write_all(&crc.to_le_bytes())?;
+                        #[expect(
+                            clippy::cast_possible_truncation,
+                            reason = "gzip wants it modulo 2³²"
+                        )]
+                        let len = (output.end - output.start) as u32;
+                        out.write_all(&len.to_le_bytes())?;
                     }
-                    member.part(last, true)?;
-                    let crc = member.finish()?;
-                    out.write_all(&crc.to_le_bytes())?;
-                    #[expect(clippy::cast_possible_truncation, reason = "gzip wants it modulo 2³²")]
-                    let len = (range.end - range.start) as u32;
-                    out.write_all(&len.to_le_bytes())?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 /// A member that is being written.
-struct Changed<'a, S> {
+struct Changed<'a, 'o, S> {
     file: &'a File,
-    stream: &'a TarStream,
-    /// Where the member begins in the output stream; nothing before that can be reached from it.
-    start: u64,
-    level: u32,
+    compressed: &'a mut Pieces<'o>,
     bits: Bits<'a, S>,
     crc: Hasher,
 }
 
-impl<S: Sink> Changed<'_, S> {
+impl<S: Sink> Changed<'_, '_, S> {
     fn part(&mut self, part: &Part, last: bool) -> io::Result<()> {
         match part {
             Part::Blocks {
@@ -104,50 +118,12 @@ impl<S: Sink> Changed<'_, S> {
             }
             Part::Compress(range) => {
                 self.bits.go_to(0)?;
-                self.compress(range, last)
-            }
-        }
-    }
-
-    /// Compresses a range of the output, as if all of the member before it had been compressed alike. Ends at a whole byte.
-    fn compress(&mut self, range: &Range<u64>, last: bool) -> io::Result<()> {
-        let mut deflate = Compress::new(Compression::new(self.level), false);
-        let before = self.start.max(range.start.saturating_sub(WINDOW as u64))..range.start;
-        if !before.is_empty() {
-            let mut window = Vec::with_capacity(WINDOW);
-            self.stream.reader(before).read_to_end(&mut window)?;
-            deflate.set_dictionary(&window).map_err(io::Error::other)?;
-        }
-        let mut input = vec![0; SLICE];
-        let mut output = vec![0; SLICE];
-        let mut at = range.start;
-        loop {
-            let left = usize::try_from(range.end - at).unwrap_or(SLICE).min(SLICE);
-            let input = &mut input[..left];
-            self.stream.read_exact_at(input, at)?;
-            at += left as u64;
-            self.crc.update(input);
-            let flush = match (at == range.end, last) {
-                (false, _) => FlushCompress::None,
-                (true, false) => FlushCompress::Sync,
-                (true, true) => FlushCompress::Finish,
-            };
-            let mut taken = 0;
-            loop {
-                let (read, put) = (deflate.total_in(), deflate.total_out());
-                let status = deflate
-                    .compress(&input[taken..], &mut output, flush)
-                    .map_err(io::Error::other)?;
-                taken += count(deflate.total_in() - read);
-                let put = count(deflate.total_out() - put);
-                self.bits.out.write_all(&output[..put])?;
-                // A full buffer may mean that more is to come.
-                if status == Status::StreamEnd || taken == input.len() && put < output.len() {
-                    break;
+                for _ in pieces(range) {
+                    let piece = self.compressed.next()?;
+                    self.crc.combine(&piece.crc);
+                    self.bits.out.write_all(&piece.bytes)?;
                 }
-            }
-            if at == range.end {
-                return Ok(());
+                Ok(())
             }
         }
     }
@@ -157,10 +133,6 @@ impl<S: Sink> Changed<'_, S> {
         self.bits.finish()?;
         Ok(self.crc.finalize())
     }
-}
-
-fn count(bytes: u64) -> usize {
-    usize::try_from(bytes).expect("no more than a buffer")
 }
 
 /// A block by the fixed codes that holds nothing, last or not.

@@ -49,6 +49,10 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn write(output: &TarStream) -> Vec<u8> {
+    write_by(2, output)
+}
+
+fn write_by(workers: usize, output: &TarStream) -> Vec<u8> {
     let Source::Gzip(gzip) = output.source() else {
         unreachable!("it was opened as gzip")
     };
@@ -57,7 +61,7 @@ fn write(output: &TarStream) -> Vec<u8> {
         out: Vec::new(),
         meter: &mut meter,
     };
-    gzip.write_changed(output, &mut sink).unwrap();
+    gzip.write_by(workers, output, &mut sink).unwrap();
     sink.out
 }
 
@@ -399,7 +403,7 @@ fn a_window_that_is_too_short_is_noticed() {
 fn workers_change_nothing() {
     let bytes = many_blocks();
     let rows = |gzip: &Gzip| -> Vec<(u64, u64, u32)> {
-        let members = &gzip.map.members;
+        let members = &gzip.seen.map.members;
         members
             .iter()
             .flat_map(|m| &m.rows)
@@ -413,6 +417,55 @@ fn workers_change_nothing() {
             rows(&alone),
             "{workers} workers"
         );
+    }
+}
+
+#[test]
+fn compressing_on_more_cores_changes_nothing() {
+    let data: Vec<u8> = (0..500_000u32)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 17).to_le_bytes())
+        .collect();
+    // Edits here and there, and one of many pieces.
+    let splices: Vec<Splice> = (0..9u64)
+        .map(|n| Splice {
+            at: n * 200_000..n * 200_000 + n,
+            with: vec![Piece::Bytes(
+                data[..if n == 5 { 400_000 } else { 10 }].into(),
+            )],
+        })
+        .collect();
+    let stream = open(&Maker::Members(1_200_000).make(&data)).unwrap();
+    let stream = TarStream::new(Source::Gzip(Box::new(stream))).unwrap();
+    let output = stream.spliced(&splices);
+    let alone = write_by(0, &output);
+    assert!(decoded(&alone) == naive(&data, &splices));
+    for workers in [1, 2, 5] {
+        assert!(write_by(workers, &output) == alone, "{workers} workers");
+    }
+}
+
+#[test]
+fn what_is_far_and_read_again_is_near() {
+    let data: Vec<u8> = (0..1_500_000u32)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 17).to_le_bytes())
+        .collect();
+    for maker in [
+        Maker::Flate2(1),
+        Maker::Flushed(1, 50_000),
+        Maker::Members(300_000),
+        Maker::Stored,
+    ] {
+        let gzip = open(&maker.make(&data)).unwrap();
+        for _ in 0..2 {
+            for at in [5_700_000, 3_300_000, 1_900_000] {
+                let mut read = [0; 100];
+                assert_eq!(gzip.read_at(&mut read, at as u64).unwrap(), 100);
+                assert_eq!(read[..], data[at..at + 100], "{maker:?} at {at}");
+            }
+            let near = gzip.seen.near.lock().unwrap();
+            let near: Vec<u64> = near.iter().map(|place| place.output).collect();
+            assert_eq!(near.len(), 3, "{maker:?}: {near:?}");
+        }
     }
 }
 

@@ -11,10 +11,7 @@ use crate::error::Source;
 type Sections = Vec<(String, Vec<(String, String)>)>;
 
 fn indexed(text: &str) -> (Sections, Vec<String>) {
-    let source = Arc::new(Source {
-        name: "r.ini".to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Arc::new(Source::new("r.ini", text));
     let mut mistakes = Vec::new();
     let sections = lines::read(&source, &mut mistakes);
     for section in &sections {

@@ -1,0 +1,180 @@
+//! Reads any place of a gzip file that has been seen once, by decoding from the nearest place where that can begin.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use super::inflate::{Inflater, Step};
+use super::map::{self, Checkpoint};
+use super::{Seen, member};
+
+/// What was decoded last, in pages, and the decoder that can go on from there.
+#[derive(Debug)]
+pub(super) struct Reader {
+    seen: Arc<Seen>,
+    inflater: Inflater,
+    /// How many bytes of the whole come before what the decoder puts out next; none where it has not begun or has failed.
+    output: Option<u64>,
+    pages: Pages,
+}
+
+/// Some pages, those that were used last.
+#[derive(Debug, Default)]
+struct Pages {
+    all: Vec<Page>,
+    /// Counts reads, to know which page was used last.
+    now: u64,
+}
+
+#[derive(Debug)]
+struct Page {
+    number: u64,
+    used: u64,
+    bytes: Vec<u8>,
+}
+
+const PAGE: u64 = 64 << 10;
+/// How many pages are kept: a mebibyte, which holds what planning goes back to.
+const PAGES: usize = 16;
+
+/// How many places are kept near those that were read: a mebibyte at most.
+const NEAR: usize = 64;
+/// How far decoding must have gone to keep one.
+const FAR: u64 = 1 << 20;
+/// How far before what was read it lies: a block and its window, which are read again if a change is made there.
+const BEFORE: u64 = 256 << 10;
+
+impl Seen {
+    /// The last place known that does not lie behind `output`.
+    fn checkpoint(&self, output: u64) -> Checkpoint {
+        let near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = [self.map.checkpoint(output), map::last_before(&near, output)];
+        let last = places
+            .into_iter()
+            .flatten()
+            .max_by_key(|place| place.output);
+        last.expect("there is one at the beginning").clone()
+    }
+
+    /// Keeps another place, as long as there are few.
+    fn keep(&self, place: Checkpoint) {
+        let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        if near.len() < NEAR {
+            let at = near.partition_point(|other| other.output < place.output);
+            near.insert(at, place);
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(seen: &Arc<Seen>) -> io::Result<Self> {
+        Ok(Self {
+            seen: Arc::clone(seen),
+            inflater: Inflater::new(Arc::clone(&seen.file), 0, &[])?,
+            output: None,
+            pages: Pages::default(),
+        })
+    }
+
+    /// Decoded bytes from an offset; 0 at the end.
+    pub(super) fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset >= self.seen.len || buffer.is_empty() {
+            return Ok(0);
+        }
+        let number = offset / PAGE;
+        let page = match self.pages.find(number) {
+            Some(at) => at,
+            None => {
+                self.decode(number)?;
+                self.pages.find(number).expect("it was decoded last")
+            }
+        };
+        let skip = usize::try_from(offset % PAGE).expect("less than a page");
+        let bytes = self.pages.used(page).get(skip..).unwrap_or_default();
+        let n = bytes.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    /// Decodes up to the end of a page, from where the decoder is if that is on the way.
+    fn decode(&mut self, number: u64) -> io::Result<()> {
+        let (start, end) = (number * PAGE, ((number + 1) * PAGE).min(self.seen.len));
+        let checkpoint = self.seen.checkpoint(start);
+        let on_the_way = |output: &u64| (checkpoint.output..=start).contains(output);
+        let mut output = match self.output.take().filter(on_the_way) {
+            Some(output) => output,
+            None => {
+                self.inflater
+                    .resume(&checkpoint.stand, &checkpoint.window()?)?;
+                checkpoint.output
+            }
+        };
+        let mut far = start - output > FAR;
+        while output < end {
+            let fresh = self.inflater.fresh();
+            if fresh.is_empty() {
+                if far && output + BEFORE > start {
+                    let (stand, window) = (self.inflater.stand(), self.inflater.window());
+                    self.seen.keep(Checkpoint::new(stand, output, window)?);
+                    far = false;
+                }
+                if self.inflater.step()? == Step::End && self.inflater.fresh().is_empty() {
+                    let input = self.inflater.input();
+                    member::trailer(input)?;
+                    member::Header::read(input)?;
+                    self.inflater.restart();
+                }
+                continue;
+            }
+            let room = usize::try_from(PAGE - output % PAGE).expect("at most a page");
+            let count = fresh.len().min(room);
+            self.pages.keep(output, &fresh[..count]);
+            self.inflater.take(count);
+            output += count as u64;
+        }
+        self.output = Some(output);
+        Ok(())
+    }
+}
+
+impl Pages {
+    fn find(&self, number: u64) -> Option<usize> {
+        self.all.iter().position(|page| page.number == number)
+    }
+
+    /// What a page holds, which is used now.
+    fn used(&mut self, at: usize) -> &[u8] {
+        self.now += 1;
+        self.all[at].used = self.now;
+        &self.all[at].bytes
+    }
+
+    /// Puts bytes from an offset in the page that they belong to. A page of which the beginning is missing is not kept.
+    fn keep(&mut self, offset: u64, bytes: &[u8]) {
+        let (number, inside) = (offset / PAGE, offset % PAGE);
+        let at = match self.find(number) {
+            Some(at) => at,
+            None if inside > 0 => return,
+            None => self.turn(number),
+        };
+        let page = &mut self.all[at].bytes;
+        if page.len() as u64 == inside {
+            page.extend_from_slice(bytes);
+        }
+    }
+
+    /// An empty page, in the place of the one that was used longest ago if there are enough.
+    fn turn(&mut self, number: u64) -> usize {
+        let mut bytes = Vec::new();
+        if self.all.len() == PAGES {
+            let oldest = (0..PAGES).min_by_key(|at| self.all[*at].used);
+            bytes = self.all.swap_remove(oldest.expect("there are pages")).bytes;
+            bytes.clear();
+        }
+        self.all.push(Page {
+            number,
+            used: self.now,
+            bytes,
+        });
+        self.all.len() - 1
+    }
+}
