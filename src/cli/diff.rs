@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result
             &|format, color, out| comparison.write(format, out, color),
             None,
             console,
+            &signals,
         )?;
         if !outputs.take_stdout() {
             console.summary(&format!("{}\n", comparison.counts()), true)?;

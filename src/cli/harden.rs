@@ -24,29 +24,39 @@ use super::signals::Signals;
 pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Result<Exit> {
     let planning = &arguments.planning;
     let outputs = Outputs::new(arguments.out.as_deref(), &planning.reports)?;
-    plan(planning, &outputs, progress, console, |plan, progress| {
-        if plan.failed() {
-            return Ok(Exit::Failed);
-        }
-        let callback = |phase, done, total| progress.advance(phase, done, total);
-        let mut options = WriteOptions::new().progress(Some(&callback));
-        if let Some(compression) = arguments.compress {
-            options = options.compression(compression);
-        }
-        match outputs.image() {
-            Some(Target::File(path)) => plan.write_with(path, &options)?,
-            Some(Target::Stdout) => plan.write_to(raw_stdout()?, &options)?,
-            // A dry run.
-            None => {}
-        }
-        Ok(Exit::Ok)
-    })
+    plan(
+        planning,
+        &outputs,
+        progress,
+        console,
+        |plan, progress, signals| {
+            if plan.failed() {
+                return Ok(Exit::Failed);
+            }
+            let callback = |phase, done, total| progress.advance(phase, done, total);
+            let mut options = WriteOptions::new().progress(Some(&callback));
+            if let Some(compression) = arguments.compress {
+                options = options.compression(compression);
+            }
+            let write = |target: &Target| match target {
+                Target::File(path) => plan.write_with(path, &options),
+                Target::Stdout => plan.write_to(raw_stdout()?, &options),
+            };
+            match outputs.image() {
+                Some(target) if target.may_wait() => signals.while_waiting(|| write(target))?,
+                Some(target) => write(target)?,
+                // A dry run.
+                None => {}
+            }
+            Ok(Exit::Ok)
+        },
+    )
 }
 
 /// Says what hardening would change.
 pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> Result<Exit> {
     let outputs = Outputs::new(None, &arguments.reports)?;
-    plan(arguments, &outputs, progress, console, |plan, _| {
+    plan(arguments, &outputs, progress, console, |plan, _, _| {
         Ok(match plan {
             plan if plan.failed() => Exit::Failed,
             plan if plan.compliant() => Exit::Ok,
@@ -62,7 +72,7 @@ fn plan(
     outputs: &Outputs,
     progress: When,
     console: &Console,
-    finish: impl FnOnce(&Plan<'_>, &Progress<'_>) -> Result<Exit>,
+    finish: impl FnOnce(&Plan<'_>, &Progress<'_>, &Signals) -> Result<Exit>,
 ) -> Result<Exit> {
     let options = options(arguments, std::env::var_os(EPOCH).as_deref())?;
     let named = match &arguments.recipes[..] {
@@ -106,9 +116,9 @@ fn plan(
                 source,
             })
         };
-        outputs.write_reports(&render, written, console)?;
+        outputs.write_reports(&render, written, console, &signals)?;
         let exit = match beyond.is_empty() {
-            true => finish(&plan, &progress)?,
+            true => finish(&plan, &progress, &signals)?,
             false => Exit::Failed,
         };
         progress.clear();

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::arguments::Reports;
 use super::console::Console;
+use super::signals::Signals;
 
 /// Where something goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,11 @@ impl Target {
         } else {
             Self::File(path.to_owned())
         }
+    }
+
+    /// Whether writing there may have to wait for a reader.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.path().is_none_or(is_special)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -172,6 +178,7 @@ impl Outputs {
         render: RenderFormat<'_>,
         lock: Option<String>,
         console: &Console,
+        signals: &Signals,
     ) -> Result<()> {
         let mut wanted: Vec<(&Target, bool, Render<'_>)> = Vec::new();
         for (format, target) in &self.reports {
@@ -188,7 +195,7 @@ impl Outputs {
         let (mut staged, mut direct) = (Vec::new(), Vec::new());
         for (target, for_terminals, write) in wanted {
             match target {
-                Target::File(path) if !is_special(path) => {
+                Target::File(path) if !target.may_wait() => {
                     staged.push((stage(path, &write)?, path.as_path()));
                 }
                 other => direct.push((other, for_terminals, write)),
@@ -199,16 +206,16 @@ impl Outputs {
                 .map_err(|e| failed("write", path, e.error))?;
         }
         for (target, for_terminals, write) in direct {
-            match target {
+            signals.while_waiting(|| match target {
                 Target::Stdout => {
-                    console.stream(for_terminals, |out| write(console.colors_stdout(), out))?;
+                    console.stream(for_terminals, |out| write(console.colors_stdout(), out))
                 }
                 Target::File(path) => {
                     let file = File::options().write(true).open(path);
                     let mut file = file.map_err(|e| failed("write", path, e))?;
-                    write_into(&mut file, path, &write)?;
+                    write_into(&mut file, path, &write)
                 }
-            }
+            })?;
         }
         Ok(())
     }

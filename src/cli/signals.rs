@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks the work to stop and clean up, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks the work to stop and clean up, the second ends the process at once. Where there is nothing to
+//! clean up and perhaps nobody to go on for, the first does that too.
 
 use std::ffi::c_int;
 use std::io;
@@ -15,6 +16,8 @@ use super::Exit;
 /// Which signal came, if any.
 pub(crate) struct Signals {
     received: Arc<AtomicUsize>,
+    /// Whether the next one ends the process at once.
+    armed: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -22,6 +25,7 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self> {
         let signals = Self {
             received: Arc::default(),
+            armed: Arc::default(),
         };
         signals.register_all().map_err(|source| Error::Io {
             action: "listen for",
@@ -32,17 +36,16 @@ impl Signals {
     }
 
     fn register_all(&self) -> io::Result<()> {
-        let armed = Arc::new(AtomicBool::new(false));
-        self.register(SIGINT, &armed)?;
-        self.register(SIGTERM, &armed)?;
+        self.register(SIGINT)?;
+        self.register(SIGTERM)?;
         // A file over the limit (`ulimit -f`) is then a write that fails, and not the end of the process.
         flag::register(SIGXFSZ, Arc::default()).map(drop)
     }
 
     /// The order matters: what ends the process looks at the flag before the same signal sets it.
-    fn register(&self, signal: c_int, armed: &Arc<AtomicBool>) -> io::Result<()> {
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(armed))?;
-        flag::register(signal, Arc::clone(armed))?;
+    fn register(&self, signal: c_int) -> io::Result<()> {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&self.armed))?;
+        flag::register(signal, Arc::clone(&self.armed))?;
         let number = usize::try_from(signal).unwrap_or_default();
         flag::register_usize(signal, Arc::clone(&self.received), number)?;
         Ok(())
@@ -59,6 +62,17 @@ impl Signals {
             return Err(Error::Interrupted);
         }
         Ok(())
+    }
+
+    /// Writes to a pipe, which may have to wait for a reader for ever: a signal ends the process at once. Nothing may have a
+    /// temporary name meanwhile.
+    pub(crate) fn while_waiting<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.armed.store(true, Ordering::SeqCst);
+        // One that came before that was not heard yet.
+        self.check()?;
+        let done = write();
+        self.armed.store(self.came(), Ordering::SeqCst);
+        done
     }
 
     /// How a command ends that did not come to its end, if a signal is why.

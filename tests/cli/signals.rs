@@ -35,7 +35,7 @@ fn a_signal_while_stdin_is_read_leaves_nothing() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_signal_while_nobody_reads_ends_the_wait() {
     let bench = Bench::new();
     let big = format!("file big fill={CHUNK}\n");
     bench.put("image.tar", casehard_testimages::build(&big).unwrap());
@@ -46,13 +46,49 @@ fn a_second_signal_ends_it_at_once() {
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0]).unwrap();
     kill(&child, "TERM");
-    for _ in 0..100 {
-        std::thread::sleep(Duration::from_millis(50));
-        if let Some(status) = child.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(143));
-            return;
+    assert_eq!(ends(&mut child), Some(143));
+}
+
+#[test]
+fn a_signal_while_a_named_pipe_has_no_reader_ends_the_wait() {
+    let bench = Bench::new();
+    let made = Command::new("mkfifo").arg(bench.path("pipe.json")).status();
+    assert!(made.unwrap().success());
+    for line in [
+        "apply image.tar -r ours.ini -o pipe.json --report first.json",
+        "apply image.tar -r ours.ini -o out.tar --report first.json --report pipe.json",
+        "apply image.tar -r ours.ini -o out.tar --report first.json --lock pipe.json",
+        "diff image.tar image.tar --report first.json --report pipe.json",
+    ] {
+        let mut child = bench.command(line.split(' ')).spawn().unwrap();
+        // What is written before shows that it waits, or is just about to.
+        while !bench.path("first.json").exists() {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        kill(&child, "TERM");
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(child.try_wait().unwrap(), None, "{line}");
+        kill(&child, "INT");
+        assert_eq!(ends(&mut child), Some(130), "{line}");
+        std::fs::remove_file(bench.path("first.json")).unwrap();
+        let left = bench.names();
+        assert!(
+            !left.iter().any(|name| name.contains("out.tar")),
+            "{left:?}"
+        );
+        assert!(
+            !left.iter().any(|name| name.contains(".casehard-")),
+            "{left:?}"
+        );
+    }
+}
+
+/// The exit code of a command that is about to end.
+fn ends(child: &mut Child) -> Option<i32> {
+    for _ in 0..600 {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
     child.kill().unwrap();
     panic!("it did not end");
