@@ -85,12 +85,12 @@ fn a_signal_while_a_named_pipe_has_no_reader_ends_the_wait() {
 /// The exit code of a command that is about to end.
 fn ends(child: &mut Child) -> Option<i32> {
     for _ in 0..600 {
-        if let Some(status) = child.try_wait().unwrap() {
+        if let Some(status) = child.try_wait().expect("it is a child") {
             return status.code();
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    child.kill().unwrap();
+    child.kill().expect("it still runs");
     panic!("it did not end");
 }
 

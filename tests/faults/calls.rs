@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::site::{CASEHARD, Ended, IMAGES, Site, apply, whole_or_absent};
+use super::site::{CASEHARD, Ended, IMAGES, Site, apply, compare, whole_or_absent};
 use super::support::tools::STRACE;
 
 /// Whether the tests may do this to their children.
@@ -22,10 +22,10 @@ struct Call {
 }
 
 /// The calls that hardening an image makes, in order: those of some names, about one file or any.
-fn calls(site: &Site, names: &str, about: Option<&Path>, image: &str) -> Vec<Call> {
+fn calls(site: &Site, names: &str, about: Option<&Path>, line: &str) -> Vec<Call> {
     let mut command = traced(site, "log", about);
     command.args(["-e", &format!("trace={names}"), "-e", "signal=none"]);
-    run(command, image);
+    run(command, line);
     site.clear();
     let log = fs::read_to_string(site.path("log")).unwrap();
     let main = log.split(' ').next().unwrap();
@@ -45,10 +45,10 @@ fn calls(site: &Site, names: &str, about: Option<&Path>, image: &str) -> Vec<Cal
 }
 
 /// Hardens an image with a fault in some calls, as strace says it.
-fn with(site: &Site, names: &str, fault: &str, about: Option<&Path>, image: &str) -> Ended {
+fn with(site: &Site, names: &str, fault: &str, about: Option<&Path>, line: &str) -> Ended {
     let mut command = traced(site, "/dev/null", about);
     command.args(["-e", &format!("inject={names}:{fault}")]);
-    run(command, image)
+    run(command, line)
 }
 
 fn traced(site: &Site, log: &str, about: Option<&Path>) -> Command {
@@ -60,8 +60,8 @@ fn traced(site: &Site, log: &str, about: Option<&Path>) -> Command {
     command
 }
 
-fn run(mut command: Command, image: &str) -> Ended {
-    command.arg(CASEHARD).args(apply(image).split(' '));
+fn run(mut command: Command, line: &str) -> Ended {
+    command.arg(CASEHARD).args(line.split(' '));
     Ended::of(&command.output().unwrap())
 }
 
@@ -78,12 +78,17 @@ pub(crate) fn reading() {
     for image in IMAGES {
         let whole = site.undisturbed(image);
         let path = site.path(image);
-        let calls = calls(&site, "read,pread64,copy_file_range", Some(&path), image);
+        let calls = calls(
+            &site,
+            "read,pread64,copy_file_range",
+            Some(&path),
+            &apply(image),
+        );
         assert!(calls.len() > 3, "{image}: {}", calls.len());
         for Call { name, nth } in some(calls, 8, 4) {
             // From there on nothing can be read.
             let fault = format!("error=EIO:when={nth}+");
-            let ended = with(&site, &name, &fault, Some(&path), image);
+            let ended = with(&site, &name, &fault, Some(&path), &apply(image));
             let files = site.outputs();
             whole_or_absent(&files, &whole);
             // Which thread reads what of a gzip file is another each time.
@@ -102,7 +107,12 @@ pub(crate) fn writing() {
     let site = Site::new(&IMAGES[..3], 2, "300K");
     for image in &IMAGES[..3] {
         let whole = site.undisturbed(image);
-        let calls = calls(&site, "write,copy_file_range,fsync,renameat", None, image);
+        let calls = calls(
+            &site,
+            "write,copy_file_range,fsync,renameat",
+            None,
+            &apply(image),
+        );
         // The folder's own fsync, and the summary.
         let (mut failed, mut harmless) = (0, 0);
         for Call { name, nth } in some(calls, 5, 12) {
@@ -112,7 +122,7 @@ pub(crate) fn writing() {
                 &name,
                 &format!("error=ENOSPC:when={nth}"),
                 None,
-                image,
+                &apply(image),
             );
             let files = site.outputs();
             whole_or_absent(&files, &whole);
@@ -136,7 +146,7 @@ pub(crate) fn threads() {
     let all = IMAGES.map(|image| (&site, image, image == "image.tar.xz"));
     for (site, image, fails) in all.into_iter().chain([(&large, "image.tar.zst", true)]) {
         let whole = site.undisturbed(image);
-        let ended = with(site, "clone,clone3", "error=EAGAIN", None, image);
+        let ended = with(site, "clone,clone3", "error=EAGAIN", None, &apply(image));
         if fails {
             ended.says(5, &["cannot write"]);
             assert!(!site.outputs().contains_key(image));
@@ -153,13 +163,13 @@ pub(crate) fn signals() {
     let site = Site::new(&IMAGES[..2], 3, "1M");
     for image in &IMAGES[..2] {
         let whole = site.undisturbed(image);
-        let calls = calls(&site, "%file,%desc", None, image);
+        let calls = calls(&site, "%file,%desc", None, &apply(image));
         let (mut stopped, mut done) = (0, 0);
         for (Call { name, nth }, at) in some(calls, 20, 40).zip(0..) {
             let (signal, number) = [("TERM", 15), ("KILL", 9), ("INT", 2)][at % 3];
             site.put_earlier(image);
             let fault = format!("signal={signal}:when={nth}");
-            let ended = with(&site, &name, &fault, None, image);
+            let ended = with(&site, &name, &fault, None, &apply(image));
             let mut files = site.outputs();
             if signal == "KILL" {
                 files.retain(|file, _| !file.starts_with(".casehard-"));
@@ -183,4 +193,47 @@ pub(crate) fn signals() {
             "{image}: {stopped} stopped, {done} done"
         );
     }
+}
+
+pub(crate) fn comparing() {
+    let site = Site::new(&["image.tar.gz"], 2, "300K");
+    let line = compare("image.tar.gz");
+    let whole = site.harden("image.tar.gz");
+    let (mut failed, mut stopped, mut done) = (0, 0, 0);
+    let written = calls(&site, "write,fsync,renameat", None, &line);
+    for Call { name, nth } in some(written, 5, 20) {
+        let fault = format!("error=ENOSPC:when={nth}");
+        let ended = with(&site, &name, &fault, None, &line);
+        whole_or_absent(&site.outputs(), &whole);
+        // The summary on stdout comes last.
+        ended.says(5, &["cannot write", "No space left on device"]);
+        failed += 1;
+        site.clear();
+    }
+    for (Call { name, nth }, at) in some(calls(&site, "%file,%desc", None, &line), 10, 30).zip(0..)
+    {
+        let (signal, number) = [("TERM", 15), ("INT", 2)][at % 2];
+        let fault = format!("signal={signal}:when={nth}");
+        let ended = with(&site, &name, &fault, None, &line);
+        let files = site.outputs();
+        whole_or_absent(&files, &whole);
+        match ended.code() {
+            Some(1) => {
+                assert_eq!(files, whole);
+                done += 1;
+            }
+            Some(code) => {
+                assert_eq!(code, 128 + number);
+                stopped += 1;
+            }
+            // Before casehard listens.
+            None => assert_eq!(ended.signal(), Some(number), "{ended:?}"),
+        }
+        site.clear();
+    }
+    eprintln!("comparing: {failed} failed, {stopped} stopped, {done} done");
+    assert!(
+        failed > 10 && stopped > 1 && done > 3,
+        "{failed}, {stopped}, {done}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::site::{CASEHARD, EARLIER, Ended, IMAGES, Site, apply, files, whole_or_absent};
+use super::site::{CASEHARD, EARLIER, Ended, IMAGES, Site, apply, compare, files, whole_or_absent};
 use super::support::tools;
 
 /// Mounts a file system of memory with these options on a folder, runs the command, and copies what is there to `found`.
@@ -56,6 +56,28 @@ pub(crate) fn full() {
         }
         assert!((1..=2).contains(&fitted), "{image}: {fitted}");
     }
+}
+
+pub(crate) fn full_for_comparisons() {
+    let site = Site::new(&[], 2, "300K");
+    let whole = site.harden("image.tar");
+    let needed: usize = whole.values().map(|b| b.len().div_ceil(4096) + 1).sum();
+    let mut fitted = 0;
+    for pages in [needed + 8, needed - 2, needed / 2, 3, 1] {
+        let size = (pages * 4096).to_string();
+        let ended = with_tmpfs(&site, "out", &size, "", &compare("image.tar"));
+        let files = files(&site.path("found"));
+        whole_or_absent(&files, &whole);
+        if ended.code() == Some(1) {
+            assert_eq!(files, whole);
+            fitted += 1;
+        } else {
+            ended.says(5, &["cannot ", "out", "No space left on device"]);
+        }
+    }
+    assert!((1..=2).contains(&fitted), "{fitted}");
+    let ended = with_tmpfs(&site, "out", "1m,ro", "", &compare("image.tar"));
+    ended.says(5, &["cannot create a file in out", "Read-only file system"]);
 }
 
 pub(crate) fn full_for_temporary_files() {

@@ -45,6 +45,11 @@ fn main() -> ExitCode {
             disks::full,
         ),
         test(
+            "a_full_disk_leaves_no_part_of_a_comparison",
+            mounts,
+            disks::full_for_comparisons,
+        ),
+        test(
             "a_full_folder_for_temporary_files_is_named",
             mounts,
             disks::full_for_temporary_files,
@@ -84,6 +89,11 @@ fn main() -> ExitCode {
             "a_signal_at_any_call_leaves_outputs_whole",
             traces,
             calls::signals,
+        ),
+        test(
+            "comparisons_are_whole_whatever_call_fails",
+            traces,
+            calls::comparing,
         ),
         test("a_hundred_kills_leave_outputs_whole", &[], kills::hundred),
     ])

@@ -96,10 +96,24 @@ impl Site {
 
     /// Hardens an image, undisturbed: what is in `out` then, which is taken away again.
     pub(crate) fn undisturbed(&self, image: &str) -> Files {
-        let ended = self.run(&apply(image));
-        assert_eq!(ended.code(), Some(0), "{ended:?}");
+        let files = self.undisturbed_line(&apply(image), 0);
+        assert_eq!(files.len(), 8);
+        files
+    }
+
+    /// Makes what [`compare`] compares with, and gives what is in `out` if nothing disturbs that.
+    pub(crate) fn harden(&self, image: &str) -> Files {
+        let made = self.run(&format!("apply image.tar -r r.ini -o {HARDENED}"));
+        assert_eq!(made.code(), Some(0), "{made:?}");
+        let files = self.undisturbed_line(&compare(image), 1);
+        assert_eq!(files.len(), 6);
+        files
+    }
+
+    fn undisturbed_line(&self, line: &str, code: i32) -> Files {
+        let ended = self.run(line);
+        assert_eq!(ended.code(), Some(code), "{ended:?}");
         let files = self.outputs();
-        assert_eq!(files.len(), 3);
         self.clear();
         files
     }
@@ -133,9 +147,27 @@ pub(crate) fn files(folder: &Path) -> Files {
     fs::read_dir(folder).unwrap().map(read).collect()
 }
 
-/// A command line that hardens an image to `out`, with a diff and a report.
+/// A command line that hardens an image to `out`, with every report and a lock.
 pub(crate) fn apply(image: &str) -> String {
-    format!("apply {image} -r r.ini -o out/{image} --diff out/x.diff --report out/x.json")
+    format!(
+        "apply {image} -r r.ini -o out/{image} --lock out/lock {}",
+        reports()
+    )
+}
+
+/// A command line that compares an image with a hardened one, with every report.
+pub(crate) fn compare(image: &str) -> String {
+    format!("diff {image} {HARDENED} {}", reports())
+}
+
+/// What [`Site::harden`] makes.
+const HARDENED: &str = "hardened.tar";
+
+fn reports() -> String {
+    let formats = ["diff", "txt", "md", "html", "sarif", "json"];
+    formats
+        .map(|format| format!("--report out/x.{format}"))
+        .join(" ")
 }
 
 /// Whether every file is as it is without a fault, or as it was before, and none has another name.
