@@ -41,6 +41,7 @@ mod sealed;
 mod selinux;
 mod sshd;
 mod systemd;
+mod whole_file;
 mod write;
 
 pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
@@ -50,4 +51,5 @@ pub use inventory::Inventory;
 pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
+pub use whole_file::WholeFile;
 pub use write::WriteOptions;

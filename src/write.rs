@@ -1,8 +1,8 @@
 //! Writing a planned image: whole or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -11,6 +11,7 @@ use crate::image::{
     is_stop,
 };
 use crate::plan::Plan;
+use crate::whole_file::WholeFile;
 
 /// How to write an image.
 #[derive(Clone, Copy, Default)]
@@ -81,27 +82,16 @@ impl Plan<'_> {
             }
             _ => {}
         }
-        let directory = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new()
-            .prefix(".casehard-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
-            .map_err(Error::io("create a temporary file in", directory))?;
-        let out = temporary
-            .as_file()
-            .try_clone()
-            .map_err(Error::io("write", path))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let whole =
+            WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
+        let out = whole.file().try_clone().map_err(failed)?;
         self.encode_file(out, &options)
-            .and_then(|out| out.sync_all())
+            .and_then(|_| whole.take_name())
             .map_err(failed)?;
-        temporary
-            .persist(path)
-            .map_err(|e| Error::io("write", path)(e.error))?;
-        // The rename itself must survive a crash too; not every file system can sync a directory.
-        let _ = File::open(directory).and_then(|d| d.sync_all());
+        // The name must survive a crash too; not every file system can sync a directory.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     }
 

@@ -1,14 +1,13 @@
 //! What a command writes: known to be possible before the long work, and whole or absent after it.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use casehard::report::{FORMATS, Format, of_name};
-use casehard::{Error, Result};
-use tempfile::NamedTempFile;
+use casehard::{Error, Result, WholeFile};
 
 use super::arguments::Reports;
 use super::console::Console;
@@ -202,8 +201,7 @@ impl Outputs {
             }
         }
         for (file, path) in staged {
-            file.persist(path)
-                .map_err(|e| failed("write", path, e.error))?;
+            file.take_name().map_err(|e| failed("write", path, e))?;
         }
         for (target, for_terminals, write) in direct {
             signals.while_waiting(|| match target {
@@ -212,8 +210,8 @@ impl Outputs {
                 }
                 Target::File(path) => {
                     let file = File::options().write(true).open(path);
-                    let mut file = file.map_err(|e| failed("write", path, e))?;
-                    write_into(&mut file, path, &write)
+                    let file = file.map_err(|e| failed("write", path, e))?;
+                    write_into(&file, path, &write)
                 }
             })?;
         }
@@ -263,22 +261,17 @@ fn reports(
 }
 
 /// A file beside its place, whole and on disk.
-fn stage(path: &Path, write: &Render<'_>) -> Result<NamedTempFile> {
+fn stage(path: &Path, write: &Render<'_>) -> Result<WholeFile> {
     let folder = folder(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(".casehard-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|e| failed("create a file in", folder, e))?;
-    write_into(file.as_file_mut(), path, write)?;
-    file.as_file()
-        .sync_all()
-        .map_err(|e| failed("write", path, e))?;
-    Ok(file)
+    let whole = WholeFile::beside(path).map_err(|e| failed("create a file in", folder, e))?;
+    write_into(whole.file(), path, write)?;
+    let synced = whole.file().sync_all();
+    synced.map_err(|e| failed("write", path, e))?;
+    Ok(whole)
 }
 
 /// Writes without colours. What writes does not know the file's name, so an error has it as `-`.
-fn write_into(file: &mut File, path: &Path, write: &Render<'_>) -> Result<()> {
+fn write_into(file: &File, path: &Path, write: &Render<'_>) -> Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, file);
     let written = write(false, &mut out).map_err(|error| match error {
         Error::Io {

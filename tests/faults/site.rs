@@ -118,6 +118,14 @@ impl Site {
         files
     }
 
+    /// Whether a file in `out` can be without a name, and get one later.
+    pub(crate) fn has_unnamed_files(&self) -> bool {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::TMPFILE | OFlags::RDWR;
+        let made = open(self.path("out"), flags, Mode::RUSR | Mode::WUSR);
+        made.is_ok() && Path::new("/proc/self/fd").exists()
+    }
+
     /// What is in `out`.
     pub(crate) fn outputs(&self) -> Files {
         files(&self.path("out"))

@@ -201,7 +201,9 @@ fn fuzz(
         .arg(corpus)
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={longest}"))
-        .args(["-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1"])
+        // By the clock, so that a machine that is busy otherwise does not make any input a slow one.
+        .args(["-timeout=60", "-report_slow_units=60"])
+        .args(["-rss_limit_mb=1024", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/", crashes.display()))
         .stderr(Stdio::piped());
     // Images are spooled to files, which is faster in memory.
