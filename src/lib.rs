@@ -50,4 +50,4 @@ pub use inventory::Inventory;
 pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
-pub use write::WriteOptions;
+pub use write::{Staged, WriteOptions};
