@@ -1,7 +1,7 @@
 //! What is measured: a Debian rootfs, the same in every compression, and a tar of any size.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -45,7 +45,7 @@ pub(super) fn rootfs(folder: &Path) -> Result<PathBuf, String> {
             println!(
                 "no Debian rootfs, for want of mmdebstrap, root or a mirror: a made one stands in"
             );
-            made(&folder.join("rootfs.tar"), 600, Data::Noise)
+            made(&folder.join("rootfs.tar"), 600)
         }
     }
 }
@@ -94,17 +94,9 @@ pub(super) fn edits(image: &Path, count: usize, folder: &Path) -> Result<(PathBu
     Ok((path, edited))
 }
 
-/// What the files of a made tar hold.
-#[derive(Clone, Copy)]
-pub(super) enum Data {
-    /// Bytes that compress about as programs do.
-    Noise,
-    /// Nothing: the tar has holes on disk, so that a large one is quickly made.
-    Zeros,
-}
-
-/// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes.
-pub(super) fn made(path: &Path, megabytes: u64, data: Data) -> Result<PathBuf, String> {
+/// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes,
+/// which compress less than programs do.
+pub(super) fn made(path: &Path, megabytes: u64) -> Result<PathBuf, String> {
     const ENTRIES: u64 = 13_000;
     if path.is_file() {
         return Ok(path.to_owned());
@@ -136,16 +128,8 @@ pub(super) fn made(path: &Path, megabytes: u64, data: Data) -> Result<PathBuf, S
         header.set_cksum();
         out.write_all(header.as_bytes()).map_err(failed)?;
         let padded = size.next_multiple_of(512);
-        match data {
-            Data::Noise => drop(
-                io::copy(&mut Noise { state: &mut state }.take(padded), &mut out)
-                    .map_err(failed)?,
-            ),
-            Data::Zeros => drop(
-                out.seek(SeekFrom::Current(padded.cast_signed()))
-                    .map_err(failed)?,
-            ),
-        }
+        let mut data = Noise { state: &mut state }.take(padded);
+        io::copy(&mut data, &mut out).map_err(failed)?;
     }
     out.write_all(&[0; 1024])
         .and_then(|()| out.flush())
