@@ -71,27 +71,46 @@ pub(super) fn compressed(image: &Path, ending: &str, command: &[&str]) -> Result
     Ok(path)
 }
 
-/// A recipe that edits the headers of the first `count` files of an image, or of them all.
-pub(super) fn edits(image: &Path, count: usize, folder: &Path) -> Result<(PathBuf, usize), String> {
+/// A recipe that edits the header of every file of an image.
+pub(super) fn edits_of(image: &Path) -> Result<String, String> {
     let image = casehard::Image::open(image).map_err(|e| e.to_string())?;
-    let mut recipe = String::from("[Recipe]\nSchema=1\nSummary=many edits\n");
+    let mut recipe = String::from(PREAMBLE);
     let files = image.archive().entries.iter().filter(|entry| {
         let plain = |byte: &u8| byte.is_ascii() && !b"[]$*?{}\\".contains(byte);
         entry.kind == casehard::image::EntryKind::File && entry.path.iter().all(plain)
     });
-    let mut edited = 0;
-    for entry in files.take(count) {
+    for entry in files {
         let path = entry.path.to_string();
         let path = path.trim_start_matches("./");
-        edited += 1;
         recipe.push_str(&format!(
-            "\n[Permissions /{path}]\nMode=0{:o}\nReason=to be measured\n",
+            "{RULE}/{path}]\nMode=0{:o}\nReason=to be measured\n",
             entry.mode ^ 0o001
         ));
     }
-    let path = folder.join(format!("edits-{count}.ini"));
-    fs::write(&path, recipe).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    Ok((path, edited))
+    Ok(recipe)
+}
+
+const PREAMBLE: &str = "[Recipe]\nSchema=1\nSummary=many edits\n";
+const RULE: &str = "\n[Permissions ";
+
+/// Recipes that edit the headers of the first `counts` files of an image, and how many each has. Another process makes them:
+/// what memory this one has ever had counts as the peak of those that it begins.
+pub(super) fn edits(
+    mut every_file: Command,
+    counts: &[usize],
+    folder: &Path,
+) -> Result<Vec<(PathBuf, usize)>, String> {
+    let recipe = every_file.output().map_err(|e| e.to_string())?;
+    let recipe = String::from_utf8(recipe.stdout).map_err(|e| e.to_string())?;
+    let rules: Vec<usize> = recipe.match_indices(RULE).map(|(at, _)| at).collect();
+    let cut = |count: &usize| {
+        let end = rules.get(*count).copied().unwrap_or(recipe.len());
+        let path = folder.join(format!("edits-{count}.ini"));
+        fs::write(&path, &recipe[..end])
+            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        Ok((path, rules.len().min(*count)))
+    };
+    counts.iter().map(cut).collect()
 }
 
 /// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes,
