@@ -52,4 +52,4 @@ pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
 pub use whole_file::WholeFile;
-pub use write::WriteOptions;
+pub use write::{Staged, WriteOptions};

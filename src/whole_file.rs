@@ -60,6 +60,19 @@ impl WholeFile {
         }
     }
 
+    /// Whether it would be left, under a temporary name, where the process ended now.
+    pub fn has_name(&self) -> bool {
+        matches!(self.made, Made::Named(_))
+    }
+
+    /// A path by which this process can open it until it takes its name.
+    pub fn path(&self) -> PathBuf {
+        match &self.made {
+            Made::Unnamed(file) => link_name(file),
+            Made::Named(file) => file.path().to_owned(),
+        }
+    }
+
     /// Brings the file to disk and gives it its name, in the place of what had it.
     ///
     /// # Errors

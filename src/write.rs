@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::{
@@ -42,6 +42,62 @@ impl<'a> WriteOptions<'a> {
     }
 }
 
+/// A hardened image that is whole and on disk, and does not have its name yet. Where it is dropped, nothing is left of it.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (rootfs, hardened) = (dir.path().join("rootfs"), dir.path().join("hardened.tar"));
+/// # std::fs::create_dir(&rootfs).unwrap();
+/// # let (image, recipe) = (casehard::Image::open(&rootfs)?, casehard::Recipe::load("no-setid")?);
+/// let plan = image.plan(&recipe)?;
+/// let staged = plan.stage(&hardened, &casehard::WriteOptions::new())?;
+/// let report = plan.report().output(staged.file()).to_json()?;
+/// assert!(report.contains("sha256") && !hardened.exists());
+/// staged.publish()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Staged {
+    whole: WholeFile,
+    /// A path that leads to it until then.
+    at: PathBuf,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// The file that it is in until then, for this process.
+    pub fn file(&self) -> &Path {
+        &self.at
+    }
+
+    /// Whether that would be left where the process ended now.
+    pub fn has_name(&self) -> bool {
+        self.whole.has_name()
+    }
+
+    /// Gives it its name, in the place of what has that.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn publish(self) -> Result<()> {
+        let path = self.path.as_path();
+        let named = self.whole.take_name();
+        named.map_err(Error::io("write", path))?;
+        // The rename itself must survive a crash too; not every file system can sync a directory.
+        let _ = File::open(folder(path)).and_then(|d| d.sync_all());
+        Ok(())
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent();
+    parent
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 impl Plan<'_> {
     /// Writes the hardened image to a file, which is there whole or not at all. Without any edit it is the input, byte for
     /// byte. An image that was a directory becomes a tar, compressed as the name's ending says.
@@ -59,40 +115,54 @@ impl Plan<'_> {
     pub fn write_with(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<()> {
         let path = path.as_ref();
         self.refuse_failed()?;
-        let by_name = || Compression::from_name(&path.to_string_lossy());
-        let options = match self.image.original() {
-            None if options.compression.is_none() => options.compression(by_name()),
-            _ => *options,
-        };
-        let failed = |error| failure(error, "write", path);
-        match fs::metadata(path) {
-            // A pipe or device is written to; putting a file in its place would take it away.
-            Ok(there) if !there.is_file() => {
-                let out = File::options()
-                    .write(true)
-                    .open(path)
-                    .map_err(Error::io("write", path))?;
-                return self.encode_file(out, &options).map(drop).map_err(failed);
-            }
-            Ok(there) if self.is_input(&there) => {
-                return Err(Error::Usage(format!(
-                    "{} is the input; an image is never changed in place, so name another output",
-                    path.display()
-                )));
-            }
-            _ => {}
+        let options = &self.named(path, options);
+        // A pipe or device is written to; putting a file in its place would take it away.
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let out = File::options().write(true).open(path);
+            let out = out.map_err(Error::io("write", path))?;
+            let written = self.encode_file(out, options);
+            return written
+                .map(drop)
+                .map_err(|error| failure(error, "write", path));
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        self.stage(path, options)?.publish()
+    }
+
+    /// Writes the hardened image beside a file's place. It gets its name by [`Staged::publish`], so that what speaks of the
+    /// image, by its digest say, can be written before.
+    ///
+    /// # Errors
+    /// As [`write_with`](Self::write_with).
+    pub fn stage(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<Staged> {
+        let path = path.as_ref();
+        self.refuse_failed()?;
+        if fs::metadata(path).is_ok_and(|there| self.is_input(&there)) {
+            return Err(Error::Usage(format!(
+                "{} is the input; an image is never changed in place, so name another output",
+                path.display()
+            )));
+        }
+        let folder = folder(path);
         let whole =
             WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
-        let out = whole.file().try_clone().map_err(failed)?;
-        self.encode_file(out, &options)
-            .and_then(|_| whole.take_name())
-            .map_err(failed)?;
-        // The name must survive a crash too; not every file system can sync a directory.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        Ok(())
+        let out = whole.file().try_clone();
+        let out = out.map_err(Error::io("write", path))?;
+        self.encode_file(out, &self.named(path, options))
+            .and_then(|out| out.sync_all())
+            .map_err(|error| failure(error, "write", path))?;
+        Ok(Staged {
+            at: whole.path(),
+            whole,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The options for a file: what was a directory is compressed as the file's name says.
+    fn named<'o>(&self, path: &Path, options: &WriteOptions<'o>) -> WriteOptions<'o> {
+        match (self.image.original(), options.compression) {
+            (None, None) => options.compression(Compression::from_name(&path.to_string_lossy())),
+            _ => *options,
+        }
     }
 
     /// Writes the hardened image to a stream, such as standard output.

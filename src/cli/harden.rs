@@ -8,7 +8,7 @@ use std::path::Path;
 use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
 use casehard::report::Format;
-use casehard::{Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, WriteOptions};
+use casehard::{Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, Staged, WriteOptions};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -24,55 +24,41 @@ use super::signals::Signals;
 pub(crate) fn apply(arguments: &Apply, progress: When, console: &Console) -> Result<Exit> {
     let planning = &arguments.planning;
     let outputs = Outputs::new(arguments.out.as_deref(), &planning.reports)?;
-    plan(
-        planning,
-        &outputs,
-        progress,
-        console,
-        |plan, progress, signals| {
-            if plan.failed() {
-                return Ok(Exit::Failed);
-            }
-            let callback = |phase, done, total| progress.advance(phase, done, total);
-            let mut options = WriteOptions::new().progress(Some(&callback));
-            if let Some(compression) = arguments.compress {
-                options = options.compression(compression);
-            }
-            let write = |target: &Target| match target {
-                Target::File(path) => plan.write_with(path, &options),
-                Target::Stdout => plan.write_to(raw_stdout()?, &options),
-            };
-            match outputs.image() {
-                Some(target) if target.may_wait() => signals.while_waiting(|| write(target))?,
-                Some(target) => write(target)?,
-                // A dry run.
-                None => {}
-            }
-            Ok(Exit::Ok)
-        },
-    )
+    let mut options = WriteOptions::new();
+    if let Some(compression) = arguments.compress {
+        options = options.compression(compression);
+    }
+    let verdict = |_: &Plan<'_>| Exit::Ok;
+    plan(planning, &outputs, options, progress, console, verdict)
 }
 
 /// Says what hardening would change.
 pub(crate) fn check(arguments: &Planning, progress: When, console: &Console) -> Result<Exit> {
     let outputs = Outputs::new(None, &arguments.reports)?;
-    plan(arguments, &outputs, progress, console, |plan, _, _| {
-        Ok(match plan {
-            plan if plan.failed() => Exit::Failed,
-            plan if plan.compliant() => Exit::Ok,
-            _ => Exit::Found,
-        })
-    })
+    let options = WriteOptions::new();
+    plan(
+        arguments,
+        &outputs,
+        options,
+        progress,
+        console,
+        |plan| match plan.compliant() {
+            true => Exit::Ok,
+            false => Exit::Found,
+        },
+    )
 }
 
-/// What both commands do: whatever can be found wrong without the image first, then the plan, then diff and reports, and
-/// only then `finish`, so that no image is there without the diff that was asked for.
+/// What both commands do: whatever can be found wrong without the image first, then the plan, then diff and reports. An image
+/// is written before them and gets its name after them, so that they can have its digests and none is there without the diff
+/// that was asked for.
 fn plan(
     arguments: &Planning,
     outputs: &Outputs,
+    writing: WriteOptions<'_>,
     progress: When,
     console: &Console,
-    finish: impl FnOnce(&Plan<'_>, &Progress<'_>, &Signals) -> Result<Exit>,
+    verdict: impl FnOnce(&Plan<'_>) -> Exit,
 ) -> Result<Exit> {
     let options = options(arguments, std::env::var_os(EPOCH).as_deref())?;
     let named = match &arguments.recipes[..] {
@@ -108,6 +94,17 @@ fn plan(
         if let Some(path) = &arguments.locked {
             report = report.lock(&path.display().to_string(), &beyond);
         }
+        let good = beyond.is_empty() && !plan.failed();
+        let callback = |phase, done, total| progress.advance(phase, done, total);
+        let writing = writing.progress(Some(&callback));
+        let staged = match outputs.file() {
+            Some(path) if good => Some(plan.stage(path, &writing)?),
+            _ => None,
+        };
+        progress.clear();
+        if let Some(staged) = &staged {
+            report = report.output(staged.file());
+        }
         let render = |format: &dyn Format, color, out: &mut dyn Write| {
             let bytes = format.render(&report.clone().color(color))?;
             out.write_all(&bytes).map_err(|source| Error::Io {
@@ -116,11 +113,22 @@ fn plan(
                 source,
             })
         };
+        signals.to_clean_up(staged.as_ref().is_some_and(Staged::has_name));
         outputs.write_reports(&render, written, console, &signals)?;
-        let exit = match beyond.is_empty() {
-            true => finish(&plan, &progress, &signals)?,
-            false => Exit::Failed,
-        };
+        signals.check()?;
+        match (staged, outputs.image()) {
+            _ if !good => {}
+            (Some(staged), _) => staged.publish()?,
+            (None, Some(Target::File(path))) => {
+                signals.while_waiting(|| plan.write_with(path, &writing))?;
+            }
+            (None, Some(Target::Stdout)) => {
+                signals.while_waiting(|| plan.write_to(raw_stdout()?, &writing))?;
+            }
+            // A dry run.
+            (None, None) => {}
+        }
+        let exit = if good { verdict(&plan) } else { Exit::Failed };
         progress.clear();
         console.summary(&report.summary(), !outputs.take_stdout())?;
         console.diagnostics(&failures(&plan));

@@ -107,6 +107,12 @@ impl Outputs {
         self.image.as_ref()
     }
 
+    /// The file that the image goes to; none where that is a device or pipe, which cannot be taken back.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let image = self.image.as_ref().and_then(Target::path);
+        image.filter(|path| !is_special(path))
+    }
+
     /// Whether stdout has something else than the summary.
     pub(crate) fn take_stdout(&self) -> bool {
         self.targets().any(|target| *target == Target::Stdout)

@@ -1,6 +1,7 @@
 //! SIGINT and SIGTERM: the first asks the work to stop and clean up, the second ends the process at once. Where there is nothing to
 //! clean up and perhaps nobody to go on for, the first does that too.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub(crate) struct Signals {
     received: Arc<AtomicUsize>,
     /// Whether the next one ends the process at once.
     armed: Arc<AtomicBool>,
+    /// Whether something would be left then.
+    to_clean_up: Cell<bool>,
 }
 
 impl Signals {
@@ -26,6 +29,7 @@ impl Signals {
         let signals = Self {
             received: Arc::default(),
             armed: Arc::default(),
+            to_clean_up: Cell::default(),
         };
         signals.register_all().map_err(|source| Error::Io {
             action: "listen for",
@@ -64,10 +68,15 @@ impl Signals {
         Ok(())
     }
 
-    /// Writes to a pipe, which may have to wait for a reader for ever: a signal ends the process at once. Nothing may have a
-    /// temporary name meanwhile.
+    /// Says whether there is something that must not be left.
+    pub(crate) fn to_clean_up(&self, something: bool) {
+        self.to_clean_up.set(something);
+    }
+
+    /// Writes to a pipe, which may have to wait for a reader for ever: a signal ends the process at once, unless there is
+    /// something to clean up.
     pub(crate) fn while_waiting<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.armed.store(true, Ordering::SeqCst);
+        self.armed.store(!self.to_clean_up.get(), Ordering::SeqCst);
         // One that came before that was not heard yet.
         self.check()?;
         let done = write();

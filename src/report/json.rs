@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::bytes::Bytes;
+use super::bytes::{self, Bytes, OutputView};
 use super::state::State;
 use super::text::{escape, hex};
 use super::view::Surface;
@@ -53,7 +53,7 @@ struct Document<'a> {
     lock: Option<LockView<'a>>,
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Bytes>,
+    output: Option<OutputView>,
 }
 
 #[derive(Serialize)]
@@ -218,6 +218,7 @@ impl Report<'_> {
             name: &source.name,
             sha256: hex(&Sha256::digest(&source.text)),
         });
+        let (content, output) = bytes::of(plan, self.output.as_deref())?;
         let json = Document {
             version: 1,
             tool: ToolView {
@@ -227,7 +228,7 @@ impl Report<'_> {
             image: ImageView {
                 name: self.image_name(),
                 compression: plan.image.compression().name(),
-                content: Bytes::of_image(plan.image)?,
+                content,
             },
             recipe: RecipeView {
                 name: plan.recipe.name(),
@@ -246,7 +247,7 @@ impl Report<'_> {
             waivers: plan.waivers.iter().map(WaiverView::from).collect(),
             lock: self.lock.as_ref().map(LockView::from),
             notes: &plan.notes,
-            output: self.output.as_deref().map(Bytes::of_file).transpose()?,
+            output,
         };
         Ok(json_text::write(&json))
     }

@@ -3,6 +3,7 @@
 use super::{Bench, gzip};
 use casehard::Compression;
 use casehard_testimages::{build, bundled};
+use sha2::{Digest as _, Sha256};
 
 fn compression(bytes: &[u8]) -> Compression {
     Compression::detect(bytes)
@@ -38,6 +39,42 @@ fn bundled_images_are_hardened_once_and_for_all() {
         bench.run("apply once -r setid.ini -o twice -q").code(0);
         assert_eq!(bench.get("once"), bench.get("twice"), "{}", image.name);
     }
+}
+
+#[test]
+fn the_json_report_has_the_digests_of_the_image_and_of_its_tar() {
+    let hex = |bytes: &[u8]| -> String {
+        let digest = Sha256::digest(bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let bench = Bench::new();
+    bench.put("image.tar.gz", gzip(&bench.tar));
+    for how in Compression::ALL {
+        let name = how.name();
+        let image = match how {
+            Compression::Gzip => "image.tar.gz",
+            _ => "image.tar",
+        };
+        let line = format!("apply {image} -r ours.ini --compress {name} -o");
+        bench.run(&format!("{line} {name} --report r.json")).code(0);
+        bench
+            .run(&format!("apply {image} -r ours.ini --compress none -o tar"))
+            .code(0);
+        let report: serde_json::Value = serde_json::from_slice(&bench.get("r.json")).unwrap();
+        let (packed, tar) = (bench.get(name), bench.get("tar"));
+        let output = &report["output"];
+        assert_eq!(output["sha256"], hex(&packed), "{name}");
+        assert_eq!(output["bytes"], packed.len(), "{name}");
+        assert_eq!(output["tar"]["sha256"], hex(&tar), "{name}");
+        assert_eq!(output["tar"]["bytes"], tar.len(), "{name}");
+        assert_eq!(report["image"]["sha256"], hex(&bench.get(image)));
+    }
+    // What goes to a pipe cannot be read again.
+    bench
+        .run("apply image.tar -r ours.ini -o - --report r.json")
+        .code(0);
+    let report: serde_json::Value = serde_json::from_slice(&bench.get("r.json")).unwrap();
+    assert!(report.get("output").is_none());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is measured: a Debian rootfs, the same in every compression, and a tar of any size.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -45,7 +45,7 @@ pub(super) fn rootfs(folder: &Path) -> Result<PathBuf, String> {
             println!(
                 "no Debian rootfs, for want of mmdebstrap, root or a mirror: a made one stands in"
             );
-            made(&folder.join("rootfs.tar"), 600, Data::Noise)
+            made(&folder.join("rootfs.tar"), 600)
         }
     }
 }
@@ -71,40 +71,51 @@ pub(super) fn compressed(image: &Path, ending: &str, command: &[&str]) -> Result
     Ok(path)
 }
 
-/// A recipe that edits the headers of the first `count` files of an image, or of them all.
-pub(super) fn edits(image: &Path, count: usize, folder: &Path) -> Result<(PathBuf, usize), String> {
+/// A recipe that edits the header of every file of an image.
+pub(super) fn edits_of(image: &Path) -> Result<String, String> {
     let image = casehard::Image::open(image).map_err(|e| e.to_string())?;
-    let mut recipe = String::from("[Recipe]\nSchema=1\nSummary=many edits\n");
+    let mut recipe = String::from(PREAMBLE);
     let files = image.archive().entries.iter().filter(|entry| {
         let plain = |byte: &u8| byte.is_ascii() && !b"[]$*?{}\\".contains(byte);
         entry.kind == casehard::image::EntryKind::File && entry.path.iter().all(plain)
     });
-    let mut edited = 0;
-    for entry in files.take(count) {
+    for entry in files {
         let path = entry.path.to_string();
         let path = path.trim_start_matches("./");
-        edited += 1;
         recipe.push_str(&format!(
-            "\n[Permissions /{path}]\nMode=0{:o}\nReason=to be measured\n",
+            "{RULE}/{path}]\nMode=0{:o}\nReason=to be measured\n",
             entry.mode ^ 0o001
         ));
     }
-    let path = folder.join(format!("edits-{count}.ini"));
-    fs::write(&path, recipe).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    Ok((path, edited))
+    Ok(recipe)
 }
 
-/// What the files of a made tar hold.
-#[derive(Clone, Copy)]
-pub(super) enum Data {
-    /// Bytes that compress about as programs do.
-    Noise,
-    /// Nothing: the tar has holes on disk, so that a large one is quickly made.
-    Zeros,
+const PREAMBLE: &str = "[Recipe]\nSchema=1\nSummary=many edits\n";
+const RULE: &str = "\n[Permissions ";
+
+/// Recipes that edit the headers of the first `counts` files of an image, and how many each has. Another process makes them:
+/// what memory this one has ever had counts as the peak of those that it begins.
+pub(super) fn edits(
+    mut every_file: Command,
+    counts: &[usize],
+    folder: &Path,
+) -> Result<Vec<(PathBuf, usize)>, String> {
+    let recipe = every_file.output().map_err(|e| e.to_string())?;
+    let recipe = String::from_utf8(recipe.stdout).map_err(|e| e.to_string())?;
+    let rules: Vec<usize> = recipe.match_indices(RULE).map(|(at, _)| at).collect();
+    let cut = |count: &usize| {
+        let end = rules.get(*count).copied().unwrap_or(recipe.len());
+        let path = folder.join(format!("edits-{count}.ini"));
+        fs::write(&path, &recipe[..end])
+            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        Ok((path, rules.len().min(*count)))
+    };
+    counts.iter().map(cut).collect()
 }
 
-/// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes.
-pub(super) fn made(path: &Path, megabytes: u64, data: Data) -> Result<PathBuf, String> {
+/// A rootfs-like tar of 13,000 files, some set-id. Sizes are spread like real ones: a twentieth of the files hold half the bytes,
+/// which compress less than programs do.
+pub(super) fn made(path: &Path, megabytes: u64) -> Result<PathBuf, String> {
     const ENTRIES: u64 = 13_000;
     if path.is_file() {
         return Ok(path.to_owned());
@@ -136,16 +147,8 @@ pub(super) fn made(path: &Path, megabytes: u64, data: Data) -> Result<PathBuf, S
         header.set_cksum();
         out.write_all(header.as_bytes()).map_err(failed)?;
         let padded = size.next_multiple_of(512);
-        match data {
-            Data::Noise => drop(
-                io::copy(&mut Noise { state: &mut state }.take(padded), &mut out)
-                    .map_err(failed)?,
-            ),
-            Data::Zeros => drop(
-                out.seek(SeekFrom::Current(padded.cast_signed()))
-                    .map_err(failed)?,
-            ),
-        }
+        let mut data = Noise { state: &mut state }.take(padded);
+        io::copy(&mut data, &mut out).map_err(failed)?;
     }
     out.write_all(&[0; 1024])
         .and_then(|()| out.flush())

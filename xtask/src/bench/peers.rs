@@ -59,6 +59,8 @@ enum Way {
     Flate2,
     /// Decode it and compress it again by flate2 with zlib-rs
     Recode,
+    /// Open it as casehard does, and write a recipe that edits the header of every file
+    Edits,
 }
 
 pub(crate) fn decode(arguments: &Decode) -> Outcome {
@@ -74,6 +76,7 @@ pub(crate) fn decode(arguments: &Decode) -> Outcome {
         Way::Open => {
             casehard::Image::open(&arguments.file).map_err(|e| e.to_string())?;
         }
+        Way::Edits => print!("{}", super::input::edits_of(&arguments.file)?),
         Way::Flate2 => {
             let (mut decoder, mut buffer) = (decoder().map_err(failed)?, vec![0; 256 << 10]);
             while decoder.read(&mut buffer).map_err(failed)? > 0 {}
@@ -120,7 +123,7 @@ END"#,
         "buildah squash",
         r#"set -e; export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
         store="--root $2/store --runroot $2/run"; rm -rf "$2/squashed"
-        from=$(buildah $store from --pull-never "oci:$3:base" 2>/dev/null || buildah $store from "oci:$3:base")
+        from=$(buildah $store from "oci:$3:base" 2>/dev/null)
         root=$(buildah $store mount "$from")
         find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
         buildah $store commit -q --squash --rm "$from" "oci:$2/squashed:new" >/dev/null
@@ -143,8 +146,9 @@ pub(super) fn rewrite(script: &str, image: &Path, folder: &Path, layout: &Path) 
 /// An OCI image whose only layer is the rootfs, for the peers that take no tarball.
 pub(super) fn layout(image: &Path, folder: &Path) -> Result<PathBuf, String> {
     let layout = folder.join("layout");
+    // umoci compresses the layer itself.
     let script = r#"set -e; rm -rf "$2"; umoci init --layout "$2"; umoci new --image "$2:base"
-        umoci raw add-layer --image "$2:base" "$1""#;
+        gzip -dc "$1" >"$2.tar"; umoci raw add-layer --image "$2:base" "$2.tar"; rm "$2.tar""#;
     let status = Command::new("sh")
         .args(["-c", script, "sh"])
         .args([image, &layout])
