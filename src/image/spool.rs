@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
 
 use super::codec::{self, Compression};
 use super::limits::Exceeded;
@@ -23,6 +25,8 @@ pub(crate) enum Failed {
 }
 
 const BUFFER: usize = 256 << 10;
+/// How many of them are on their way between two threads.
+const BUFFERS: usize = 3;
 
 impl Spool {
     pub(crate) fn new() -> Result<Self> {
@@ -48,16 +52,49 @@ impl Spool {
         let mut buffer = vec![0; BUFFER];
         let mut copied = 0;
         loop {
-            match input.read(&mut buffer) {
-                Ok(0) => return Ok(copied),
-                Ok(n) => {
-                    self.write_all(&buffer[..n]).map_err(Failed::Writing)?;
-                    copied += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Failed::Reading(e)),
+            let n = some_of(&mut input, &mut buffer).map_err(Failed::Reading)?;
+            if n == 0 {
+                return Ok(copied);
             }
+            self.write_all(&buffer[..n]).map_err(Failed::Writing)?;
+            copied += n as u64;
         }
+    }
+
+    /// Copies a stream to its end, and lets another thread write, since what is read may have to be decoded.
+    fn copy_beside(&mut self, mut input: impl Read) -> Result<(), Failed> {
+        let copied = thread::scope(|scope| {
+            let (full, given) = sync_channel::<(Vec<u8>, usize)>(BUFFERS);
+            let (give_back, empty) = channel();
+            let spool = &mut *self;
+            let writing = thread::Builder::new().spawn_scoped(scope, move || {
+                for (buffer, n) in given {
+                    spool.write_all(&buffer[..n])?;
+                    // Who reads may have come to the end.
+                    let _ = give_back.send(buffer);
+                }
+                Ok(())
+            });
+            let writing = writing.ok()?;
+            let mut unused: Vec<Vec<u8>> = (0..BUFFERS).map(|_| vec![0; BUFFER]).collect();
+            let read = loop {
+                // Neither channel ends before writing has failed, which is told below.
+                let Some(mut buffer) = unused.pop().or_else(|| empty.recv().ok()) else {
+                    break Ok(());
+                };
+                match some_of(&mut input, &mut buffer) {
+                    Ok(0) => break Ok(()),
+                    Ok(n) if full.send((buffer, n)).is_err() => break Ok(()),
+                    Ok(_) => {}
+                    Err(e) => break Err(Failed::Reading(e)),
+                }
+            };
+            drop(full);
+            let written: Result<()> = writing.join().expect("writing does not panic");
+            Some(read.and(written.map_err(Failed::Writing)))
+        });
+        // Where the system gives no more threads, one does both.
+        copied.unwrap_or_else(|| self.copy(input).map(drop))
     }
 
     pub(crate) fn finish(self) -> Result<File> {
@@ -93,6 +130,16 @@ pub(crate) fn spool_decoded(
 
 fn copy(input: impl Read) -> Result<File, Failed> {
     let mut spool = Spool::new().map_err(Failed::Writing)?;
-    spool.copy(input)?;
+    spool.copy_beside(input)?;
     spool.finish().map_err(Failed::Writing)
+}
+
+/// Reads as much as comes at once; 0 at the end.
+fn some_of(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match input.read(buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
