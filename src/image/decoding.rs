@@ -7,27 +7,40 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use super::spool;
 use super::stream::Bytes;
 use crate::error::{Error, Result};
 
-/// A stream that is being decoded. Any place of it can be read, and what lies before that is in the file by then.
+/// A stream that is being decoded. Any place of it can be read, though best what was decoded last.
 pub(super) struct Decoding<R> {
     state: RefCell<State<R>>,
 }
 
 struct State<R> {
     decoder: R,
-    file: File,
+    file: Arc<File>,
     folder: PathBuf,
-    /// What was decoded last: most of what is read is there still.
-    recent: Vec<u8>,
+    /// What was decoded last, which is where most reads go.
+    recent: Arc<Vec<u8>>,
     /// Bytes decoded so far.
     output: u64,
     ended: bool,
+    writer: Option<Writer>,
 }
 
+/// A thread that writes down what was decoded while more is.
+struct Writer {
+    /// Where in the file, and what.
+    chunks: SyncSender<(u64, Arc<Vec<u8>>)>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// How many chunks may wait to be written.
+const WAITING: usize = 3;
 /// How much is decoded at once.
 const CHUNK: usize = 256 << 10;
 
@@ -37,11 +50,12 @@ impl<R: Read> Decoding<R> {
         let (file, folder) = spool::unnamed()?;
         let state = RefCell::new(State {
             decoder,
-            file,
+            file: Arc::new(file),
             folder,
-            recent: Vec::with_capacity(CHUNK),
+            recent: Arc::default(),
             output: 0,
             ended: false,
+            writer: None,
         });
         Ok(Self { state })
     }
@@ -52,7 +66,9 @@ impl<R: Read> Decoding<R> {
         while !state.ended {
             state.advance()?;
         }
-        Ok((state.file, state.decoder))
+        state.written()?;
+        let file = Arc::into_inner(state.file).expect("whoever wrote has ended");
+        Ok((file, state.decoder))
     }
 }
 
@@ -69,7 +85,10 @@ impl<R: Read> Bytes for Decoding<R> {
                 buffer[..n].copy_from_slice(&state.recent[start..start + n]);
                 Ok(n)
             }
-            None => state.file.read_at(buffer, offset),
+            None => {
+                state.written()?;
+                state.file.read_at(buffer, offset)
+            }
         }
     }
 
@@ -86,20 +105,62 @@ impl<R: Read> State<R> {
         Ok(self.output >= end)
     }
 
-    /// Decodes some more, and writes it down.
+    /// Decodes some more, and has it written down.
     fn advance(&mut self) -> io::Result<()> {
-        self.recent.clear();
-        let mut chunk = self.decoder.by_ref().take(CHUNK as u64);
-        self.ended = chunk.read_to_end(&mut self.recent)? < CHUNK;
-        // Zeros are left out, as a hole: a tar of nothing else is not to fill the disk.
-        let written = if self.recent.iter().all(|byte| *byte == 0) {
-            self.file.set_len(self.output + self.recent.len() as u64)
-        } else {
-            self.file.write_all_at(&self.recent, self.output)
-        };
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let limited = self.decoder.by_ref().take(CHUNK as u64);
+        self.ended = { limited }.read_to_end(&mut chunk)? < CHUNK;
+        self.recent = Arc::new(chunk);
+        let at = self.output;
         self.output += self.recent.len() as u64;
-        // Told apart from what the decoder says.
-        written.map_err(|e| io::Error::other(Error::io(spool::WRITE, &*self.folder)(e)))
+        if self.writer.is_none() {
+            self.writer = Writer::start(&self.file);
+        }
+        let Some(writer) = &self.writer else {
+            // The system gives no more threads.
+            return write(&self.file, at, &self.recent).map_err(|e| self.unwritten(e));
+        };
+        if writer.chunks.send((at, Arc::clone(&self.recent))).is_err() {
+            self.written()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was decoded is written.
+    fn written(&mut self) -> io::Result<()> {
+        let Some(Writer { chunks, thread }) = self.writer.take() else {
+            return Ok(());
+        };
+        drop(chunks);
+        let written = thread.join().expect("writing does not panic");
+        written.map_err(|e| self.unwritten(e))
+    }
+
+    /// What failed, told apart from what the decoder says.
+    fn unwritten(&self, error: io::Error) -> io::Error {
+        io::Error::other(Error::io(spool::WRITE, &*self.folder)(error))
+    }
+}
+
+impl Writer {
+    fn start(file: &Arc<File>) -> Option<Self> {
+        let (chunks, given) = sync_channel::<(u64, Arc<Vec<u8>>)>(WAITING);
+        let file = Arc::clone(file);
+        let work = move || {
+            given
+                .iter()
+                .try_for_each(|(at, chunk)| write(&file, at, &chunk))
+        };
+        let thread = thread::Builder::new().spawn(work).ok()?;
+        Some(Self { chunks, thread })
+    }
+}
+
+/// Zeros are left out, as a hole: a tar of nothing else is not to fill the disk.
+fn write(file: &File, at: u64, chunk: &[u8]) -> io::Result<()> {
+    match chunk.iter().all(|byte| *byte == 0) {
+        true => file.set_len(at + chunk.len() as u64),
+        false => file.write_all_at(chunk, at),
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn last_before(checkpoints: &[Checkpoint], output: u64) -> Option<&Ch
 
 /// Two to four MiB of windows for any larger image, compressed to about half of that.
 const CHECKPOINTS: usize = 128;
-const ROWS: usize = 1 << 17;
+const ROWS: usize = 1 << 15;
 const MEMBERS: usize = 1 << 15;
 const EXTRAS: usize = 4;
 

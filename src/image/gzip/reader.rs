@@ -33,11 +33,11 @@ struct Page {
 }
 
 const PAGE: u64 = 64 << 10;
-/// How many pages are kept: a mebibyte, which holds what planning goes back to.
-const PAGES: usize = 16;
+/// How many pages are kept: what planning goes back to.
+const PAGES: usize = 8;
 
-/// How many places are kept near those that were read: a mebibyte at most.
-const NEAR: usize = 64;
+/// How many places are kept near those that were read: half a mebibyte.
+const NEAR: usize = 32;
 /// How far decoding must have gone to keep one.
 const FAR: u64 = 1 << 20;
 /// How far before what was read it lies: a block and its window, which are read again if a change is made there.

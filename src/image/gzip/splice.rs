@@ -28,7 +28,8 @@ impl Gzip {
     /// What reading and writing gives.
     pub(crate) fn write_changed(&self, output: &TarStream, out: &mut impl Sink) -> io::Result<()> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        self.write_by((cores - 1).min(MOST_WORKERS), output, out)
+        let workers = if cores == 1 { 0 } else { cores };
+        self.write_by(workers.min(MOST_WORKERS), output, out)
     }
 
     pub(super) fn write_by(
