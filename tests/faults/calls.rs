@@ -46,7 +46,7 @@ fn calls(site: &Site, names: &str, about: Option<&Path>, line: &str) -> Vec<Call
 
 /// Hardens an image with a fault in some calls, as strace says it.
 fn with(site: &Site, names: &str, fault: &str, about: Option<&Path>, line: &str) -> Ended {
-    let mut command = traced(site, "/dev/null", about);
+    let mut command = traced(site, "log", about);
     command.args(["-e", &format!("inject={names}:{fault}")]);
     run(command, line)
 }
@@ -129,6 +129,12 @@ pub(crate) fn writing() {
             if ended.code() == Some(0) {
                 assert_eq!((&*name, &files), ("fsync", &whole));
                 harmless += 1;
+            } else if ended.stderr.is_empty() {
+                // Calls are counted for each thread, so the fault met the message as well as what it was to tell.
+                let log = fs::read_to_string(site.path("log")).unwrap();
+                let mut faults = log.lines().filter(|line| line.ends_with("(INJECTED)"));
+                assert!(faults.any(|line| line.contains(" write(2, ")), "{ended:?}");
+                assert_eq!(ended.code(), Some(5));
             } else {
                 ended.says(5, &["cannot ", "No space left on device"]);
                 failed += 1;
