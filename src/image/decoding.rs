@@ -3,8 +3,10 @@
 //! Who indexes a stream while it is decoded finds what is wrong with it where it is, and not after the last of its bytes.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ struct State<R> {
     folder: PathBuf,
     /// What was decoded last, which is where most reads go.
     recent: Arc<Vec<u8>>,
+    /// Those before it, whose memory is used again once they are written.
+    earlier: VecDeque<Arc<Vec<u8>>>,
     /// Bytes decoded so far.
     output: u64,
     ended: bool,
@@ -53,6 +57,7 @@ impl<R: Read> Decoding<R> {
             file: Arc::new(file),
             folder,
             recent: Arc::default(),
+            earlier: VecDeque::new(),
             output: 0,
             ended: false,
             writer: None,
@@ -107,10 +112,18 @@ impl<R: Read> State<R> {
 
     /// Decodes some more, and has it written down.
     fn advance(&mut self) -> io::Result<()> {
-        let mut chunk = Vec::with_capacity(CHUNK);
+        let written = self
+            .earlier
+            .front()
+            .is_some_and(|c| Arc::strong_count(c) == 1);
+        let used = written.then(|| self.earlier.pop_front()).flatten();
+        let mut chunk = used.and_then(Arc::into_inner).unwrap_or_default();
+        chunk.clear();
+        chunk.reserve_exact(CHUNK);
         let limited = self.decoder.by_ref().take(CHUNK as u64);
         self.ended = { limited }.read_to_end(&mut chunk)? < CHUNK;
-        self.recent = Arc::new(chunk);
+        let before = mem::replace(&mut self.recent, Arc::new(chunk));
+        self.earlier.push_back(before);
         let at = self.output;
         self.output += self.recent.len() as u64;
         if self.writer.is_none() {
