@@ -445,6 +445,25 @@ fn compressing_on_more_cores_changes_nothing() {
 }
 
 #[test]
+fn what_is_compressed_anew_reaches_back_as_far_as_it_may() {
+    let once: Vec<u8> = (0..5_000u32)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 7).to_le_bytes())
+        .collect();
+    let gzip = open(&Maker::Flushed(6, 40_000).make(&once.repeat(40))).unwrap();
+    let packed = gzip.seen.file.metadata().unwrap().len();
+    let stream = TarStream::new(Source::Gzip(Box::new(gzip))).unwrap();
+    let splices: Vec<Splice> = (1..8u64)
+        .map(|n| Splice {
+            at: n * 100_000..n * 100_000 + 1,
+            with: vec![Piece::Bytes([7].as_slice().into())],
+        })
+        .collect();
+    let written = write(&stream.spliced(&splices)).len() as u64;
+    // Without a window, what comes once would be there once more for each.
+    assert!(written < packed + 2_000, "{written} of {packed}");
+}
+
+#[test]
 fn what_is_far_and_read_again_is_near() {
     let data: Vec<u8> = (0..1_500_000u32)
         .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 17).to_le_bytes())
