@@ -49,6 +49,9 @@ fn any_ratio(compression: Compression) -> u64 {
     }
 }
 
+/// How many symbolic links Linux follows in one look-up.
+const LINUX_LINKS: u64 = 40;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -60,7 +63,7 @@ impl Default for Limits {
             extension: 1 << 20,
             // These two are Linux's own.
             path: 4095,
-            links: 40,
+            links: LINUX_LINKS,
             size: 64 << 30,
             ratio: 200,
         }
@@ -110,10 +113,17 @@ impl Limits {
             _ => (value, 1),
         };
         let number = Some(digits).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
-        *slot = number
+        let number = number
             .and_then(|digits| digits.parse().ok())
             .and_then(|number: u64| number.checked_mul(unit))
             .ok_or_else(|| format!("`{value}` is not a number; write one as 1000 or 64M"))?;
+        // What only Linux reaches would be overlooked.
+        if name == "links" && number < LINUX_LINKS {
+            return Err(format!(
+                "Linux follows {LINUX_LINKS} symbolic links in one look-up, so `links` cannot be less"
+            ));
+        }
+        *slot = number;
         Ok(())
     }
 
