@@ -45,11 +45,19 @@ impl WholeFile {
     /// What the system says where no file can be made in that folder.
     pub fn beside(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        let made = match unnamed(folder(&path)) {
+        let made = match unnamed(Self::folder(&path)) {
             Some(file) => Made::Unnamed(file),
-            None => Made::Named(builder().tempfile_in(folder(&path))?),
+            None => Made::Named(builder().tempfile_in(Self::folder(&path))?),
         };
         Ok(Self { path, made })
+    }
+
+    /// The folder that a file lies in.
+    pub fn folder(path: &Path) -> &Path {
+        let parent = path.parent();
+        parent
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
     }
 
     /// The file, to be written.
@@ -79,7 +87,7 @@ impl WholeFile {
     /// What the system says; whatever had the name still has it then.
     pub fn take_name(self) -> io::Result<()> {
         self.file().sync_all()?;
-        let folder = folder(&self.path);
+        let folder = Self::folder(&self.path);
         match self.made {
             Made::Named(file) => drop(file.persist(&self.path)?),
             // To link does not replace, but to rename does.
@@ -122,13 +130,6 @@ fn builder() -> Builder<'static, 'static> {
         .prefix(".casehard-")
         .permissions(Permissions::from_mode(0o666));
     builder
-}
-
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent();
-    parent
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

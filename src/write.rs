@@ -83,19 +83,11 @@ impl Staged {
     /// [`Error::Io`].
     pub fn publish(self) -> Result<()> {
         let path = self.path.as_path();
-        let named = self.whole.take_name();
-        named.map_err(Error::io("write", path))?;
+        self.whole.take_name().map_err(Error::io("write", path))?;
         // The rename itself must survive a crash too; not every file system can sync a directory.
-        let _ = File::open(folder(path)).and_then(|d| d.sync_all());
+        let _ = File::open(WholeFile::folder(path)).and_then(|d| d.sync_all());
         Ok(())
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent();
-    parent
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }
 
 impl Plan<'_> {
@@ -142,7 +134,7 @@ impl Plan<'_> {
                 path.display()
             )));
         }
-        let folder = folder(path);
+        let folder = WholeFile::folder(path);
         let whole =
             WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
         let out = whole.file().try_clone();

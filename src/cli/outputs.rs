@@ -164,7 +164,7 @@ impl Outputs {
         for path in self.targets().filter_map(Target::path) {
             if !is_special(path) {
                 // A file without a name: it goes away by itself.
-                let folder = folder(path);
+                let folder = WholeFile::folder(path);
                 tempfile::tempfile_in(folder).map_err(|e| failed("create a file in", folder, e))?;
             }
         }
@@ -268,7 +268,7 @@ fn reports(
 
 /// A file beside its place, whole and on disk.
 fn stage(path: &Path, write: &Render<'_>) -> Result<WholeFile> {
-    let folder = folder(path);
+    let folder = WholeFile::folder(path);
     let whole = WholeFile::beside(path).map_err(|e| failed("create a file in", folder, e))?;
     write_into(whole.file(), path, write)?;
     let synced = whole.file().sync_all();
@@ -309,7 +309,7 @@ impl Place {
             Ok(there) if there.is_dir() => path.canonicalize().ok().map(Self::Directory),
             Ok(_) => None,
             Err(_) => {
-                let folder = folder(path).canonicalize().ok()?;
+                let folder = WholeFile::folder(path).canonicalize().ok()?;
                 Some(Self::New(folder, path.file_name()?.to_owned()))
             }
         }
@@ -321,13 +321,6 @@ impl Place {
             _ => self == other,
         }
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent();
-    parent
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }
 
 /// A device or a pipe: written to, where anything else is replaced.

@@ -30,7 +30,7 @@ pub struct Limits {
     pub extension: u64,
     /// Bytes of a path or of a link's target.
     pub path: u64,
-    /// Symbolic links that one look-up follows.
+    /// Symbolic links that one look-up follows. Under Linux's 40 what only Linux reaches is overlooked.
     pub links: u64,
     /// Bytes of the tar stream, decompressed.
     pub size: u64,
