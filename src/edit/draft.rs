@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use crate::error::Error;
 use crate::image::{EntryKind, Image};
-use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Rootfs};
+use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
 
 use super::content::content_contains;
 use super::{Change, Edit, Outcome, Residual};
@@ -418,7 +418,8 @@ impl<'i> Draft<'i> {
             ..Meta::default()
         };
         let id = self.rootfs.add(Inode::new(node, meta, mtime));
-        self.rootfs.link(directory, name.as_bstr(), id);
+        self.rootfs
+            .link(directory, name.as_bstr(), id, Numbers::new());
         self.record(self.rootfs.path(id), Change::Created);
     }
 }

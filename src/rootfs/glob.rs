@@ -44,10 +44,15 @@ impl Rootfs {
             return Vec::new();
         };
         let prefix = self.path(top).len() + usize::from(top != Self::ROOT);
-        let walked = self.walk(top).into_iter();
-        walked
-            .filter(|(path, _)| matcher.is_match(path[prefix..].to_path_lossy()))
-            .filter_map(|(path, _)| self.locate(&path).ok().map(|location| (path, location)))
+        let mut found = Vec::new();
+        self.visit(top, |path, _| {
+            if matcher.is_match(path[prefix..].to_path_lossy()) {
+                found.push(path.to_owned());
+            }
+        });
+        let located = found.into_iter();
+        located
+            .filter_map(|path| self.locate(&path).ok().map(|location| (path, location)))
             .collect()
     }
 }

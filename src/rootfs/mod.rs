@@ -8,7 +8,7 @@ mod lookup;
 mod replay;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -37,10 +37,6 @@ pub struct Rootfs {
     /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
     dangling: Vec<(InodeId, u32)>,
     notes: Vec<String>,
-    /// The symbolic links that paths of entries go through.
-    ways: BTreeSet<InodeId>,
-    /// How many directories were made because a path needs them.
-    implied: u64,
     /// How many symbolic links a look-up follows.
     links: u64,
 }
@@ -285,22 +281,26 @@ impl Rootfs {
     /// Every name below a directory, depth first and sorted, with its absolute path.
     pub fn walk(&self, from: InodeId) -> Vec<(BString, InodeId)> {
         let mut found = Vec::new();
-        let mut left = vec![(self.path(from), from)];
-        while let Some((path, id)) = left.pop() {
-            let at = left.len();
-            for (name, child) in self.children(id) {
-                let mut path = path.clone();
-                if !path.ends_with(b"/") {
-                    path.push(b'/');
-                }
-                path.extend_from_slice(name);
-                left.push((path, child.inode));
-            }
-            left[at..].reverse();
-            if id != from {
-                found.push((path, id));
-            }
-        }
+        self.visit(from, |path, id| found.push((path.to_owned(), id)));
         found
+    }
+
+    /// As [`walk`](Self::walk), for who keeps few of the paths.
+    pub(crate) fn visit(&self, from: InodeId, mut see: impl FnMut(&BStr, InodeId)) {
+        let mut path = self.path(from);
+        // The root's slash comes with its children's names.
+        let top = if from == Self::ROOT { 0 } else { path.len() };
+        let mut open = vec![(self.children(from), top)];
+        while let Some((children, length)) = open.last_mut() {
+            path.truncate(*length);
+            let Some((name, child)) = children.next() else {
+                open.pop();
+                continue;
+            };
+            path.push(b'/');
+            path.extend_from_slice(name);
+            see(path.as_bstr(), child.inode);
+            open.push((self.children(child.inode), path.len()));
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
+use super::tree::implied_directory;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, too_long};
+use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, Limits, too_long};
 
 /// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
 const NAMES_LIMIT: usize = 65_000;
@@ -24,72 +25,93 @@ impl Rootfs {
         let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
         let mut inodes = Vec::with_capacity(archive.entries.len() + 1);
         inodes.push(Arc::new(root));
-        let mut rootfs = Self {
-            inodes,
-            dangling: Vec::new(),
-            notes: Vec::new(),
-            ways: BTreeSet::new(),
+        let mut replay = Replay {
+            rootfs: Self {
+                inodes,
+                dangling: Vec::new(),
+                notes: Vec::new(),
+                links: archive.limits.links,
+            },
+            limits: archive.limits,
             implied: 0,
-            links: archive.limits.links,
+            ways: BTreeSet::new(),
+            last: None,
         };
         if !archive.marked {
-            rootfs.notes.push(NO_MARKER.to_owned());
+            replay.note(NO_MARKER.to_owned());
         }
         for (number, entry) in (0u32..).zip(&archive.entries) {
-            let done = rootfs
-                .extract(number, entry, archive.limits.path)
-                .and_then(|()| {
-                    let (name, value) = ("implied", archive.limits.implied);
-                    if rootfs.implied > value {
-                        return Err(Exceeded { name, value }.to_string());
-                    }
-                    Ok(())
-                });
-            done.map_err(|message| Damage::Tar {
-                offset: entry.start,
-                message,
-            })?;
+            replay
+                .extract(number, entry)
+                .map_err(|message| Damage::Tar {
+                    offset: entry.start,
+                    message,
+                })?;
         }
-        Ok(rootfs)
+        Ok(replay.rootfs)
+    }
+}
+
+/// A tree that entries are being added to.
+struct Replay {
+    rootfs: Rootfs,
+    limits: Limits,
+    /// How many directories were made because a path needs them.
+    implied: u64,
+    /// The symbolic links that paths of entries go through.
+    ways: BTreeSet<InodeId>,
+    /// Where the last entry was put: the next one mostly goes there too. None once a name was taken away, since the same
+    /// path may lead elsewhere then.
+    last: Option<Folder>,
+}
+
+/// The directory that an entry is put in.
+#[derive(Clone)]
+struct Folder {
+    /// As the archive writes it.
+    written: BString,
+    directory: InodeId,
+    /// How many bytes its path has, with a slash at the end.
+    length: usize,
+}
+
+impl Replay {
+    fn note(&mut self, note: String) {
+        self.rootfs.notes.push(note);
     }
 
-    fn extract(&mut self, number: u32, entry: &Entry, longest: u64) -> Result<(), String> {
+    fn extract(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
         if entry.kind == EntryKind::Metadata {
             if !entry.path.is_empty() {
-                self.notes.push(format!(
+                self.note(format!(
                     "{} is a volume label, not a file; Python's tarfile makes an empty file of it, and Go's archive/tar leaves it to its caller",
                     entry.path
                 ));
             }
             return Ok(());
         }
-        let path = within(&entry.path)?;
-        let Some((name, parents)) = path.split_last() else {
+        let Some((folder, name)) = self.folder(entry)? else {
             return self.extract_root(number, entry);
         };
-        let directory = self
-            .parents(parents)
-            .map_err(|e| format!("{}: {e}", entry.path))?;
-        self.note_way(parents, entry.path.as_bstr());
-        let length = self.path_in(directory, name).len();
         // The slash before it counts for nobody.
-        if length as u64 - 1 > longest {
+        let length = folder.length + name.len() - 1;
+        if length as u64 > self.limits.path {
             return Err(format!(
-                "{} leads to a path of {} bytes; {}",
+                "{} leads to a path of {length} bytes; {}",
                 entry.path,
-                length - 1,
-                too_long(longest)
+                too_long(self.limits.path)
             ));
         }
-        let existing = self.child(directory, name).map(|c| c.inode);
+        let directory = folder.directory;
+        let existing = self.rootfs.child(directory, name).map(|c| c.inode);
         let node = match entry.kind {
             EntryKind::HardLink => return self.extract_link(number, entry, directory, name),
             EntryKind::Directory => {
-                if let Some(id) = existing.filter(|id| self.inode(*id).is_directory()) {
-                    let inode = self.inode_mut(id);
+                if let Some(id) = existing.filter(|id| self.rootfs.inode(*id).is_directory()) {
+                    let inode = self.rootfs.inode_mut(id);
                     (inode.meta, inode.mtime) = (entry.into(), entry.mtime);
                     inode.entries.push(number);
-                    self.add_entry(directory, name, number);
+                    self.rootfs.add_entry(directory, name, number);
                     return Ok(());
                 }
                 Node::Directory(BTreeMap::new())
@@ -104,17 +126,46 @@ impl Rootfs {
             special => Node::Special(special),
         };
         self.may_replace(existing, entry)?;
-        let earlier = self.displace(directory, name, entry.path.as_bstr())?;
-        let id = self.add(Inode::new(node, entry.into(), entry.mtime));
-        self.inode_mut(id).entries.push(number);
-        self.link(directory, name, id);
-        self.set_entries(directory, name, earlier, number);
+        let mut entries = self.displace(directory, name, entry.path.as_bstr())?;
+        entries.push(number);
+        let mut inode = Inode::new(node, entry.into(), entry.mtime);
+        inode.entries.push(number);
+        let id = self.rootfs.add(inode);
+        self.rootfs.link(directory, name, id, entries);
         Ok(())
+    }
+
+    /// The directory that an entry goes to, made where it is missing, and the entry's name there; none for the root.
+    fn folder<'e>(&mut self, entry: &'e Entry) -> Result<Option<(Folder, &'e BStr)>, String> {
+        let written = entry.path.trim_end_with(|c| c == '/');
+        let split = written.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+        let (folder, name) = (&written[..split], written[split..].as_bstr());
+        let plain = ![".", "..", ""].iter().any(|special| name == special);
+        if plain && let Some(last) = self.last.as_ref().filter(|last| last.written == folder) {
+            return Ok(Some((last.clone(), name)));
+        }
+        let path = within(&entry.path)?;
+        let Some((name, parents)) = path.split_last() else {
+            return Ok(None);
+        };
+        let directory = self
+            .parents(parents)
+            .map_err(|e| format!("{}: {e}", entry.path))?;
+        self.note_way(parents, entry.path.as_bstr());
+        let found = Folder {
+            written: folder.into(),
+            directory,
+            length: self.rootfs.path_in(directory, b"").len(),
+        };
+        if plain {
+            self.last = Some(found.clone());
+        }
+        Ok(Some((found, name)))
     }
 
     /// Whether an entry may take the place of what an earlier one made, as far as the programs that build images agree.
     fn may_replace(&mut self, existing: Option<InodeId>, entry: &Entry) -> Result<(), String> {
-        let Some(inode) = existing.map(|id| self.inode(id)) else {
+        let Some(inode) = existing.map(|id| self.rootfs.inode(id)) else {
             return Ok(());
         };
         let hard_link = entry.kind == EntryKind::HardLink;
@@ -138,7 +189,7 @@ impl Rootfs {
             ),
             _ => return Ok(()),
         };
-        self.notes.push(note);
+        self.note(note);
         Ok(())
     }
 
@@ -149,7 +200,7 @@ impl Rootfs {
                 entry.path
             ));
         }
-        let root = self.inode_mut(Self::ROOT);
+        let root = self.rootfs.inode_mut(Rootfs::ROOT);
         (root.meta, root.mtime) = (entry.into(), entry.mtime);
         root.entries.push(number);
         Ok(())
@@ -163,17 +214,21 @@ impl Rootfs {
         name: &BStr,
     ) -> Result<(), String> {
         let target = bstr::join(b"/", within(&entry.link)?);
-        let target = self.locate(&target).map_err(|e| e.to_string())?.inode;
-        let Some(target) = target.filter(|id| !self.inode(*id).is_directory()) else {
-            self.notes.push(format!(
+        let target = self
+            .rootfs
+            .locate(&target)
+            .map_err(|e| e.to_string())?
+            .inode;
+        let Some(target) = target.filter(|id| !self.rootfs.inode(*id).is_directory()) else {
+            self.note(format!(
                 "the hard link {} names {}, which the archive does not have; extraction skips it",
                 entry.path, entry.link
             ));
-            self.dangling.push((directory, number));
+            self.rootfs.dangling.push((directory, number));
             return Ok(());
         };
         let meta = Meta::from(entry);
-        let inode = self.inode_mut(target);
+        let inode = self.rootfs.inode_mut(target);
         if inode.names.len() >= NAMES_LIMIT {
             return Err(format!(
                 "{} is a file's hard link number {NAMES_LIMIT}; most file systems take fewer",
@@ -190,34 +245,32 @@ impl Rootfs {
             inode.link_metas.push(meta);
         }
         inode.entries.push(number);
-        if self
-            .child(directory, name)
-            .is_some_and(|c| c.inode == target)
-        {
-            self.add_entry(directory, name, number);
+        let existing = self.rootfs.child(directory, name).map(|c| c.inode);
+        if existing == Some(target) {
+            self.rootfs.add_entry(directory, name, number);
             return Ok(());
         }
-        self.may_replace(self.child(directory, name).map(|c| c.inode), entry)?;
-        let earlier = self.displace(directory, name, entry.path.as_bstr())?;
-        self.link(directory, name, target);
-        self.set_entries(directory, name, earlier, number);
+        self.may_replace(existing, entry)?;
+        let mut entries = self.displace(directory, name, entry.path.as_bstr())?;
+        entries.push(number);
+        self.rootfs.link(directory, name, target, entries);
         Ok(())
     }
 
     /// Notes the first entry whose path goes through a symbolic link, for each such link.
     fn note_way(&mut self, parents: &[&BStr], path: &BStr) {
-        let mut at = Self::ROOT;
+        let mut at = Rootfs::ROOT;
         for name in parents {
-            let Some(child) = self.child(at, name) else {
+            let Some(child) = self.rootfs.child(at, name) else {
                 return;
             };
-            let Some(target) = self.inode(child.inode).symlink() else {
+            let Some(target) = self.rootfs.inode(child.inode).symlink() else {
                 at = child.inode;
                 continue;
             };
-            let (link, target) = (self.path_in(at, name), target.to_owned());
+            let (link, target) = (self.rootfs.path_in(at, name), target.to_owned());
             if self.ways.insert(child.inode) {
-                self.notes.push(format!(
+                self.note(format!(
                     "{path} goes through the symbolic link {link} to {target}, and is taken to be inside the image; {} there",
                     if leads_out(&target) {
                         "GNU tar, bsdtar and Python's tarfile fail"
@@ -233,34 +286,31 @@ impl Rootfs {
     /// The directory that a chain of names leads to, made where it is missing.
     fn parents(&mut self, names: &[&BStr]) -> Result<InodeId, String> {
         let path = bstr::join(b"/", names);
-        let location = self.follow(&path).map_err(|e| e.to_string())?;
+        let location = self.rootfs.follow(&path).map_err(|e| e.to_string())?;
         self.make_directories(&location)
     }
 
     fn make_directories(&mut self, location: &Location) -> Result<InodeId, String> {
         match location.inode {
-            Some(id) if self.inode(id).is_directory() => Ok(id),
-            Some(_) => Err(format!(
-                "{} is not a directory",
-                self.location_path(location)
-            )),
-            None => Ok(location
-                .rest
-                .iter()
-                .fold(location.directory, |parent, name| {
-                    let mtime = self.inode(parent).mtime;
-                    self.implied += 1;
-                    self.add_directory(parent, name.as_bstr(), mtime)
-                })),
+            Some(id) if self.rootfs.inode(id).is_directory() => return Ok(id),
+            Some(_) => {
+                return Err(format!(
+                    "{} is not a directory",
+                    self.rootfs.location_path(location)
+                ));
+            }
+            None => {}
         }
-    }
-
-    /// Adds an empty directory with mode 0755 that belongs to root.
-    pub(crate) fn add_directory(&mut self, parent: InodeId, name: &BStr, mtime: u64) -> InodeId {
-        let node = Node::Directory(BTreeMap::new());
-        let id = self.add(Inode::new(node, implied_directory(), mtime));
-        self.link(parent, name, id);
-        id
+        self.implied += location.rest.len() as u64;
+        let (name, value) = ("implied", self.limits.implied);
+        if self.implied > value {
+            return Err(Exceeded { name, value }.to_string());
+        }
+        let names = location.rest.iter();
+        Ok(names.fold(location.directory, |parent, name| {
+            let mtime = self.rootfs.inode(parent).mtime;
+            self.rootfs.add_directory(parent, name.as_bstr(), mtime)
+        }))
     }
 
     /// Takes away what has a name, for a later entry of that name; gives the entries that were put there.
@@ -270,38 +320,17 @@ impl Rootfs {
         name: &BStr,
         path: &BStr,
     ) -> Result<Numbers, String> {
-        let Some(child) = self.child(directory, name) else {
+        let Some(child) = self.rootfs.child(directory, name) else {
             return Ok(Numbers::new());
         };
-        if self.children(child.inode).next().is_some() {
+        if self.rootfs.children(child.inode).next().is_some() {
             return Err(format!(
                 "{path} stands in for a directory that has files; extractors disagree on what becomes of them"
             ));
         }
-        Ok(self
-            .unlink(directory, name)
-            .map(|c| c.entries)
-            .unwrap_or_default())
-    }
-
-    fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
-        if let Some(child) = self.child_mut(directory, name) {
-            child.entries.push(number);
-        }
-    }
-
-    fn set_entries(&mut self, directory: InodeId, name: &BStr, earlier: Numbers, number: u32) {
-        if let Some(child) = self.child_mut(directory, name) {
-            child.entries = earlier;
-            child.entries.push(number);
-        }
-    }
-}
-
-fn implied_directory() -> Meta {
-    Meta {
-        mode: 0o755,
-        ..Meta::default()
+        self.last = None;
+        let child = self.rootfs.unlink(directory, name);
+        Ok(child.map(|c| c.entries).unwrap_or_default())
     }
 }
 
@@ -333,112 +362,4 @@ impl From<&Entry> for Meta {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::Rootfs;
-    use crate::image::{Damage, OpenOptions};
-
-    pub(in super::super) fn rootfs(description: &str) -> Rootfs {
-        replay(description).unwrap_or_else(|message| panic!("{message}"))
-    }
-
-    fn replay(description: &str) -> Result<Rootfs, String> {
-        let bytes = casehard_testimages::build(description).expect("the description is right");
-        let image = OpenOptions::new()
-            .read("test.tar", &bytes[..])
-            .expect("the image opens");
-        Rootfs::replay(image.archive()).map_err(|damage| match damage {
-            Damage::Tar { message, .. } => message,
-            Damage::Io(error) => error.to_string(),
-        })
-    }
-
-    /// Every path, with `=` and the first name of its inode where it has others.
-    fn tree(description: &str) -> String {
-        let rootfs = rootfs(description);
-        let shown = rootfs.walk(Rootfs::ROOT).into_iter().map(|(path, id)| {
-            let first = rootfs.path(id);
-            let mode = rootfs.inode(id).meta.mode;
-            if first == path {
-                format!("{path} {mode:o}")
-            } else {
-                format!("{path} = {first}")
-            }
-        });
-        shown.collect::<Vec<_>>().join("\n")
-    }
-
-    #[test]
-    fn entries_add_up_as_extraction_would_have_them() {
-        assert_eq!(
-            tree(
-                "dir usr mode=0700\nfile ./usr/a mode=0644\nfile /usr/b mode=0600\nfile usr//c/./d mode=0640"
-            ),
-            "/usr 700\n/usr/a 644\n/usr/b 600\n/usr/c 755\n/usr/c/d 640"
-        );
-        assert_eq!(tree("file a mode=0600\nfile a mode=0644"), "/a 644");
-        assert_eq!(
-            tree("file a mode=0600\nhardlink b -> a\nfile a mode=0644\nhardlink c -> ./b"),
-            "/a 644\n/b 600\n/c = /b"
-        );
-        assert_eq!(
-            tree("symlink bin -> usr/bin\nfile bin/su mode=4755\nhardlink x -> bin/su"),
-            "/bin 777\n/usr 755\n/usr/bin 755\n/usr/bin/su 4755\n/x = /usr/bin/su"
-        );
-        assert_eq!(tree("symlink a -> b\nfile a mode=0600"), "/a 600");
-        assert_eq!(
-            tree("symlink a -> b\ndir a mode=0700\nfile a/x mode=0600"),
-            "/a 700\n/a/x 600"
-        );
-        assert_eq!(
-            tree("dir a mode=0700\ndir a mode=0711\nfile a/x mode=0600\ndir a mode=0755"),
-            "/a 755\n/a/x 600"
-        );
-        assert_eq!(
-            tree("symlink out -> ../../outside\nfile out/x mode=0600"),
-            "/out 777\n/outside 755\n/outside/x 600"
-        );
-    }
-
-    #[test]
-    fn what_extractors_disagree_on_is_refused() {
-        let refused = |description: &str, why: &str| {
-            let message = replay(description).map(|_| ()).expect_err(description);
-            assert!(message.contains(why), "{description}: {message}");
-        };
-        refused("file ../etc/passwd", "`..`");
-        refused("file a\nhardlink b -> ../a", "`..`");
-        refused("dir a\nfile a/x\nfile a", "stands in for a directory");
-        refused("file a\nfile a/b", "not a directory");
-        refused("symlink a -> a\nfile a/b", "more than 40");
-        refused("file .", "names the root");
-        refused("symlink a -> /b\nfile a", "GNU tar leaves the link");
-        refused(
-            "symlink a -> ../b\nsymlink a -> c",
-            "GNU tar leaves the link",
-        );
-    }
-
-    #[test]
-    fn what_python_alone_reads_differently_is_noted() {
-        let notes = |description: &str| rootfs(description).notes().len();
-        assert_eq!(notes("symlink a -> b\nfile a"), 1);
-        assert_eq!(notes("symlink a -> b\nsymlink a -> c"), 0);
-        assert_eq!(notes("file b\nsymlink a -> /b\nhardlink a -> b"), 1);
-        assert_eq!(notes("file a\nhardlink b -> a\nfile a"), 1);
-        assert_eq!(notes("file a\nfile a"), 0);
-    }
-
-    #[test]
-    fn a_link_on_the_way_is_noted_once() {
-        let rootfs =
-            rootfs("dir usr\nsymlink u -> usr\nfile u/a\nfile u/b\nsymlink v -> /usr\nfile v/c");
-        assert_eq!(rootfs.notes().len(), 2);
-    }
-
-    #[test]
-    fn a_hard_link_to_nothing_is_noted_and_makes_no_name() {
-        let rootfs = rootfs("dir d\nhardlink b -> gone\nhardlink c -> d");
-        assert_eq!(rootfs.notes().len(), 2);
-        assert!(rootfs.open("/b").is_none() && rootfs.open("/c").is_none());
-    }
-}
+pub(super) mod tests;

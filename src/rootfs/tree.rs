@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 
-use super::{Child, Content, Inode, InodeId, Node, Numbers, Rootfs};
+use super::{Child, Content, Inode, InodeId, Meta, Node, Numbers, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
@@ -20,16 +20,24 @@ impl Rootfs {
         id
     }
 
-    /// Gives an inode a name in a directory. The name must be free.
-    pub(crate) fn link(&mut self, directory: InodeId, name: &BStr, inode: InodeId) {
+    /// Adds an empty directory with mode 0755 that belongs to root.
+    pub(crate) fn add_directory(&mut self, parent: InodeId, name: &BStr, mtime: u64) -> InodeId {
+        let node = Node::Directory(BTreeMap::new());
+        let id = self.add(Inode::new(node, implied_directory(), mtime));
+        self.link(parent, name, id, Numbers::new());
+        id
+    }
+
+    /// Gives an inode a name in a directory, put there by these entries of the archive. The name must be free.
+    pub(crate) fn link(
+        &mut self,
+        directory: InodeId,
+        name: &BStr,
+        inode: InodeId,
+        entries: Numbers,
+    ) {
         if let Node::Directory(children) = &mut self.inode_mut(directory).node {
-            children.insert(
-                name.into(),
-                Child {
-                    inode,
-                    entries: Numbers::new(),
-                },
-            );
+            children.insert(name.into(), Child { inode, entries });
         }
         let names = &mut self.inode_mut(inode).names;
         if names.is_empty() {
@@ -54,35 +62,52 @@ impl Rootfs {
     /// The first path at which two trees differ. Told apart are names, hard links, what headers say and the size of data, but not
     /// the times of directories, which those without an entry only inherit.
     pub(crate) fn difference(&self, other: &Self) -> Option<BString> {
-        let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
+        let (mut ours, mut theirs) = (
+            vec![None; self.inodes.len()],
+            vec![None; other.inodes.len()],
+        );
         let mut left = vec![(Self::ROOT, Self::ROOT)];
         while let Some((a, b)) = left.pop() {
-            let same = *ours.entry(a).or_insert(b) == b && *theirs.entry(b).or_insert(a) == a;
+            let same =
+                *ours[a.index()].get_or_insert(b) == b && *theirs[b.index()].get_or_insert(a) == a;
             if !(same && alike(self.inode(a), other.inode(b))) {
                 return Some(self.path(a));
             }
-            let odd = |tree: &Self, id, than: &Self, other| {
-                let mut names = tree.children(id);
-                names.find_map(|(name, _)| {
-                    than.child(other, name)
-                        .is_none()
-                        .then(|| tree.path_in(id, name))
-                })
-            };
-            if let Some(path) = odd(self, a, other, b).or_else(|| odd(other, b, self, a)) {
-                return Some(path);
+            let (mut children, mut others) = (self.children(a), other.children(b));
+            loop {
+                match (children.next(), others.next()) {
+                    (Some((name, child)), Some((other, than))) if name == other => {
+                        left.push((child.inode, than.inode));
+                    }
+                    (None, None) => break,
+                    // The lower name is the one that the other tree does not have.
+                    (Some((name, _)), Some((other, _))) => {
+                        return Some(self.path_in(a, name.min(other)));
+                    }
+                    (Some((name, _)), None) | (None, Some((name, _))) => {
+                        return Some(self.path_in(a, name));
+                    }
+                }
             }
-            let children = self.children(a).map(|(_, child)| child.inode);
-            left.extend(children.zip(other.children(b).map(|(_, child)| child.inode)));
         }
         None
     }
 
-    pub(super) fn child_mut(&mut self, directory: InodeId, name: &BStr) -> Option<&mut Child> {
-        match &mut self.inode_mut(directory).node {
-            Node::Directory(children) => children.get_mut(name),
-            _ => None,
+    /// Notes another entry of the archive that puts the same inode at a name.
+    pub(super) fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
+        if let Node::Directory(children) = &mut self.inode_mut(directory).node
+            && let Some(child) = children.get_mut(name)
+        {
+            child.entries.push(number);
         }
+    }
+}
+
+/// What a directory is that only its files' paths imply.
+pub(super) fn implied_directory() -> Meta {
+    Meta {
+        mode: 0o755,
+        ..Meta::default()
     }
 }
 
