@@ -214,12 +214,14 @@ impl<'a> Lowering<'a> {
 
     /// Adds what is new, parents first.
     fn added(&mut self) -> Result<(), Damage> {
-        for (path, id) in self.after.walk(Rootfs::ROOT) {
+        let mut new = Vec::new();
+        self.after.visit(Rootfs::ROOT, |path, id| {
             if self.is_new(id) {
-                self.add(path.as_bstr(), id)?;
+                new.push((path.to_owned(), id));
             }
-        }
-        Ok(())
+        });
+        new.iter()
+            .try_for_each(|(path, id)| self.add(path.as_bstr(), *id))
     }
 
     /// Edits only ever name inodes of their own anew, so what the archive lacked is what has a higher number.

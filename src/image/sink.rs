@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
 
 use super::Meter;
 
@@ -27,10 +29,20 @@ pub(crate) struct StreamSink<'a, 'p, W> {
 
 /// How much is copied between two looks at whether to go on.
 const STEP: u64 = 64 << 20;
-const BUFFER: usize = 256 << 10;
+/// How much is read at once where the kernel does not copy.
+const CHUNK: usize = 256 << 10;
+/// How many chunks are read before the first of them is written.
+const AHEAD: usize = 2;
+/// What is not longer is not worth a thread.
+const SHORT: u64 = 2 << 20;
 
 impl Sink for FileSink<'_, '_> {
+    /// Inside a file system the kernel copies, which may be for nothing. From one to another it would read and write in turns.
     fn copy(&mut self, mut file: &File, range: Range<u64>) -> io::Result<()> {
+        let others = file.metadata()?.dev() != self.file.metadata()?.dev();
+        if others && may_read_ahead(&range) {
+            return pour(file, range, self);
+        }
         file.seek(SeekFrom::Start(range.start))?;
         let mut left = range.end - range.start;
         while left > 0 {
@@ -60,21 +72,7 @@ impl Write for FileSink<'_, '_> {
 
 impl<W: Write> Sink for StreamSink<'_, '_, W> {
     fn copy(&mut self, file: &File, range: Range<u64>) -> io::Result<()> {
-        let mut buffer = vec![0; BUFFER];
-        let mut at = range.start;
-        while at < range.end {
-            let want = usize::try_from(range.end - at).map_or(BUFFER, |left| left.min(BUFFER));
-            match file.read_at(&mut buffer[..want], at) {
-                Ok(0) => return Err(shorter()),
-                Ok(n) => {
-                    self.write_all(&buffer[..n])?;
-                    at += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
+        pour(file, range, self)
     }
 }
 
@@ -90,9 +88,134 @@ impl<W: Write> Write for StreamSink<'_, '_, W> {
     }
 }
 
+/// Whether it is worth while to read a range on another core than it is written on.
+fn may_read_ahead(range: &Range<u64>) -> bool {
+    range.end - range.start > SHORT && thread::available_parallelism().is_ok_and(|n| n.get() > 1)
+}
+
+/// Writes a range of a file, of which another thread reads what comes next meanwhile where that can be.
+fn pour(file: &File, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
+    if !may_read_ahead(&range) {
+        return one_by_one(file, &range, out);
+    }
+    thread::scope(|scope| {
+        let (sender, chunks) = sync_channel(AHEAD);
+        // The memory is this thread's, since what a thread of its own takes is not given back while the process runs.
+        let (used, spare) = channel();
+        for _ in 0..=AHEAD {
+            used.send(Vec::with_capacity(CHUNK))
+                .expect("its other end is here");
+        }
+        let all = parts(&range);
+        let reading = thread::Builder::new().spawn_scoped(scope, move || {
+            for part in all {
+                // Nobody is there any more where writing failed.
+                let Ok(mut chunk) = spare.recv() else { return };
+                let chunk = read(file, part, &mut chunk).map(|()| chunk);
+                if sender.send(chunk).is_err() {
+                    return;
+                }
+            }
+        });
+        if reading.is_err() {
+            return one_by_one(file, &range, out);
+        }
+        for chunk in chunks {
+            let chunk = chunk?;
+            out.write_all(&chunk)?;
+            // The reader may have come to the end.
+            let _ = used.send(chunk);
+        }
+        Ok(())
+    })
+}
+
+fn one_by_one(file: &File, range: &Range<u64>, out: &mut impl Write) -> io::Result<()> {
+    let mut chunk = Vec::new();
+    for part in parts(range) {
+        read(file, part, &mut chunk)?;
+        out.write_all(&chunk)?;
+    }
+    Ok(())
+}
+
+/// A range in the parts in which it is read.
+fn parts(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    let end = range.end;
+    let starts = (range.start..end).step_by(CHUNK);
+    starts.map(move |start| start..end.min(start + CHUNK as u64))
+}
+
+fn read(file: &File, part: Range<u64>, chunk: &mut Vec<u8>) -> io::Result<()> {
+    let length = part.end - part.start;
+    chunk.resize(usize::try_from(length).expect("no more than a chunk"), 0);
+    file.read_exact_at(chunk, part.start)
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => shorter(),
+            _ => e,
+        })
+}
+
 fn shorter() -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
         "the image became shorter while it was read",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Phase;
+
+    /// Larger than what is read ahead at any time.
+    const LEN: usize = 5 << 20;
+
+    /// Copies what follows the first bytes of a file of this length.
+    fn copied(len: usize, out: impl Write) -> io::Result<()> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&content()[..len])?;
+        let mut meter = Meter::new(None, Phase::Write, None);
+        StreamSink {
+            out,
+            meter: &mut meter,
+        }
+        .copy(&file, 7..LEN as u64)
+    }
+
+    fn content() -> Vec<u8> {
+        (0..LEN).map(|n| (n / 5).to_le_bytes()[0]).collect()
+    }
+
+    /// Takes so many bytes and then fails.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            self.0 = self
+                .0
+                .checked_sub(buffer.len())
+                .ok_or(io::ErrorKind::StorageFull)?;
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_range_is_copied_whole_and_in_order() {
+        let mut out = Vec::new();
+        copied(LEN, &mut out).expect("all is there");
+        assert!(out == content()[7..]);
+    }
+
+    #[test]
+    fn what_fails_midway_is_told() {
+        let full = copied(LEN, Full(LEN / 2)).expect_err("the writer is full");
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        let cut = copied(LEN - 1, io::sink()).expect_err("a byte is missing");
+        assert!(cut.to_string().contains("shorter"), "{cut}");
+    }
 }
