@@ -231,7 +231,7 @@ impl Plan<'_> {
             }
             _ => {
                 let mut encoder = Encoder::new(target, out)?;
-                self.output.copy_to(0..self.output.len(), &mut encoder)?;
+                self.output.write_to(&mut encoder)?;
                 encoder.finish().map(drop)
             }
         }

@@ -52,10 +52,8 @@ impl Busyboxes {
         if let Some(known) = self.known.get(&id) {
             return Ok(*known);
         }
-        let is = draft.rootfs().inode(id).is_file()
-            && draft.contains(id, MAGIC)?
-            && draft.contains(id, NAME)?
-            && draft.contains(id, BANNER)?;
+        let is =
+            draft.rootfs().inode(id).is_file() && draft.contains(id, &[MAGIC, NAME, BANNER])?;
         self.known.insert(id, is);
         Ok(is)
     }
@@ -112,7 +110,7 @@ impl Binary {
     pub(crate) fn has(&self, draft: &Draft<'_>, applet: &str) -> Result<bool, Stop> {
         match &self.table {
             Ok((_, table)) => Ok(table.has(applet)),
-            Err(_) => draft.contains(self.id, &[b"\0", applet.as_bytes(), b"\0"].concat()),
+            Err(_) => draft.contains(self.id, &[&[b"\0", applet.as_bytes(), b"\0"].concat()]),
         }
     }
 

@@ -8,21 +8,21 @@ use sha2::{Digest as _, Sha256};
 use crate::image::{EntryKind, Image};
 use crate::rootfs::{Content, InodeId, Node, Rootfs};
 
-/// Whether a file holds a byte string; read in pieces.
+/// Whether a file holds all of some byte strings; read once, in pieces.
 pub(super) fn content_contains(
     image: &Image,
     rootfs: &Rootfs,
     id: InodeId,
-    needle: &[u8],
+    needles: &[&[u8]],
 ) -> std::io::Result<bool> {
-    let mut tail = Vec::new();
-    let mut found = false;
+    let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(0);
+    let (mut missing, mut tail) = (needles.to_vec(), Vec::new());
     each_piece(image, rootfs, id, |piece| {
         tail.extend_from_slice(piece);
-        found |= tail.find(needle).is_some();
-        tail.drain(..tail.len().saturating_sub(needle.len() - 1));
+        missing.retain(|needle| tail.find(needle).is_none());
+        tail.drain(..tail.len().saturating_sub(longest.saturating_sub(1)));
     })?;
-    Ok(found)
+    Ok(missing.is_empty())
 }
 
 /// The length and SHA-256 of a regular file's content as the archive stores it.

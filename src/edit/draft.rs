@@ -256,9 +256,9 @@ impl<'i> Draft<'i> {
         }
     }
 
-    /// Whether a file's content has a byte string in it, however large the file is.
-    pub(crate) fn contains(&self, id: InodeId, needle: &[u8]) -> Result<bool, Stop> {
-        content_contains(self.image, &self.rootfs, id, needle).map_err(|source| {
+    /// Whether a file's content has all of some byte strings in it, however large the file is.
+    pub(crate) fn contains(&self, id: InodeId, needles: &[&[u8]]) -> Result<bool, Stop> {
+        content_contains(self.image, &self.rootfs, id, needles).map_err(|source| {
             Error::Io {
                 action: "read",
                 path: self.image.name().into(),

@@ -246,6 +246,38 @@ impl TarStream {
         Bytes::reader(self, range)
     }
 
+    /// Writes all of it to somewhere else. What was gzip is decoded on all cores.
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let inputs = self
+            .segments
+            .iter()
+            .filter_map(|segment| match segment.from {
+                Origin::Input(start) => Some(start..start + segment.len),
+                Origin::Memory(_) => None,
+            });
+        let input = match self.source() {
+            Source::Gzip(gzip) => gzip.in_order(inputs),
+            _ => None,
+        };
+        let Some(mut input) = input else {
+            return self.copy_to(0..self.len, out);
+        };
+        for segment in &self.segments {
+            match &segment.from {
+                Origin::Memory(bytes) => out.write_all(bytes)?,
+                Origin::Input(_) => {
+                    let mut left = segment.len;
+                    while left > 0 {
+                        let chunk = input.next()?;
+                        out.write_all(chunk)?;
+                        left -= chunk.len() as u64;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a range to somewhere else.
     pub(crate) fn copy_to(&self, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
         let mut input = BufReader::with_capacity(256 << 10, self.reader(range));

@@ -1,10 +1,9 @@
 //! What was read and written, by digest and size.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use serde::Serialize;
@@ -36,7 +35,7 @@ pub(super) fn of(plan: &Plan<'_>, output: Option<&Path>) -> Result<(Bytes, Optio
     let failed = || Error::io("read", Path::new(plan.image.name()));
     thread::scope(|scope| {
         let image = Begun::on(scope, || of_image(plan.image));
-        let file = output.map(|path| Begun::on(scope, move || of_file(path)));
+        let file = output.map(|path| Begun::on(scope, move || of_path(path)));
         let output = match file {
             None => None,
             Some(file) => Some(OutputView {
@@ -68,55 +67,32 @@ impl<'s, T: Send + 's, W: Fn() -> T + Copy + Send + 's> Begun<'s, T, W> {
     }
 }
 
+fn of_path(path: &Path) -> Result<Bytes> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    of_file(&file).map_err(Error::io("read", path))
+}
+
 /// For a directory, those of the tar stream made of it.
 fn of_image(image: &Image) -> io::Result<Bytes> {
-    match image.original() {
-        Some(file) => hash(|buffer, offset| file.read_at(buffer, offset)),
-        None => of_stream(image.stream()),
-    }
+    image
+        .original()
+        .map_or_else(|| of_stream(image.stream()), of_file)
 }
 
-fn of_file(path: &Path) -> Result<Bytes> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    hash(|buffer, offset| file.read_at(buffer, offset)).map_err(Error::io("read", path))
-}
-
-/// A tar stream may have to be decompressed, which is one thread's work, while another hashes.
 fn of_stream(stream: &TarStream) -> io::Result<Bytes> {
-    let (sender, chunks) = sync_channel::<Vec<u8>>(4);
-    thread::scope(move |scope| {
-        let hashing = thread::Builder::new().spawn_scoped(scope, move || {
-            let mut sum = Sum::default();
-            chunks.iter().for_each(|chunk| sum.add(&chunk));
-            sum.finish()
-        });
-        let Ok(hashing) = hashing else {
-            return hash(|buffer, offset| stream.read_at(buffer, offset));
-        };
-        let mut at = 0;
-        loop {
-            let mut chunk = vec![0; 64 << 10];
-            let n = stream.read_at(&mut chunk, at)?;
-            if n == 0 {
-                break;
-            }
-            chunk.truncate(n);
-            at += n as u64;
-            sender.send(chunk).expect("hashing goes on to the end");
-        }
-        drop(sender);
-        Ok(hashing.join().expect("it does not panic"))
-    })
+    let mut sum = Sum::default();
+    stream.write_to(&mut sum)?;
+    Ok(sum.finish())
 }
 
-/// Hashes by offset, since the image's file has one cursor for all who read it.
-fn hash(mut read_at: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<Bytes> {
+/// Read by offset, since the image's file has one cursor for all who read it.
+fn of_file(file: &File) -> io::Result<Bytes> {
     let mut sum = Sum::default();
     let mut buffer = vec![0; 256 << 10];
     loop {
-        match read_at(&mut buffer, sum.bytes) {
+        match file.read_at(&mut buffer, sum.bytes) {
             Ok(0) => return Ok(sum.finish()),
-            Ok(n) => sum.add(&buffer[..n]),
+            Ok(n) => sum.write_all(&buffer[..n])?,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
@@ -129,12 +105,19 @@ struct Sum {
     bytes: u64,
 }
 
-impl Sum {
-    fn add(&mut self, bytes: &[u8]) {
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sum {
     fn finish(self) -> Bytes {
         Bytes {
             sha256: hex(&self.hash.finalize()),

@@ -129,6 +129,11 @@ impl Map {
         last_before(&self.checkpoints, output)
     }
 
+    /// Where they lie, in bytes of output.
+    pub(super) fn checkpoints(&self) -> impl Iterator<Item = u64> {
+        self.checkpoints.iter().map(|checkpoint| checkpoint.output)
+    }
+
     pub(super) fn begin_member(&mut self, member: Member) {
         if self.members.len() == MEMBERS {
             self.coarsen();

@@ -7,6 +7,7 @@
 mod ahead;
 mod compress;
 mod huffman;
+mod in_order;
 mod inflate;
 mod input;
 mod layout;

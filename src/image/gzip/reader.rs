@@ -1,6 +1,7 @@
 //! Reads any place of a gzip file that has been seen once, by decoding from the nearest place where that can begin.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use super::inflate::{Inflater, Step};
@@ -10,11 +11,17 @@ use super::{Seen, member};
 /// What was decoded last, in pages, and the decoder that can go on from there.
 #[derive(Debug)]
 pub(super) struct Reader {
+    decoder: Decoder,
+    pages: Pages,
+}
+
+/// Decodes from the nearest place where it can begin.
+#[derive(Debug)]
+pub(super) struct Decoder {
     seen: Arc<Seen>,
     inflater: Inflater,
-    /// How many bytes of the whole come before what the decoder puts out next; none where it has not begun or has failed.
+    /// How many bytes of the whole come before what the inflater puts out next; none where it has not begun or has failed.
     output: Option<u64>,
-    pages: Pages,
 }
 
 /// Some pages, those that were used last.
@@ -68,24 +75,27 @@ impl Seen {
 impl Reader {
     pub(super) fn new(seen: &Arc<Seen>) -> io::Result<Self> {
         Ok(Self {
-            seen: Arc::clone(seen),
-            inflater: Inflater::new(Arc::clone(&seen.file), 0, &[])?,
-            output: None,
+            decoder: Decoder::new(seen)?,
             pages: Pages::default(),
         })
     }
 
     /// Decoded bytes from an offset; 0 at the end.
     pub(super) fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        if offset >= self.seen.len || buffer.is_empty() {
+        let len = self.decoder.seen.len;
+        if offset >= len || buffer.is_empty() {
             return Ok(0);
         }
         let number = offset / PAGE;
         let page = match self.pages.find(number) {
             Some(at) => at,
             None => {
-                self.decode(number)?;
-                self.pages.find(number).expect("it was decoded last")
+                let (decoder, pages) = (&mut self.decoder, &mut self.pages);
+                let end = ((number + 1) * PAGE).min(len);
+                decoder.decode(number * PAGE..end, |offset, bytes| {
+                    pages.keep(offset, bytes);
+                })?;
+                pages.find(number).expect("it was decoded last")
             }
         };
         let skip = usize::try_from(offset % PAGE).expect("less than a page");
@@ -94,12 +104,26 @@ impl Reader {
         buffer[..n].copy_from_slice(&bytes[..n]);
         Ok(n)
     }
+}
 
-    /// Decodes up to the end of a page, from where the decoder is if that is on the way.
-    fn decode(&mut self, number: u64) -> io::Result<()> {
-        let (start, end) = (number * PAGE, ((number + 1) * PAGE).min(self.seen.len));
-        let checkpoint = self.seen.checkpoint(start);
-        let on_the_way = |output: &u64| (checkpoint.output..=start).contains(output);
+impl Decoder {
+    pub(super) fn new(seen: &Arc<Seen>) -> io::Result<Self> {
+        Ok(Self {
+            seen: Arc::clone(seen),
+            inflater: Inflater::new(Arc::clone(&seen.file), 0, &[])?,
+            output: None,
+        })
+    }
+
+    /// Decodes a range, and what lies on the way to it, from where the decoder is if that is on the way. `put` gets all of it with
+    /// its offset.
+    pub(super) fn decode(
+        &mut self,
+        range: Range<u64>,
+        mut put: impl FnMut(u64, &[u8]),
+    ) -> io::Result<()> {
+        let checkpoint = self.seen.checkpoint(range.start);
+        let on_the_way = |output: &u64| (checkpoint.output..=range.start).contains(output);
         let mut output = match self.output.take().filter(on_the_way) {
             Some(output) => output,
             None => {
@@ -108,11 +132,11 @@ impl Reader {
                 checkpoint.output
             }
         };
-        let mut far = start - output > FAR;
-        while output < end {
+        let mut far = range.start - output > FAR;
+        while output < range.end {
             let fresh = self.inflater.fresh();
             if fresh.is_empty() {
-                if far && output + BEFORE > start {
+                if far && output + BEFORE > range.start {
                     let (stand, window) = (self.inflater.stand(), self.inflater.window());
                     self.seen.keep(Checkpoint::new(stand, output, window)?);
                     far = false;
@@ -125,9 +149,9 @@ impl Reader {
                 }
                 continue;
             }
-            let room = usize::try_from(PAGE - output % PAGE).expect("at most a page");
-            let count = fresh.len().min(room);
-            self.pages.keep(output, &fresh[..count]);
+            let left = usize::try_from(range.end - output).unwrap_or(usize::MAX);
+            let count = fresh.len().min(left);
+            put(output, &fresh[..count]);
             self.inflater.take(count);
             output += count as u64;
         }
@@ -148,17 +172,23 @@ impl Pages {
         &self.all[at].bytes
     }
 
-    /// Puts bytes from an offset in the page that they belong to. A page of which the beginning is missing is not kept.
-    fn keep(&mut self, offset: u64, bytes: &[u8]) {
-        let (number, inside) = (offset / PAGE, offset % PAGE);
-        let at = match self.find(number) {
-            Some(at) => at,
-            None if inside > 0 => return,
-            None => self.turn(number),
-        };
-        let page = &mut self.all[at].bytes;
-        if page.len() as u64 == inside {
-            page.extend_from_slice(bytes);
+    /// Puts bytes from an offset in the pages that they belong to. A page of which the beginning is missing is not kept.
+    fn keep(&mut self, mut offset: u64, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (number, inside) = (offset / PAGE, offset % PAGE);
+            let room = usize::try_from(PAGE - inside).expect("at most a page");
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            let page = match self.find(number) {
+                None if inside == 0 => Some(self.turn(number)),
+                found => found,
+            };
+            if let Some(at) = page
+                && self.all[at].bytes.len() as u64 == inside
+            {
+                self.all[at].bytes.extend_from_slice(now);
+            }
+            offset += now.len() as u64;
+            bytes = later;
         }
     }
 

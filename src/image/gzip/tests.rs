@@ -17,6 +17,7 @@ use crate::image::stream::{Bytes as _, Piece, Source, Splice, TarStream};
 use crate::image::{Meter, Phase};
 
 mod ahead;
+mod in_order;
 
 fn file(bytes: &[u8]) -> Arc<File> {
     let mut file = tempfile::tempfile().unwrap();
