@@ -5,7 +5,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope};
 
 use crc32fast::Hasher;
@@ -17,8 +17,10 @@ use crate::image::stream::TarStream;
 
 /// The most that is compressed in one piece.
 const PIECE: u64 = 128 << 10;
-/// How much room a piece's output grows by.
-const SPARE: usize = 64 << 10;
+/// How much room for its output is given at once. At the lowest level what comes out depends on that.
+const ROOM: usize = 64 << 10;
+/// How often that is needed at most, for a piece that compressing makes larger.
+const ROOMS: usize = 3;
 /// How many pieces each worker is given before the first of them is written.
 const AHEAD: usize = 2;
 
@@ -33,18 +35,16 @@ struct Job {
     last: bool,
 }
 
-/// A piece as it was read.
-struct Task {
+/// A piece as it was read, and what it becomes.
+///
+/// Its memory is taken by who asks for pieces, and used for others later: what a worker takes is kept for that worker.
+pub(super) struct Task {
     /// The window before it, and its bytes.
     input: Vec<u8>,
     window: usize,
     level: u32,
     last: bool,
-}
-
-/// What a piece became.
-pub(super) struct Compressed {
-    pub(super) bytes: Vec<u8>,
+    pub(super) output: Vec<u8>,
     /// The CRC-32 of the piece, with its length.
     pub(super) crc: Hasher,
 }
@@ -58,14 +58,16 @@ pub(super) struct Pieces<'a> {
     /// How many pieces were handed to workers, and how many taken back.
     given: usize,
     taken: usize,
-    /// Memory for another piece's input.
-    spare: Vec<Vec<u8>>,
+    /// The piece that was asked for last.
+    current: Option<Task>,
+    /// Those whose memory is free for another.
+    spare: Vec<Task>,
 }
 
-/// The two ends of a thread that compresses; it gives back the memory of the input.
+/// The two ends of a thread that compresses.
 struct Worker {
-    tasks: Sender<Task>,
-    done: Receiver<(io::Result<Compressed>, Vec<u8>)>,
+    tasks: SyncSender<(Compress, Task)>,
+    done: Receiver<io::Result<Task>>,
 }
 
 /// The pieces of a part: all but the last are of the same size.
@@ -95,29 +97,31 @@ impl<'a> Pieces<'a> {
             workers: workers.map_while(|_| Worker::spawn(scope).ok()).collect(),
             given: 0,
             taken: 0,
+            current: None,
             spare: Vec::new(),
         };
         pieces.give()?;
         Ok(pieces)
     }
 
-    /// The next piece.
+    /// The next piece, compressed.
     ///
     /// # Errors
     /// What reading the output stream gives.
-    pub(super) fn next(&mut self) -> io::Result<Compressed> {
-        if self.workers.is_empty() {
+    pub(super) fn next(&mut self) -> io::Result<&Task> {
+        self.spare.extend(self.current.take());
+        let task = if self.workers.is_empty() {
             let task = self.read()?.expect("a piece that is there");
-            let compressed = task.compress();
-            self.spare.push(task.input);
-            return compressed;
-        }
-        let worker = &self.workers[self.taken % self.workers.len()];
-        let (compressed, input) = worker.done.recv().expect("workers do not stop");
-        self.taken += 1;
-        self.spare.push(input);
-        self.give()?;
-        compressed
+            let deflate = task.compressor();
+            task.compressed(deflate)?
+        } else {
+            let worker = &self.workers[self.taken % self.workers.len()];
+            let task = worker.done.recv().expect("workers do not stop")?;
+            self.taken += 1;
+            self.give()?;
+            task
+        };
+        Ok(self.current.insert(task))
     }
 
     /// Gives each worker as much as it may have.
@@ -126,6 +130,7 @@ impl<'a> Pieces<'a> {
             && let Some(task) = self.read()?
         {
             let worker = &self.workers[self.given % self.workers.len()];
+            let task = (task.compressor(), task);
             worker.tasks.send(task).expect("workers do not stop");
             self.given += 1;
         }
@@ -139,27 +144,24 @@ impl<'a> Pieces<'a> {
         };
         let Range { start, end } = job.range;
         let from = job.member.max(start.saturating_sub(WINDOW as u64));
-        let mut input = self.spare.pop().unwrap_or_default();
-        input.resize(length(end - from), 0);
-        self.output.read_exact_at(&mut input, from)?;
-        Ok(Some(Task {
-            input,
-            window: length(start - from),
-            level: job.level,
-            last: job.last,
-        }))
+        let mut task = self.spare.pop().unwrap_or_else(Task::new);
+        task.input.resize(length(end - from), 0);
+        self.output.read_exact_at(&mut task.input, from)?;
+        task.window = length(start - from);
+        (task.level, task.last) = (job.level, job.last);
+        Ok(Some(task))
     }
 }
 
 impl Worker {
     fn spawn<'s>(scope: &'s Scope<'s, '_>) -> io::Result<Self> {
-        let (tasks, given) = channel::<Task>();
-        let (sender, done) = channel();
+        // They have room for all that a worker is given, so that sending waits for nobody and takes no memory.
+        let (tasks, given) = sync_channel::<(Compress, Task)>(AHEAD);
+        let (sender, done) = sync_channel(AHEAD);
         thread::Builder::new().spawn_scoped(scope, move || {
-            for task in given {
-                let compressed = task.compress();
+            for (deflate, task) in given {
                 // Nobody listens any more where writing failed.
-                if sender.send((compressed, task.input)).is_err() {
+                if sender.send(task.compressed(deflate)).is_err() {
                     return;
                 }
             }
@@ -198,10 +200,25 @@ fn jobs(file: &[Piece<'_>]) -> Vec<Job> {
 }
 
 impl Task {
+    fn new() -> Self {
+        Self {
+            input: Vec::with_capacity(WINDOW + length(PIECE)),
+            window: 0,
+            level: 0,
+            last: false,
+            output: Vec::with_capacity(ROOMS * ROOM),
+            crc: Hasher::new(),
+        }
+    }
+
+    /// A compressor of its own: one that is used again does not always give what a new one gives. To be made by who asks for
+    /// pieces: the aligned memory of one is seldom fit for the next, and workers would each keep that of several.
+    fn compressor(&self) -> Compress {
+        Compress::new(Compression::new(self.level), false)
+    }
+
     /// Compresses a piece as if all of its member before it had been compressed alike. Ends at a whole byte.
-    fn compress(&self) -> io::Result<Compressed> {
-        // One that is used again does not always give what a new one gives.
-        let mut deflate = Compress::new(Compression::new(self.level), false);
+    fn compressed(mut self, mut deflate: Compress) -> io::Result<Self> {
         let (window, piece) = self.input.split_at(self.window);
         if !window.is_empty() {
             deflate.set_dictionary(window).map_err(io::Error::other)?;
@@ -211,22 +228,25 @@ impl Task {
         } else {
             FlushCompress::Sync
         };
-        let mut bytes = Vec::new();
+        let output = &mut self.output;
+        output.clear();
         loop {
-            bytes.reserve(SPARE);
+            let (from, to) = (output.len(), output.len() + ROOM);
+            output.resize(to, 0);
             let rest = &piece[length(deflate.total_in())..];
             let status = deflate
-                .compress_vec(rest, &mut bytes, flush)
+                .compress(rest, &mut output[from..], flush)
                 .map_err(io::Error::other)?;
+            output.truncate(length(deflate.total_out()));
             // A full buffer may mean that more is to come.
-            let all = length(deflate.total_in()) == piece.len() && bytes.len() < bytes.capacity();
+            let all = length(deflate.total_in()) == piece.len() && output.len() < to;
             if status == Status::StreamEnd || all && !self.last {
                 break;
             }
         }
-        let mut crc = Hasher::new();
-        crc.update(piece);
-        Ok(Compressed { bytes, crc })
+        self.crc = Hasher::new();
+        self.crc.update(piece);
+        Ok(self)
     }
 }
 

@@ -122,7 +122,7 @@ impl<S: Sink> Changed<'_, '_, S> {
                 for _ in pieces(range) {
                     let piece = self.compressed.next()?;
                     self.crc.combine(&piece.crc);
-                    self.bits.out.write_all(&piece.bytes)?;
+                    self.bits.out.write_all(&piece.output)?;
                 }
                 Ok(())
             }
