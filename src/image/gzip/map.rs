@@ -3,15 +3,10 @@
 //! Both lists are bounded whatever the file holds. When one is full every other of its places is dropped, and the rest lie
 //! twice as far apart: a longer image costs a longer way to a place in it, not more memory.
 
-use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::bufread::DeflateDecoder;
-use flate2::write::DeflateEncoder;
-
-use super::inflate::{Stand, WINDOW};
+use super::inflate::Stand;
 use super::member::Header;
 
 /// A gzip file as one pass saw it.
@@ -62,26 +57,17 @@ pub(super) struct Row {
 pub(super) struct Checkpoint {
     pub(super) stand: Stand,
     pub(super) output: u64,
-    /// The window, compressed: there are many, and few are ever used.
-    window: Arc<[u8]>,
+    /// What stands before the place.
+    pub(super) window: Arc<[u8]>,
 }
 
 impl Checkpoint {
-    pub(super) fn new(stand: Stand, output: u64, window: &[u8]) -> io::Result<Self> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(window)?;
-        Ok(Self {
+    pub(super) fn new(stand: Stand, output: u64, window: &[u8]) -> Self {
+        Self {
             stand,
             output,
-            window: encoder.finish()?.into(),
-        })
-    }
-
-    /// What stands before the place.
-    pub(super) fn window(&self) -> io::Result<Vec<u8>> {
-        let mut window = Vec::with_capacity(WINDOW);
-        DeflateDecoder::new(&self.window[..]).read_to_end(&mut window)?;
-        Ok(window)
+            window: window.into(),
+        }
     }
 }
 
@@ -91,7 +77,7 @@ pub(super) fn last_before(checkpoints: &[Checkpoint], output: u64) -> Option<&Ch
     checkpoints[..after].last()
 }
 
-/// Two to four MiB of windows for any larger image, compressed to about half of that.
+/// Two to four MiB of windows for any larger image.
 const CHECKPOINTS: usize = 128;
 const ROWS: usize = 1 << 15;
 const MEMBERS: usize = 1 << 15;

@@ -128,7 +128,7 @@ impl Decoder {
             Some(output) => output,
             None => {
                 self.inflater
-                    .resume(&checkpoint.stand, &checkpoint.window()?)?;
+                    .resume(&checkpoint.stand, &checkpoint.window)?;
                 checkpoint.output
             }
         };
@@ -138,7 +138,7 @@ impl Decoder {
             if fresh.is_empty() {
                 if far && output + BEFORE > range.start {
                     let (stand, window) = (self.inflater.stand(), self.inflater.window());
-                    self.seen.keep(Checkpoint::new(stand, output, window)?);
+                    self.seen.keep(Checkpoint::new(stand, output, window));
                     far = false;
                 }
                 if self.inflater.step()? == Step::End && self.inflater.fresh().is_empty() {

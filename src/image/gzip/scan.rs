@@ -113,8 +113,8 @@ impl State<'_, '_> {
         self.output += count as u64;
         self.inflater.take(count);
         match step {
-            Step::Full => self.checkpoint()?,
-            Step::Block => self.begin_block()?,
+            Step::Full => self.checkpoint(),
+            Step::Block => self.begin_block(),
             Step::End => {
                 self.end_member()?;
                 self.ended = self.only_padding_follows()?;
@@ -139,24 +139,24 @@ impl State<'_, '_> {
             self.ahead.give_back(guess);
             return Ok(false);
         }
-        self.note(&guess)?;
+        self.note(&guess);
         let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
         self.inflater.resume(&guess.end, window)?;
         if guess.end.place == Place::Header {
-            self.begin_block()?;
+            self.begin_block();
         }
         self.ahead.give_back(guess);
         Ok(true)
     }
 
-    fn begin_block(&mut self) -> io::Result<()> {
+    fn begin_block(&mut self) {
         self.add_row(self.inflater.bit());
         self.between_blocks = true;
-        self.checkpoint()
+        self.checkpoint();
     }
 
     /// Counts and maps what was taken from a guess.
-    fn note(&mut self, guess: &Guess) -> io::Result<()> {
+    fn note(&mut self, guess: &Guess) {
         let mut done = self.taken.len() - guess.len();
         for (bit, before) in &guess.blocks {
             let at = self.taken.len() - guess.len() + before;
@@ -166,13 +166,12 @@ impl State<'_, '_> {
             self.add_row(*bit);
             if self.map.wants_checkpoint(self.output) {
                 let window = &self.taken[at.saturating_sub(WINDOW)..at];
-                let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window)?;
+                let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window);
                 self.map.add_checkpoint(checkpoint);
             }
         }
         self.crc.update(&self.taken[done..]);
         self.output += (self.taken.len() - done) as u64;
-        Ok(())
     }
 
     /// Tells the meter how far the file was read.
@@ -191,13 +190,12 @@ impl State<'_, '_> {
         });
     }
 
-    fn checkpoint(&mut self) -> io::Result<()> {
+    fn checkpoint(&mut self) {
         if self.map.wants_checkpoint(self.output) {
             let (stand, window) = (self.inflater.stand(), self.inflater.window());
-            let checkpoint = Checkpoint::new(stand, self.output, window)?;
+            let checkpoint = Checkpoint::new(stand, self.output, window);
             self.map.add_checkpoint(checkpoint);
         }
-        Ok(())
     }
 
     fn begin_member(&mut self) -> io::Result<()> {
@@ -214,7 +212,8 @@ impl State<'_, '_> {
             rows: Vec::new(),
             crc: 0,
         });
-        self.begin_block()
+        self.begin_block();
+        Ok(())
     }
 
     fn end_member(&mut self) -> io::Result<()> {
