@@ -15,6 +15,8 @@ const MARGIN: usize = 16;
 pub(super) struct Input {
     file: Arc<File>,
     buffer: Vec<u8>,
+    /// How much of the buffer is filled.
+    filled: usize,
     /// The offset in the file of the buffer's first byte.
     base: u64,
     /// The length of what came from the file, once its end was met.
@@ -63,7 +65,8 @@ impl Input {
     pub(super) fn new(file: Arc<File>, bit: u64) -> io::Result<Self> {
         let mut input = Self {
             file,
-            buffer: Vec::with_capacity(READ + 2 * MARGIN),
+            buffer: vec![0; READ + 2 * MARGIN],
+            filled: 0,
             base: bit / 8,
             end: None,
             at: 0,
@@ -75,13 +78,12 @@ impl Input {
 
     /// Goes to another bit of the file.
     pub(super) fn seek(&mut self, bit: u64) -> io::Result<()> {
-        let end = self.base + self.end.unwrap_or(self.buffer.len()) as u64;
+        let end = self.base + self.end.unwrap_or(self.filled) as u64;
         self.bits = Bits::default();
         match usize::try_from((bit / 8).wrapping_sub(self.base)) {
             Ok(at) if (self.base..end).contains(&(bit / 8)) => self.at = at,
             _ => {
-                self.buffer.clear();
-                (self.base, self.at, self.end) = (bit / 8, 0, None);
+                (self.base, self.filled, self.at, self.end) = (bit / 8, 0, 0, None);
             }
         }
         self.take((bit % 8) as u32).map(drop)
@@ -94,7 +96,7 @@ impl Input {
 
     /// What the decoder's inner loop works on: the buffer, the place in it, and the bits taken out.
     pub(super) fn parts(&self) -> (&[u8], usize, Bits) {
-        (&self.buffer, self.at, self.bits)
+        (&self.buffer[..self.filled], self.at, self.bits)
     }
 
     /// Takes back what the inner loop left.
@@ -114,31 +116,28 @@ impl Input {
     /// `InvalidData` where bytes from beyond the end of the file would be needed. It may come a few bytes late;
     /// [`was_there`](Self::was_there) is exact.
     pub(super) fn more(&mut self) -> io::Result<()> {
-        while !Self::plenty(&self.buffer, self.at) {
+        while !Self::plenty(&self.buffer[..self.filled], self.at) {
             // A gzip trailer follows all data, so the eight bytes read ahead must be there.
             if self.end.is_some() {
                 return Err(cut_short());
             }
             // The bytes that the bits were taken from stay, since `copy` goes back to them.
             let gone = self.at.saturating_sub(8);
-            self.buffer.drain(..gone);
+            self.buffer.copy_within(gone..self.filled, 0);
             self.base += gone as u64;
             self.at -= gone;
-            let filled = self.buffer.len();
-            self.buffer.resize(filled + READ, 0);
-            let n = match self
-                .file
-                .read_at(&mut self.buffer[filled..], self.base + filled as u64)
-            {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+            self.filled -= gone;
+            let free = &mut self.buffer[self.filled..];
+            match self.file.read_at(free, self.base + self.filled as u64) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
                 Ok(0) => {
-                    self.end = Some(filled);
-                    MARGIN
+                    free[..MARGIN].fill(0);
+                    self.end = Some(self.filled);
+                    self.filled += MARGIN;
                 }
-                Ok(n) => n,
-            };
-            self.buffer.truncate(filled + n);
+                Ok(n) => self.filled += n,
+            }
         }
         Ok(())
     }
@@ -147,7 +146,7 @@ impl Input {
     pub(super) fn take(&mut self, count: u32) -> io::Result<u32> {
         if self.bits.count < count {
             self.more()?;
-            self.bits.refill(&self.buffer, &mut self.at);
+            self.bits.refill(&self.buffer[..self.filled], &mut self.at);
         }
         let value = self.bits.peek(count);
         self.bits.skip(count);
@@ -158,7 +157,7 @@ impl Input {
     pub(super) fn peek(&mut self, count: u32) -> io::Result<u32> {
         if self.bits.count < count {
             self.more()?;
-            self.bits.refill(&self.buffer, &mut self.at);
+            self.bits.refill(&self.buffer[..self.filled], &mut self.at);
         }
         Ok(self.bits.peek(count))
     }
@@ -177,10 +176,10 @@ impl Input {
     pub(super) fn copy(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.at -= (self.bits.count / 8) as usize;
         self.bits = Bits::default();
-        if self.at >= self.end.unwrap_or(self.buffer.len()) {
+        if self.at >= self.end.unwrap_or(self.filled) {
             self.more()?;
         }
-        let end = self.end.unwrap_or(self.buffer.len());
+        let end = self.end.unwrap_or(self.filled);
         let there = end
             .checked_sub(self.at)
             .filter(|n| *n > 0)
@@ -201,7 +200,7 @@ impl Input {
 
     /// Whether the file ends here.
     pub(super) fn is_end(&mut self) -> io::Result<bool> {
-        if self.end.is_none() && !Self::plenty(&self.buffer, self.at) {
+        if self.end.is_none() && !Self::plenty(&self.buffer[..self.filled], self.at) {
             self.more()?;
         }
         Ok(self
