@@ -101,8 +101,15 @@ impl Bench {
             .arg("apply")
             .arg(image)
             .args(["-r", recipe, "-q", "-o"]);
-        command.arg(self.memory.join("out"));
+        command.arg(self.fresh_out());
         command
+    }
+
+    /// Where to write to. What an earlier run left there is gone, since freeing it takes time too.
+    fn fresh_out(&self) -> PathBuf {
+        let out = self.memory.join("out");
+        let _ = fs::remove_file(&out);
+        out
     }
 
     fn decode(&self, way: &str, image: &Path) -> Command {
@@ -241,7 +248,7 @@ impl Bench {
         contest.add("apply .tar", || self.apply(image, "no-setid"));
         contest.add("cp", || {
             let mut command = Command::new("cp");
-            command.arg(image).arg(self.memory.join("out"));
+            command.arg(image).arg(self.fresh_out());
             command
         });
         contest.add("apply .tar.zst", || self.apply(&zst, "no-setid"));
@@ -299,7 +306,10 @@ impl Bench {
         let mut contest = Contest::new();
         contest.add(APPLY, || self.apply(gz, "no-setid"));
         for (name, script) in peers::REWRITES {
-            contest.add(name, || peers::rewrite(script, gz, &self.memory, &layout));
+            contest.add(name, || {
+                self.fresh_out();
+                peers::rewrite(script, gz, &self.memory, &layout)
+            });
         }
         contest.run(2);
         for ((name, _), least) in peers::REWRITES.iter().zip([9.0, 17.0, 17.0, 7.0, 12.0]) {
