@@ -14,6 +14,7 @@ mod index;
 mod limits;
 mod pax;
 mod progress;
+mod read_ahead;
 mod reindex;
 mod sink;
 mod sparse;

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use super::Meter;
+use super::read_ahead::{ReadAhead, parts};
 
 /// A writer that can also take a range of a file, which some do without looking at the bytes.
 pub(crate) trait Sink: Write {
@@ -29,10 +29,8 @@ pub(crate) struct StreamSink<'a, 'p, W> {
 
 /// How much is copied between two looks at whether to go on.
 const STEP: u64 = 64 << 20;
-/// How much is read at once where the kernel does not copy.
-const CHUNK: usize = 256 << 10;
-/// How many chunks are read before the first of them is written.
-const AHEAD: usize = 2;
+/// How many chunks are read before they are written.
+const AHEAD: usize = 4;
 /// What is not longer is not worth a thread.
 const SHORT: u64 = 2 << 20;
 
@@ -95,55 +93,26 @@ fn may_read_ahead(range: &Range<u64>) -> bool {
 
 /// Writes a range of a file, of which another thread reads what comes next meanwhile where that can be.
 fn pour(file: &File, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
-    if !may_read_ahead(&range) {
-        return one_by_one(file, &range, out);
+    let mut left = range.end - range.start;
+    if may_read_ahead(&range)
+        && let Ok(same) = file.try_clone()
+        && let ranges = std::iter::once(range.clone())
+        && let Ok(mut input) =
+            ReadAhead::spawn(ranges, AHEAD, move |part, chunk| read(&same, part, chunk))
+    {
+        while left > 0 {
+            let chunk = input.next()?;
+            out.write_all(chunk)?;
+            left -= chunk.len() as u64;
+        }
+        return Ok(());
     }
-    thread::scope(|scope| {
-        let (sender, chunks) = sync_channel(AHEAD);
-        // The memory is this thread's, since what a thread of its own takes is not given back while the process runs.
-        let (used, spare) = channel();
-        for _ in 0..=AHEAD {
-            used.send(Vec::with_capacity(CHUNK))
-                .expect("its other end is here");
-        }
-        let all = parts(&range);
-        let reading = thread::Builder::new().spawn_scoped(scope, move || {
-            for part in all {
-                // Nobody is there any more where writing failed.
-                let Ok(mut chunk) = spare.recv() else { return };
-                let chunk = read(file, part, &mut chunk).map(|()| chunk);
-                if sender.send(chunk).is_err() {
-                    return;
-                }
-            }
-        });
-        if reading.is_err() {
-            return one_by_one(file, &range, out);
-        }
-        for chunk in chunks {
-            let chunk = chunk?;
-            out.write_all(&chunk)?;
-            // The reader may have come to the end.
-            let _ = used.send(chunk);
-        }
-        Ok(())
-    })
-}
-
-fn one_by_one(file: &File, range: &Range<u64>, out: &mut impl Write) -> io::Result<()> {
     let mut chunk = Vec::new();
     for part in parts(range) {
         read(file, part, &mut chunk)?;
         out.write_all(&chunk)?;
     }
     Ok(())
-}
-
-/// A range in the parts in which it is read.
-fn parts(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
-    let end = range.end;
-    let starts = (range.start..end).step_by(CHUNK);
-    starts.map(move |start| start..end.min(start + CHUNK as u64))
 }
 
 fn read(file: &File, part: Range<u64>, chunk: &mut Vec<u8>) -> io::Result<()> {

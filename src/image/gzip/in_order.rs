@@ -2,14 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::{io, mem, thread};
+use std::{io, thread};
 
 use super::reader::Decoder;
 use super::{Gzip, Seen};
+use crate::image::read_ahead::ReadAhead;
 
-/// How many bytes a worker hands over at once.
-const CHUNK: usize = 128 << 10;
 /// How many chunks a worker is ahead of who reads: half of what lies between two checkpoints of an image that is not large,
 /// so that of two workers none waits for the other.
 const AHEAD: usize = 16;
@@ -22,9 +20,8 @@ pub(crate) struct InOrder {
     /// The stretch that is read, and how much of it was.
     now: usize,
     read: u64,
-    /// Each has every so manieth stretch.
-    workers: Vec<Worker>,
-    chunk: Vec<u8>,
+    /// Each decodes every so manieth stretch.
+    workers: Vec<ReadAhead>,
 }
 
 /// Ranges that are decoded from the same checkpoint on; they ascend.
@@ -34,12 +31,6 @@ struct Stretch {
     /// Where what is decoded from the next checkpoint begins.
     end: u64,
     len: u64,
-}
-
-/// The two ends of a thread that decodes; it gets back the memory of chunks.
-struct Worker {
-    chunks: Receiver<io::Result<Vec<u8>>>,
-    used: Sender<Vec<u8>>,
 }
 
 impl Gzip {
@@ -62,76 +53,46 @@ impl InOrder {
     ) -> io::Result<Self> {
         let places: Vec<u64> = seen.map.checkpoints().collect();
         let stretches: Arc<[_]> = stretches(ranges, &places).into();
-        let worker = |first| Worker::spawn(seen, &stretches, first, workers);
+        let every = workers.min(stretches.len());
+        let worker = |first| worker(seen, &stretches, first, every);
         Ok(Self {
-            workers: (0..workers.min(stretches.len()))
-                .map(worker)
-                .collect::<io::Result<_>>()?,
+            workers: (0..every).map(worker).collect::<io::Result<_>>()?,
             stretches,
             now: 0,
             read: 0,
-            chunk: Vec::with_capacity(CHUNK),
         })
     }
 
     /// What comes next, up to the end of a range at most. There must be something left.
     pub(crate) fn next(&mut self) -> io::Result<&[u8]> {
-        let used = mem::take(&mut self.chunk);
-        // A worker that has come to the end takes nothing back.
-        let _ = self.worker().used.send(used);
         if self.read == self.stretches[self.now].len {
             (self.now, self.read) = (self.now + 1, 0);
         }
-        let decoded = self.worker().chunks.recv();
-        self.chunk = decoded.expect("it decodes all that it has to")?;
-        self.read += self.chunk.len() as u64;
-        Ok(&self.chunk)
-    }
-
-    /// Who decodes the stretch that is read.
-    fn worker(&self) -> &Worker {
-        &self.workers[self.now % self.workers.len()]
+        let worker = self.now % self.workers.len();
+        let chunk = self.workers[worker].next()?;
+        self.read += chunk.len() as u64;
+        Ok(chunk)
     }
 }
 
-impl Worker {
-    fn spawn(
-        seen: &Arc<Seen>,
-        stretches: &Arc<[Stretch]>,
-        first: usize,
-        every: usize,
-    ) -> io::Result<Self> {
-        let (sender, chunks) = channel();
-        let (used, spare) = channel();
-        // The memory is this thread's, since what a thread of its own takes is not given back while the process runs.
-        for _ in 0..AHEAD {
-            used.send(Vec::with_capacity(CHUNK))
-                .expect("its other end is here");
-        }
-        let (mut decoder, stretches) = (Decoder::new(seen)?, Arc::clone(stretches));
-        thread::Builder::new().spawn(move || {
-            let ranges = stretches
-                .iter()
-                .skip(first)
-                .step_by(every)
-                .flat_map(|s| &s.ranges);
-            for part in ranges.flat_map(parts) {
-                // Nobody is there any more where an earlier part failed.
-                let Ok(mut chunk) = spare.recv() else { return };
-                chunk.clear();
-                let start = part.start;
-                let decoded = decoder.decode(part, |offset, bytes| {
-                    let before = usize::try_from(start.saturating_sub(offset));
-                    let inside = before.ok().and_then(|before| bytes.get(before..));
-                    chunk.extend_from_slice(inside.unwrap_or_default());
-                });
-                if sender.send(decoded.map(|()| chunk)).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { chunks, used })
-    }
+/// Decodes the first stretch that is given, and every so manieth after it.
+fn worker(
+    seen: &Arc<Seen>,
+    stretches: &Arc<[Stretch]>,
+    first: usize,
+    every: usize,
+) -> io::Result<ReadAhead> {
+    let (mut decoder, stretches) = (Decoder::new(seen)?, Arc::clone(stretches));
+    let own = (first..stretches.len()).step_by(every);
+    let ranges = own.flat_map(move |at| stretches[at].ranges.clone());
+    ReadAhead::spawn(ranges, AHEAD, move |part, chunk| {
+        let start = part.start;
+        decoder.decode(part, |offset, bytes| {
+            let before = usize::try_from(start.saturating_sub(offset));
+            let inside = before.ok().and_then(|before| bytes.get(before..));
+            chunk.extend_from_slice(inside.unwrap_or_default());
+        })
+    })
 }
 
 /// Cuts ranges where a checkpoint's place lies in them.
@@ -162,13 +123,6 @@ fn stretches(ranges: impl Iterator<Item = Range<u64>>, places: &[u64]) -> Vec<St
         }
     }
     stretches
-}
-
-/// A range in the parts in which it is handed over.
-fn parts(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
-    let end = range.end;
-    let starts = (range.start..end).step_by(CHUNK);
-    starts.map(move |start| start..end.min(start + CHUNK as u64))
 }
 
 #[cfg(test)]
