@@ -7,7 +7,7 @@ use std::{io, mem, thread};
 /// How many bytes are handed over at once.
 const CHUNK: usize = 128 << 10;
 
-/// Ranges that a thread reads, one after the other. The thread ends when it has read all, or this is dropped.
+/// Ranges that a thread reads, one after the other. The thread ends when it has read all, or soon after this is dropped.
 pub(super) struct ReadAhead {
     chunks: Receiver<io::Result<Vec<u8>>>,
     /// Gives the thread back the memory of chunks.

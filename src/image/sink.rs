@@ -1,10 +1,12 @@
 //! Where images are written to.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::thread;
+
+use rustix::fs::copy_file_range;
 
 use super::Meter;
 use super::read_ahead::{ReadAhead, parts};
@@ -35,21 +37,15 @@ const AHEAD: usize = 4;
 const SHORT: u64 = 2 << 20;
 
 impl Sink for FileSink<'_, '_> {
-    /// Inside a file system the kernel copies, which may be for nothing. From one to another it would read and write in turns.
-    fn copy(&mut self, mut file: &File, range: Range<u64>) -> io::Result<()> {
-        let others = file.metadata()?.dev() != self.file.metadata()?.dev();
-        if others && may_read_ahead(&range) {
-            return pour(file, range, self);
-        }
-        file.seek(SeekFrom::Start(range.start))?;
-        let mut left = range.end - range.start;
-        while left > 0 {
-            match io::copy(&mut file.take(left.min(STEP)), &mut self.file)? {
-                0 => return Err(shorter()),
-                n => {
-                    left -= n;
-                    self.meter.advance(n)?;
-                }
+    /// Inside a file system the kernel copies, which may be for nothing.
+    fn copy(&mut self, file: &File, range: Range<u64>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let step = usize::try_from(STEP.min(range.end - at)).expect("a step");
+            match copy_file_range(file, Some(&mut at), &self.file, None, step) {
+                Ok(copied @ 1..) => self.meter.advance(copied as u64)?,
+                // Whatever it is, reading and writing say what and why, or find nothing wrong.
+                Ok(0) | Err(_) => return pour(file, at..range.end, self),
             }
         }
         Ok(())
@@ -142,14 +138,18 @@ mod tests {
 
     /// Copies what follows the first bytes of a file of this length.
     fn copied(len: usize, out: impl Write) -> io::Result<()> {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(&content()[..len])?;
         let mut meter = Meter::new(None, Phase::Write, None);
         StreamSink {
             out,
             meter: &mut meter,
         }
-        .copy(&file, 7..LEN as u64)
+        .copy(&file(len)?, 7..LEN as u64)
+    }
+
+    fn file(len: usize) -> io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&content()[..len])?;
+        Ok(file)
     }
 
     fn content() -> Vec<u8> {
@@ -178,6 +178,24 @@ mod tests {
         let mut out = Vec::new();
         copied(LEN, &mut out).expect("all is there");
         assert!(out == content()[7..]);
+    }
+
+    #[test]
+    fn a_file_that_the_kernel_does_not_copy_to_is_written_to() {
+        // The kernel copies to no file that is only appended to.
+        for append in [false, true] {
+            let out = tempfile::NamedTempFile::new().expect("a file");
+            let mut options = File::options();
+            let options = options.write(true).append(append);
+            let mut meter = Meter::new(None, Phase::Write, None);
+            let mut sink = FileSink {
+                file: options.open(out.path()).expect("it is there"),
+                meter: &mut meter,
+            };
+            let image = file(LEN).expect("a file");
+            sink.copy(&image, 7..LEN as u64).expect("all is there");
+            assert!(std::fs::read(out.path()).expect("it is there") == content()[7..]);
+        }
     }
 
     #[test]

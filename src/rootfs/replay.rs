@@ -60,8 +60,8 @@ struct Replay {
     implied: u64,
     /// The symbolic links that paths of entries go through.
     ways: BTreeSet<InodeId>,
-    /// Where the last entry was put: the next one mostly goes there too. None once a name was taken away, since the same
-    /// path may lead elsewhere then.
+    /// Where the last entry was put, if no link leads there: the next one mostly goes there too, and nothing that is put in a
+    /// directory changes where that is.
     last: Option<Folder>,
 }
 
@@ -151,15 +151,13 @@ impl Replay {
         let directory = self
             .parents(parents)
             .map_err(|e| format!("{}: {e}", entry.path))?;
-        self.note_way(parents, entry.path.as_bstr());
+        let linked = self.note_way(parents, entry.path.as_bstr());
         let found = Folder {
             written: folder.into(),
             directory,
             length: self.rootfs.path_in(directory, b"").len(),
         };
-        if plain {
-            self.last = Some(found.clone());
-        }
+        self.last = (plain && !linked).then(|| found.clone());
         Ok(Some((found, name)))
     }
 
@@ -257,12 +255,12 @@ impl Replay {
         Ok(())
     }
 
-    /// Notes the first entry whose path goes through a symbolic link, for each such link.
-    fn note_way(&mut self, parents: &[&BStr], path: &BStr) {
+    /// Whether the way to an entry goes through a symbolic link; notes the first such entry of each link.
+    fn note_way(&mut self, parents: &[&BStr], path: &BStr) -> bool {
         let mut at = Rootfs::ROOT;
         for name in parents {
             let Some(child) = self.rootfs.child(at, name) else {
-                return;
+                return false;
             };
             let Some(target) = self.rootfs.inode(child.inode).symlink() else {
                 at = child.inode;
@@ -279,8 +277,9 @@ impl Replay {
                     }
                 ));
             }
-            return;
+            return true;
         }
+        false
     }
 
     /// The directory that a chain of names leads to, made where it is missing.
@@ -328,7 +327,6 @@ impl Replay {
                 "{path} stands in for a directory that has files; extractors disagree on what becomes of them"
             ));
         }
-        self.last = None;
         let child = self.rootfs.unlink(directory, name);
         Ok(child.map(|c| c.entries).unwrap_or_default())
     }

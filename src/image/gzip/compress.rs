@@ -37,7 +37,8 @@ struct Job {
 
 /// A piece as it was read, and what it becomes.
 ///
-/// Its memory is taken by who asks for pieces, and used for others later: what a worker takes is kept for that worker.
+/// Its memory is that of the thread that asks for pieces, and used again, since what a thread of its own takes is not given back
+/// while the process runs.
 pub(super) struct Task {
     /// The window before it, and its bytes.
     input: Vec<u8>,

@@ -8,8 +8,8 @@ use super::reader::Decoder;
 use super::{Gzip, Seen};
 use crate::image::read_ahead::ReadAhead;
 
-/// How many chunks a worker is ahead of who reads: half of what lies between two checkpoints of an image that is not large,
-/// so that of two workers none waits for the other.
+/// How many chunks a worker is ahead of who reads: half of what lies between two checkpoints of an image of up to 512 MiB, so
+/// that of two workers none waits for the other. In larger images they do, for more memory would be needed.
 const AHEAD: usize = 16;
 /// More would wait for the one that reads.
 const MOST_WORKERS: usize = 4;
@@ -20,7 +20,7 @@ pub(crate) struct InOrder {
     /// The stretch that is read, and how much of it was.
     now: usize,
     read: u64,
-    /// Each decodes every so manieth stretch.
+    /// Each decodes every n-th stretch, where there are n of them.
     workers: Vec<ReadAhead>,
 }
 
@@ -34,7 +34,7 @@ struct Stretch {
 }
 
 impl Gzip {
-    /// Begins to decode ranges on all cores; none where there is one core, or the system gives no more threads.
+    /// Begins to decode ranges on all cores. None where there is one, or where that fails: reading in the usual way tells why.
     pub(crate) fn in_order(&self, ranges: impl Iterator<Item = Range<u64>>) -> Option<InOrder> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let workers = cores.min(MOST_WORKERS);
@@ -75,7 +75,7 @@ impl InOrder {
     }
 }
 
-/// Decodes the first stretch that is given, and every so manieth after it.
+/// Decodes a stretch, and from there on every n-th.
 fn worker(
     seen: &Arc<Seen>,
     stretches: &Arc<[Stretch]>,

@@ -43,7 +43,7 @@ const PAGE: u64 = 64 << 10;
 /// How many pages are kept: what planning goes back to.
 const PAGES: usize = 8;
 
-/// How many places are kept near those that were read: half a mebibyte.
+/// How many places are kept near those that were read: a mebibyte.
 const NEAR: usize = 32;
 /// How far decoding must have gone to keep one.
 const FAR: u64 = 1 << 20;

@@ -66,6 +66,29 @@ fn entries_add_up_as_extraction_would_have_them() {
 }
 
 #[test]
+fn a_path_leads_where_it_leads_now() {
+    // What one entry makes changes where the next one's path leads, though both are written alike.
+    assert_eq!(
+        tree(
+            "dir d mode=0755\ndir e mode=0755\ndir e/f mode=0755\nsymlink x -> d/m/..\nfile x/a mode=0600\nsymlink x/m -> ../e/f\nfile x/b mode=0600"
+        ),
+        "/d 755\n/d/a 600\n/d/m 777\n/e 755\n/e/b 600\n/e/f 755\n/x 777"
+    );
+    assert_eq!(
+        tree(
+            "symlink x -> d/m\ndir d mode=0755\nsymlink d/m -> .\nfile x/a mode=0600\ndir x/m mode=0755\nfile x/b mode=0600"
+        ),
+        "/d 755\n/d/a 600\n/d/m 755\n/d/m/b 600\n/x 777"
+    );
+    assert_eq!(
+        tree(
+            "dir a/b mode=0755\nsymlink p -> a/b\nfile a/c mode=0600\nsymlink a/b/. -> ../z\ndir z mode=0755\nfile a/b/q mode=0600"
+        ),
+        "/a 755\n/a/b 777\n/a/c 600\n/p 777\n/z 755\n/z/q 600"
+    );
+}
+
+#[test]
 fn what_extractors_disagree_on_is_refused() {
     let refused = |description: &str, why: &str| {
         let message = replay(description).map(|_| ()).expect_err(description);
@@ -76,6 +99,10 @@ fn what_extractors_disagree_on_is_refused() {
     refused("dir a\nfile a/x\nfile a", "stands in for a directory");
     refused("file a\nfile a/b", "not a directory");
     refused("symlink a -> a\nfile a/b", "more than 40");
+    refused(
+        "dir d\nsymlink x -> d/m/..\nfile x/m\nfile x/b",
+        "not a directory",
+    );
     refused("file .", "names the root");
     refused("symlink a -> /b\nfile a", "GNU tar leaves the link");
     refused(

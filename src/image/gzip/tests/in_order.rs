@@ -40,3 +40,27 @@ fn ranges_over_several_checkpoints_are_read_whole_and_in_order() {
         assert!(read(&gzip, workers, &cuts) == want, "{workers} workers");
     }
 }
+
+#[test]
+fn a_changed_stream_is_written_as_it_is_read() {
+    let data: Vec<u8> = (0..3u32 << 20)
+        .flat_map(|n| (n / 3).to_le_bytes())
+        .collect();
+    let gzip = open(&Maker::Flate2(1).make(&data)).unwrap();
+    let input = TarStream::new(Source::Gzip(Box::new(gzip))).unwrap();
+    let splice = |at: Range<u64>, with: &str| Splice {
+        at,
+        with: vec![Piece::Bytes(with.as_bytes().into())],
+    };
+    let changed = input.spliced(&[
+        splice(0..0, "first"),
+        splice(100..200, ""),
+        splice(5_000_000..5_000_001, "in the middle"),
+        splice(data.len() as u64..data.len() as u64, "last"),
+    ]);
+    let (mut written, mut read) = (Vec::new(), Vec::new());
+    changed.write_to(&mut written).unwrap();
+    changed.copy_to(0..changed.len(), &mut read).unwrap();
+    assert_eq!(written.len() as u64, changed.len());
+    assert!(written == read);
+}
