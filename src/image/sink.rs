@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::thread;
 
 use rustix::fs::copy_file_range;
+use rustix::io::Errno;
 
 use super::Meter;
 use super::read_ahead::{ReadAhead, parts};
@@ -31,6 +32,16 @@ pub(crate) struct StreamSink<'a, 'p, W> {
 
 /// How much is copied between two looks at whether to go on.
 const STEP: u64 = 64 << 20;
+/// What the kernel says where it does not copy: another file system, one that cannot do it, or a file that is only appended to.
+const NOT_HERE: [Errno; 7] = [
+    Errno::XDEV,
+    Errno::INVAL,
+    Errno::NOSYS,
+    Errno::OPNOTSUPP,
+    Errno::PERM,
+    Errno::BADF,
+    Errno::OVERFLOW,
+];
 /// How many chunks are read before they are written.
 const AHEAD: usize = 4;
 /// What is not longer is not worth a thread.
@@ -43,9 +54,14 @@ impl Sink for FileSink<'_, '_> {
         while at < range.end {
             let step = usize::try_from(STEP.min(range.end - at)).expect("a step");
             match copy_file_range(file, Some(&mut at), &self.file, None, step) {
-                Ok(copied @ 1..) => self.meter.advance(copied as u64)?,
-                // Whatever it is, reading and writing say what and why, or find nothing wrong.
-                Ok(0) | Err(_) => return pour(file, at..range.end, self),
+                // Reading tells whether that is the end.
+                Ok(0) => return pour(file, at..range.end, self),
+                Ok(copied) => self.meter.advance(copied as u64)?,
+                Err(Errno::INTR) => {}
+                Err(error) if NOT_HERE.contains(&error) => {
+                    return pour(file, at..range.end, self);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

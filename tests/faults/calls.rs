@@ -184,6 +184,9 @@ pub(crate) fn signals() {
             if ended.code() == Some(0) {
                 assert_eq!(files, whole);
                 done += 1;
+            } else if ended.code() == Some(128 + number) && ended.stderr.is_empty() {
+                // At once, while a report on stdout may have had to wait for its reader.
+                assert_ne!(files.get(*image), whole.get(*image));
             } else if ended.code() == Some(128 + number) {
                 ended.says(128 + number, &["casehard: error: interrupted"]);
                 stopped += 1;
