@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::thread;
+use std::{iter, thread};
 
 use rustix::fs::copy_file_range;
 use rustix::io::Errno;
@@ -98,20 +98,10 @@ impl<W: Write> Write for StreamSink<'_, '_, W> {
     }
 }
 
-/// Whether it is worth while to read a range on another core than it is written on.
-fn may_read_ahead(range: &Range<u64>) -> bool {
-    range.end - range.start > SHORT && thread::available_parallelism().is_ok_and(|n| n.get() > 1)
-}
-
 /// Writes a range of a file, of which another thread reads what comes next meanwhile where that can be.
 fn pour(file: &File, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
-    let mut left = range.end - range.start;
-    if may_read_ahead(&range)
-        && let Ok(same) = file.try_clone()
-        && let ranges = std::iter::once(range.clone())
-        && let Ok(mut input) =
-            ReadAhead::spawn(ranges, AHEAD, move |part, chunk| read(&same, part, chunk))
-    {
+    if let Some(mut input) = ahead(file, &range) {
+        let mut left = range.end - range.start;
         while left > 0 {
             let chunk = input.next()?;
             out.write_all(chunk)?;
@@ -125,6 +115,16 @@ fn pour(file: &File, range: Range<u64>, out: &mut impl Write) -> io::Result<()> 
         out.write_all(&chunk)?;
     }
     Ok(())
+}
+
+/// Begins to read a range on another core, where there is one and that is worth while.
+fn ahead(file: &File, range: &Range<u64>) -> Option<ReadAhead> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if range.end - range.start <= SHORT || cores == 1 {
+        return None;
+    }
+    let (file, ranges) = (file.try_clone().ok()?, iter::once(range.clone()));
+    ReadAhead::spawn(ranges, AHEAD, move |part, chunk| read(&file, part, chunk)).ok()
 }
 
 fn read(file: &File, part: Range<u64>, chunk: &mut Vec<u8>) -> io::Result<()> {
