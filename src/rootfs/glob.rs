@@ -1,10 +1,13 @@
 //! Names that a path or glob stands for.
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::lookup::components;
 use super::{Location, Rootfs};
+
+/// What may be part of a wildcard, braces around other components included.
+const SPECIAL: [char; 8] = ['*', '?', '[', ']', '{', '}', ',', '\\'];
 
 /// Whether a path has wildcards in it.
 pub(crate) fn is_glob(path: &str) -> bool {
@@ -44,9 +47,12 @@ impl Rootfs {
             return Vec::new();
         };
         let prefix = self.path(top).len() + usize::from(top != Self::ROOT);
+        // Most globs end with a plain name, which few paths have; to compare that takes less than to match.
+        let last = names.last().filter(|name| !name.contains(SPECIAL));
+        let may_match = |path: &BStr| last.is_none_or(|name| path.ends_with_str(name));
         let mut found = Vec::new();
         self.visit(top, |path, _| {
-            if matcher.is_match(path[prefix..].to_path_lossy()) {
+            if may_match(path) && matcher.is_match(path[prefix..].to_path_lossy()) {
                 found.push(path.to_owned());
             }
         });
