@@ -37,6 +37,8 @@ impl Default for Deal {
 
 /// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
 const LIMIT: usize = 1 << 20;
+/// What it may hold beyond that: what the decoder puts out at once.
+pub(super) const MOST: usize = LIMIT + Inflater::<u16>::AT_ONCE;
 /// After so many chunks in which no block begins a worker stops: some files are one block, and searching costs more than decoding.
 const IN_VAIN: u32 = 16;
 /// Where a guess begins that could not be made.
@@ -269,8 +271,8 @@ impl Guess {
         Self {
             lane,
             start: 0,
-            head: Vec::with_capacity(LIMIT + Inflater::<u16>::AT_ONCE),
-            tail: Vec::with_capacity(LIMIT + Inflater::<u8>::AT_ONCE),
+            head: Vec::with_capacity(MOST),
+            tail: Vec::with_capacity(MOST),
             blocks: Vec::new(),
             end: Stand::block(0),
         }

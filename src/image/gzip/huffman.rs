@@ -13,6 +13,9 @@ pub(super) const LONGER: u32 = 1 << 14;
 /// The block ends here.
 pub(super) const END: u32 = 1 << 13;
 
+/// What ends a block.
+pub(super) const END_SYMBOL: usize = 256;
+
 /// How many bits index the first level.
 pub(super) const LITERAL_BITS: u32 = 11;
 pub(super) const DISTANCE_BITS: u32 = 9;
@@ -178,6 +181,18 @@ impl<const SYMBOLS: usize> Alphabet<SYMBOLS> {
         }
         true
     }
+}
+
+/// The code of a symbol that has one, its first bit lowest, and how many bits it has.
+pub(super) fn code(lengths: &[u8], symbol: usize) -> (u32, u32) {
+    let own = lengths[symbol];
+    // Codes ascend by length, then by symbol; each takes the room of as many longer ones as begin like it.
+    let before = lengths.iter().enumerate().map(|(other, length)| {
+        let precedes = *length > 0 && (*length, other) < (own, symbol);
+        if precedes { 1 << (own - length) } else { 0 }
+    });
+    let code: u32 = before.sum();
+    (code.reverse_bits() >> (32 - own), own.into())
 }
 
 fn entry(meaning: u32, bits: u32) -> u32 {

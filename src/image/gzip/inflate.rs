@@ -3,12 +3,16 @@
 //!
 //! It is our own because splicing needs both, and no library gives them without `unsafe`. It accepts what zlib accepts.
 
+mod codes;
+
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::huffman::{self, END, LITERAL, LONGER, RARE};
+use super::huffman;
 use super::input::Input;
+use codes::Stop;
 
 /// How far back a match may reach, in bytes.
 pub(crate) const WINDOW: usize = 32 << 10;
@@ -16,7 +20,8 @@ pub(crate) const WINDOW: usize = 32 << 10;
 const CHUNK: usize = 192 << 10;
 /// What one round of the inner loop may write beyond its limit: two literals, the longest match, and the last copy's excess.
 const EXCESS: usize = 2 + 258 + 32;
-const BUFFER: usize = WINDOW + CHUNK + EXCESS;
+const FULL: usize = WINDOW + CHUNK;
+const BUFFER: usize = FULL + EXCESS;
 
 /// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
 /// [`ahead`](super::ahead) makes of them.
@@ -29,6 +34,8 @@ pub(super) struct Inflater<U = u8> {
     fresh: usize,
     /// One past the last decoded byte.
     at: usize,
+    /// Where a step is to end.
+    limit: usize,
     /// The first byte that a match may reach.
     low: usize,
     /// The first byte that was decoded, or stood before that.
@@ -39,6 +46,8 @@ pub(super) struct Inflater<U = u8> {
     last: bool,
     literals: Vec<u32>,
     distances: Vec<u32>,
+    /// The lengths of the codes that `literals` was made of.
+    lengths: Vec<u8>,
 }
 
 /// Where in a stream a decoder is.
@@ -78,6 +87,15 @@ impl Stand {
     }
 }
 
+/// What it takes to make two blocks of one.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Bits of the file.
+    pub(super) header: Range<u64>,
+    /// The code that ends the block, its first bit lowest, and how many bits it has.
+    pub(super) end: (u32, u32),
+}
+
 /// Why the decoder came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -100,6 +118,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             buffer: vec![U::default(); BUFFER],
             fresh: 0,
             at: 0,
+            limit: FULL,
             low: 0,
             oldest: 0,
             block: bit,
@@ -107,6 +126,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             last: false,
             literals: Vec::new(),
             distances: Vec::new(),
+            lengths: Vec::new(),
         };
         inflater.follow(window);
         Ok(inflater)
@@ -127,6 +147,16 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
     /// Whether the bits at a place make a block's header. [`resume`](Self::resume) is to follow.
     pub(super) fn can_begin(&mut self, bit: u64) -> bool {
         self.input.seek(bit).and_then(|()| self.header()).is_ok()
+    }
+
+    /// What stands around the codes of a block that has some.
+    pub(super) fn frame(file: Arc<File>, block: u64) -> io::Result<Frame> {
+        let mut inflater = Self::new(file, block, &[])?;
+        inflater.header()?;
+        Ok(Frame {
+            header: block..inflater.bit(),
+            end: huffman::code(&inflater.lengths, huffman::END_SYMBOL),
+        })
     }
 
     /// Makes a window all that was decoded before.
@@ -188,8 +218,13 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
     /// # Errors
     /// `InvalidData` for what is no deflate stream, or what the system says.
     pub(super) fn step(&mut self) -> io::Result<Step> {
+        self.step_to(usize::MAX)
+    }
+
+    /// As [`step`](Self::step), but says that it is full at the first code after so many bytes, if it comes that far.
+    pub(super) fn step_to(&mut self, count: usize) -> io::Result<Step> {
         debug_assert_eq!(self.fresh, self.at, "all was taken");
-        if self.at >= WINDOW + CHUNK {
+        if self.at >= FULL {
             let by = self.at - WINDOW;
             self.buffer.copy_within(by..self.at, 0);
             self.at = WINDOW;
@@ -197,6 +232,9 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             self.low = self.low.saturating_sub(by);
             self.oldest = self.oldest.saturating_sub(by);
         }
+        self.limit = self.at.saturating_add(count);
+        let exact = self.limit < BUFFER;
+        self.limit = self.limit.min(FULL);
         loop {
             match self.place {
                 Place::Header if self.last => self.place = Place::End,
@@ -205,7 +243,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                     self.input.was_there()?;
                 }
                 Place::Codes => {
-                    if self.codes()? {
+                    if self.codes(exact)? {
                         self.place = Place::Header;
                         self.input.was_there()?;
                         if !self.last {
@@ -221,7 +259,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                 }
                 Place::Stored(left) => {
                     let mut bytes = [0; 4 << 10];
-                    let room = (WINDOW + CHUNK - self.at).min(left).min(bytes.len());
+                    let room = (self.limit - self.at).min(left).min(bytes.len());
                     let n = self.input.copy(&mut bytes[..room])?;
                     for (unit, byte) in self.buffer[self.at..].iter_mut().zip(&bytes[..n]) {
                         *unit = U::from(*byte);
@@ -231,7 +269,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                 }
                 Place::End => return Ok(Step::End),
             }
-            if self.at >= WINDOW + CHUNK {
+            if self.at >= self.limit {
                 return Ok(Step::Full);
             }
         }
@@ -290,7 +328,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         let mut known = 0;
         while known < all.len() {
             let entry = table[self.input.peek(huffman::LENGTHS_BITS)? as usize];
-            if entry & RARE != 0 {
+            if entry & huffman::RARE != 0 {
                 return Err(damaged(IMPOSSIBLE));
             }
             self.input.skip(entry & 63);
@@ -310,13 +348,15 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             known = end;
         }
         let (literals, distances) = all.split_at(literals);
-        if literals[256] == 0 {
+        if literals[huffman::END_SYMBOL] == 0 {
             return Err(damaged("a block has no code for its end"));
         }
         self.tables(literals, distances)
     }
 
     fn tables(&mut self, literals: &[u8], distances: &[u8]) -> io::Result<()> {
+        self.lengths.clear();
+        self.lengths.extend_from_slice(literals);
         let both = huffman::LITERALS.table(&mut self.literals, literals, huffman::LITERAL_BITS)
             && huffman::DISTANCES.table(&mut self.distances, distances, huffman::DISTANCE_BITS);
         if both {
@@ -327,164 +367,19 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
     }
 
     /// Decodes codes until the block ends, which it says, or as much was decoded as is held.
-    fn codes(&mut self) -> io::Result<bool> {
+    fn codes(&mut self, exact: bool) -> io::Result<bool> {
         loop {
             self.input.more()?;
-            let stop = self.fast()?;
+            let stop = if exact {
+                self.fast::<true>()?
+            } else {
+                self.fast::<false>()?
+            };
             match stop {
                 Stop::End => return Ok(true),
                 Stop::Full => return Ok(false),
                 Stop::Input => {}
             }
-        }
-    }
-
-    /// The inner loop: runs for as long as there is plenty of input and room.
-    fn fast(&mut self) -> io::Result<Stop> {
-        const LITERALS: usize = 1 << huffman::LITERAL_BITS;
-        const DISTANCES: usize = 1 << huffman::DISTANCE_BITS;
-        let literals: &[u32; LITERALS] = self.literals[..LITERALS].try_into().expect("its size");
-        let distances: &[u32; DISTANCES] =
-            self.distances[..DISTANCES].try_into().expect("its size");
-        let (input, mut pos, mut bits) = self.input.parts();
-        let out: &mut [U; BUFFER] = (&mut self.buffer[..]).try_into().expect("its size");
-        let mut at = self.at;
-        bits.refill(input, &mut pos);
-        let mut entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-        let stop = loop {
-            if at >= WINDOW + CHUNK {
-                break Stop::Full;
-            }
-            if !Input::plenty(input, pos) {
-                break Stop::Input;
-            }
-            if entry & LITERAL != 0 {
-                bits.skip(entry & 63);
-                out[at] = U::from(literal(entry));
-                at += 1;
-                entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-                if entry & LITERAL != 0 {
-                    bits.skip(entry & 63);
-                    out[at] = U::from(literal(entry));
-                    at += 1;
-                    entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-                    if entry & LITERAL != 0 {
-                        bits.skip(entry & 63);
-                        out[at] = U::from(literal(entry));
-                        at += 1;
-                        bits.refill(input, &mut pos);
-                        entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-                        continue;
-                    }
-                }
-            }
-            // At most 22 of 56 bits are gone; a length takes at most 20.
-            if entry & RARE != 0 {
-                if entry & LONGER != 0 {
-                    bits.skip(entry & 63);
-                    entry = self.literals
-                        [(entry >> 16 & 0x7fff) as usize + bits.peek(entry >> 8 & 31) as usize];
-                    if entry & LITERAL != 0 {
-                        bits.skip(entry & 63);
-                        out[at] = U::from(literal(entry));
-                        at += 1;
-                        bits.refill(input, &mut pos);
-                        entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-                        continue;
-                    }
-                }
-                if entry & END != 0 {
-                    bits.skip(entry & 63);
-                    break Stop::End;
-                }
-                if entry & RARE != 0 {
-                    return Err(damaged("a code that no symbol has"));
-                }
-            }
-            let length = value(entry, &mut bits);
-            bits.refill(input, &mut pos);
-            entry = distances[bits.peek(huffman::DISTANCE_BITS) as usize];
-            if entry & RARE != 0 {
-                if entry & LONGER != 0 {
-                    bits.skip(entry & 63);
-                    entry = self.distances
-                        [(entry >> 16) as usize + bits.peek(entry >> 8 & 31) as usize];
-                }
-                if entry & RARE != 0 {
-                    return Err(damaged("a distance that no symbol has"));
-                }
-            }
-            let distance = value(entry, &mut bits);
-            if distance > at - self.low {
-                return Err(damaged("a match reaches back before the beginning"));
-            }
-            // The next code is looked up before the copy, so that the two overlap. 28 bits are gone at most.
-            entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
-            bits.refill(input, &mut pos);
-            repeat(out, at, distance, length);
-            at += length;
-        };
-        self.input.resume(pos, bits);
-        self.at = at;
-        Ok(stop)
-    }
-}
-
-enum Stop {
-    End,
-    Full,
-    Input,
-}
-
-#[inline(always)]
-fn literal(entry: u32) -> u8 {
-    entry.to_le_bytes()[2]
-}
-
-/// The base of a length or distance and its extra bits; takes them and the code.
-#[inline(always)]
-fn value(entry: u32, bits: &mut super::input::Bits) -> usize {
-    let all = bits.peek(entry & 63);
-    bits.skip(entry & 63);
-    ((entry >> 16) + (all >> (entry >> 8 & 31))) as usize
-}
-
-/// Copies a match; may write up to 31 bytes more than it has.
-#[inline(always)]
-fn repeat<U: Copy + Default>(out: &mut [U; BUFFER], at: usize, distance: usize, length: usize) {
-    if distance >= 32 {
-        by::<U, 32>(out, at, distance, length);
-    } else if distance == 1 {
-        let byte = out[at - 1];
-        out[at..at + length].fill(byte);
-    } else if distance >= 8 {
-        by::<U, 8>(out, at, distance, length);
-    } else {
-        // What is copied grows by what was just written.
-        for at in at..at + length {
-            out[at] = out[at - distance];
-        }
-    }
-}
-
-/// Copies in pieces that do not reach what they write.
-#[inline(always)]
-fn by<U: Copy + Default, const PIECE: usize>(
-    out: &mut [U; BUFFER],
-    at: usize,
-    distance: usize,
-    length: usize,
-) {
-    let end = at + length;
-    let mut at = at;
-    loop {
-        let from = at - distance;
-        let mut piece = [U::default(); PIECE];
-        piece.copy_from_slice(&out[from..from + PIECE]);
-        out[at..at + PIECE].copy_from_slice(&piece);
-        at += PIECE;
-        if at >= end {
-            break;
         }
     }
 }

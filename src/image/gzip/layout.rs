@@ -1,12 +1,13 @@
 //! Which parts of a gzip file can stand in a changed one as they are.
 //!
 //! A whole member can where all that it decodes to is there. Inside a changed member a row of blocks can where its own bytes
-//! and the window before them, which its matches may reach, are the same. All else is to be compressed.
+//! and the window before them, which its matches may reach, are the same; a long block can be cut between two of its codes. All
+//! else is to be compressed.
 
 use std::ops::Range;
 
 use super::inflate::WINDOW;
-use super::map::{Map, Member};
+use super::map::{Map, Member, Row};
 use super::member::Header;
 use crate::image::stream::{Origin, TarStream};
 
@@ -27,10 +28,13 @@ pub(super) enum Piece<'m> {
 /// A part of a changed member.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
-    /// Blocks of the file as they are.
+    /// Blocks of the file as they are, of which the first and the last may be parts of blocks.
     Blocks {
         bits: Range<u64>,
-        /// The bit that says that a block is the last, where that block is among them.
+        /// The header of the block that they begin inside of, and of the one that they end inside of.
+        begin_inside: Option<u64>,
+        end_inside: Option<u64>,
+        /// The bit that says that a block is the last, where that is among them.
         last_block: Option<u64>,
         /// How many bytes they decode to, with which CRC-32.
         len: u64,
@@ -159,19 +163,26 @@ fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u
     if first >= end {
         return None;
     }
-    let begin = &rows[first];
-    let (output_end, bit_end, crc_end) = match rows.get(end) {
-        Some(row) => (row.output, row.bit, row.crc),
-        None => (member.output.end, member.data.end, member.crc),
-    };
-    let len = output_end - begin.output;
+    let begin = rows[first];
+    let end = rows.get(end).copied().unwrap_or(Row {
+        bit: member.data.end,
+        block: member.data.end,
+        output: member.output.end,
+        crc: member.crc,
+    });
+    let len = end.output - begin.output;
+    let inside = |row: Row| (row.block < row.bit).then_some(row.block);
+    let bits = begin.bit..end.bit;
+    let last_block = Some(member.last_block).filter(|bit| bits.contains(bit));
     let part = Part::Blocks {
-        bits: begin.bit..bit_end,
-        last_block: whole.then_some(member.last_block),
+        bits,
+        begin_inside: inside(begin),
+        end_inside: inside(end),
+        last_block,
         len,
-        crc: without(crc_end, begin.crc, len),
+        crc: without(end.crc, begin.crc, len),
     };
-    Some((begin.output..output_end, part))
+    Some((begin.output..end.output, part))
 }
 
 /// The CRC-32 of the last `len` bytes of something, from that of the whole and that of what stands before them.

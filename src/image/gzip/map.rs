@@ -35,17 +35,19 @@ pub(super) struct Member {
     pub(super) data: Range<u64>,
     /// The bit that says that the last block is the last.
     pub(super) last_block: u64,
-    /// Places between blocks, its beginning first; none where it stands for several members.
+    /// Places where it can be cut, its beginning first; none where it stands for several members.
     pub(super) rows: Vec<Row>,
     /// The CRC-32 of what it decodes to.
     pub(super) crc: u32,
 }
 
-/// A place between two blocks.
+/// A place between two blocks, or inside a long one between two codes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    /// Where the next block's header lies in the file.
+    /// Where it lies in the file.
     pub(super) bit: u64,
+    /// Where the header lies of the block that it is in, which is the place itself where a block begins.
+    pub(super) block: u64,
     /// Where its output begins.
     pub(super) output: u64,
     /// The CRC-32 of the member's output before it.
@@ -133,7 +135,7 @@ impl Map {
         self.members.push(member);
     }
 
-    /// Notes a place between two blocks of the member that was begun last.
+    /// Notes a place in the member that was begun last.
     pub(super) fn add_row(&mut self, row: Row) {
         let granule = self.granule;
         let rows = &mut self.last_mut().rows;

@@ -5,6 +5,7 @@
 //! blocks whose bytes and window are the same are copied as they are, and only the rest is compressed (`splice`).
 
 mod ahead;
+mod bits;
 mod compress;
 mod huffman;
 mod in_order;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::ahead::{Ahead, Deal, Guess};
+use super::ahead::{self, Ahead, Deal, Guess};
 use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
 use super::map::{Checkpoint, Map, Member, Row};
 use super::member::{self, Header};
@@ -27,6 +27,8 @@ struct State<'a, 'p> {
     taken: Vec<u8>,
     /// Whether the decoder stands before a block's header.
     between_blocks: bool,
+    /// Where the output of the block begins that the decoder is in.
+    block: u64,
     map: Map,
     crc: Hasher,
     /// Bytes decoded so far.
@@ -37,6 +39,22 @@ struct State<'a, 'p> {
     metered: u64,
 }
 
+/// A block that decodes to more than this can be cut inside. That is more than any encoder makes that does not put all into one
+/// block, and more than a guess holds: where a block is cut must not depend on guesses.
+const LONG: u64 = 2 << 20;
+/// How far apart.
+const CUTS: u64 = 256 << 10;
+
+const _: () = assert!(LONG > ahead::MOST as u64);
+
+/// The next place to cut a block, given how much of it was decoded.
+fn next_cut(decoded: u64) -> u64 {
+    match decoded.checked_sub(LONG) {
+        None => LONG,
+        Some(over) => LONG + (over / CUTS + 1) * CUTS,
+    }
+}
+
 impl<'a, 'p> Scan<'a, 'p> {
     pub(super) fn new(file: &Arc<File>, deal: Deal, meter: &'a mut Meter<'p>) -> io::Result<Self> {
         let mut state = State {
@@ -44,6 +62,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             ahead: Ahead::new(file, deal)?,
             taken: Vec::new(),
             between_blocks: false,
+            block: 0,
             map: Map::new(),
             crc: Hasher::new(),
             output: 0,
@@ -106,14 +125,23 @@ impl State<'_, '_> {
             return self.tell();
         }
         self.taken.clear();
-        let step = self.inflater.step()?;
+        let cut = self.block + next_cut(self.output - self.block);
+        let until_then = usize::try_from(cut - self.output).expect("less than a long block");
+        let step = self.inflater.step_to(until_then)?;
         let fresh = self.inflater.fresh();
         let count = fresh.len();
         self.crc.update(fresh);
         self.output += count as u64;
         self.inflater.take(count);
         match step {
-            Step::Full => self.checkpoint(),
+            Step::Full => {
+                if self.output >= cut {
+                    let stand = self.inflater.stand();
+                    debug_assert_eq!(stand.place, Place::Codes);
+                    self.add_row(stand.bit, stand.block);
+                }
+                self.checkpoint();
+            }
             Step::Block => self.begin_block(),
             Step::End => {
                 self.end_member()?;
@@ -150,7 +178,7 @@ impl State<'_, '_> {
     }
 
     fn begin_block(&mut self) {
-        self.add_row(self.inflater.bit());
+        self.add_block(self.inflater.bit());
         self.between_blocks = true;
         self.checkpoint();
     }
@@ -163,7 +191,7 @@ impl State<'_, '_> {
             self.crc.update(&self.taken[done..at]);
             self.output += (at - done) as u64;
             done = at;
-            self.add_row(*bit);
+            self.add_block(*bit);
             if self.map.wants_checkpoint(self.output) {
                 let window = &self.taken[at.saturating_sub(WINDOW)..at];
                 let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window);
@@ -182,9 +210,15 @@ impl State<'_, '_> {
         Ok(())
     }
 
-    fn add_row(&mut self, bit: u64) {
+    fn add_block(&mut self, bit: u64) {
+        self.block = self.output;
+        self.add_row(bit, bit);
+    }
+
+    fn add_row(&mut self, bit: u64, block: u64) {
         self.map.add_row(Row {
             bit,
+            block,
             output: self.output,
             crc: self.crc.clone().finalize(),
         });

@@ -18,6 +18,7 @@ use crate::image::{Meter, Phase};
 
 mod ahead;
 mod in_order;
+mod long_block;
 
 fn file(bytes: &[u8]) -> Arc<File> {
     let mut file = tempfile::tempfile().unwrap();
