@@ -237,26 +237,17 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         self.limit = self.limit.min(FULL);
         loop {
             match self.place {
-                Place::Header if self.last => self.place = Place::End,
                 Place::Header => {
                     self.header()?;
                     self.input.was_there()?;
                 }
                 Place::Codes => {
                     if self.codes(exact)? {
-                        self.place = Place::Header;
                         self.input.was_there()?;
-                        if !self.last {
-                            return Ok(Step::Block);
-                        }
+                        return Ok(self.end_block());
                     }
                 }
-                Place::Stored(0) => {
-                    self.place = Place::Header;
-                    if !self.last {
-                        return Ok(Step::Block);
-                    }
-                }
+                Place::Stored(0) => return Ok(self.end_block()),
                 Place::Stored(left) => {
                     let mut bytes = [0; 4 << 10];
                     let room = (self.limit - self.at).min(left).min(bytes.len());
@@ -273,6 +264,16 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                 return Ok(Step::Full);
             }
         }
+    }
+
+    fn end_block(&mut self) -> Step {
+        let (place, step) = if self.last {
+            (Place::End, Step::End)
+        } else {
+            (Place::Header, Step::Block)
+        };
+        self.place = place;
+        step
     }
 
     fn header(&mut self) -> io::Result<()> {
@@ -371,14 +372,15 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         loop {
             self.input.more()?;
             let stop = if exact {
-                self.fast::<true>()?
+                self.fast::<true>()
             } else {
-                self.fast::<false>()?
+                self.fast::<false>()
             };
             match stop {
                 Stop::End => return Ok(true),
                 Stop::Full => return Ok(false),
                 Stop::Input => {}
+                Stop::Damage(what) => return Err(damaged(what)),
             }
         }
     }

@@ -139,8 +139,10 @@ impl Map {
     pub(super) fn add_row(&mut self, row: Row) {
         let granule = self.granule;
         let rows = &mut self.last_mut().rows;
+        // Between two places there must be something to copy, however many blocks that hold nothing lie there.
         if rows.last().is_some_and(|last| {
-            row.output - last.output < granule && (row.bit - last.bit) / 8 < granule
+            row.output == last.output
+                || row.output - last.output < granule && (row.bit - last.bit) / 8 < granule
         }) {
             return;
         }
@@ -170,8 +172,10 @@ impl Map {
     fn coarsen(&mut self) {
         self.granule *= 2;
         let granule = self.granule;
+        // How large the last one is may not be known yet.
+        let last = self.members.len() - 1;
         let mut members: Vec<Member> = Vec::new();
-        for mut member in self.members.drain(..) {
+        for (at, mut member) in self.members.drain(..).enumerate() {
             let mut kept: Option<Row> = None;
             member.rows.retain(|row| {
                 let keep = kept.is_none_or(|kept| {
@@ -182,10 +186,8 @@ impl Map {
                 }
                 keep
             });
-            let small = members
-                .last_mut()
-                .is_some_and(|before| joined(before, &member, granule));
-            if !small {
+            let before = members.last_mut().filter(|_| at < last);
+            if !before.is_some_and(|before| joined(before, &member, granule)) {
                 members.push(member);
             }
         }
@@ -213,4 +215,68 @@ fn every_other<T>(list: &mut Vec<T>) {
         odd = !odd;
         !odd
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(map: &mut Map, start: u64) {
+        map.begin_member(Member {
+            header: Header::default(),
+            bytes: start..start,
+            output: start..start,
+            data: start * 8..start * 8,
+            last_block: start * 8,
+            rows: Vec::new(),
+            crc: 0,
+        });
+    }
+
+    fn add(map: &mut Map, output: u64) {
+        let bit = output * 8;
+        map.add_row(Row {
+            bit,
+            block: bit,
+            output,
+            crc: 0,
+        });
+    }
+
+    fn end(map: &mut Map, end: u64) {
+        map.end_member(|member| (member.bytes.end, member.output.end) = (end, end));
+    }
+
+    #[test]
+    fn a_member_that_goes_on_is_not_joined_to_a_small_one() {
+        let mut map = Map::new();
+        begin(&mut map, 0);
+        end(&mut map, 100);
+        begin(&mut map, 100);
+        let places = (0..=ROWS as u64).map(|row| 100 + row * map.granule);
+        let places: Vec<u64> = places.collect();
+        places.iter().for_each(|place| add(&mut map, *place));
+        assert!(map.rows < ROWS, "every other place was dropped");
+        end(&mut map, 1 << 40);
+        let members: Vec<_> = map.members.iter().map(|m| m.output.clone()).collect();
+        assert_eq!(members, [0..100, 100..1 << 40]);
+    }
+
+    #[test]
+    fn something_lies_between_two_places() {
+        let mut map = Map::new();
+        begin(&mut map, 0);
+        add(&mut map, 0);
+        let far = map.granule * 8;
+        for bit in [far, far * 2, far * 3] {
+            let (block, output, crc) = (bit, 0, 0);
+            map.add_row(Row {
+                bit,
+                block,
+                output,
+                crc,
+            });
+        }
+        assert_eq!(map.members[0].rows.len(), 1);
+    }
 }

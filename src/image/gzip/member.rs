@@ -12,7 +12,7 @@ const CHECK: u8 = 1 << 1;
 const RESERVED: u8 = 0b1110_0000;
 
 /// The header of a gzip member. Places are bytes of the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Header {
     pub(super) bytes: Range<u64>,
     flags: u8,

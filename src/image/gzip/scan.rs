@@ -159,16 +159,16 @@ impl State<'_, '_> {
         let Some(guess) = self.ahead.guess(self.inflater.bit()) else {
             return Ok(false);
         };
-        let window = self.inflater.window();
-        self.taken.clear();
-        self.taken.extend_from_slice(window);
-        if !guess.put(window, &mut self.taken) {
-            self.taken.clear();
+        // Where a member has just begun, who reads may still want what came before it.
+        let Ok(window) = <&[u8; WINDOW]>::try_from(self.inflater.window()) else {
             self.ahead.give_back(guess);
             return Ok(false);
-        }
+        };
+        self.taken.clear();
+        self.taken.extend_from_slice(window);
+        guess.put(window, &mut self.taken);
         self.note(&guess);
-        let window = &self.taken[self.taken.len().saturating_sub(WINDOW)..];
+        let window = &self.taken[self.taken.len() - WINDOW..];
         self.inflater.resume(&guess.end, window)?;
         if guess.end.place == Place::Header {
             self.begin_block();
@@ -193,7 +193,7 @@ impl State<'_, '_> {
             done = at;
             self.add_block(*bit);
             if self.map.wants_checkpoint(self.output) {
-                let window = &self.taken[at.saturating_sub(WINDOW)..at];
+                let window = &self.taken[at - WINDOW..at];
                 let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window);
                 self.map.add_checkpoint(checkpoint);
             }

@@ -1,8 +1,6 @@
 //! The inner loop of the decoder, in which nearly all of its time goes.
 
-use std::io;
-
-use super::{BUFFER, FULL, Inflater, damaged};
+use super::{BUFFER, FULL, Inflater};
 use crate::image::gzip::huffman::{self, END, LITERAL, LONGER, RARE};
 use crate::image::gzip::input::{Bits, Input};
 
@@ -11,12 +9,13 @@ pub(super) enum Stop {
     End,
     Full,
     Input,
+    Damage(&'static str),
 }
 
 impl<U: Copy + Default + From<u8>> Inflater<U> {
     /// Decodes codes for as long as there is plenty of input and room. If `EXACT`, the place is looked at after each code and not
     /// after some, so that where it stops depends on the stream only.
-    pub(super) fn fast<const EXACT: bool>(&mut self) -> io::Result<Stop> {
+    pub(super) fn fast<const EXACT: bool>(&mut self) -> Stop {
         const LITERALS: usize = 1 << huffman::LITERAL_BITS;
         const DISTANCES: usize = 1 << huffman::DISTANCE_BITS;
         let literals: &[u32; LITERALS] = self.literals[..LITERALS].try_into().expect("its size");
@@ -81,7 +80,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                     break Stop::End;
                 }
                 if entry & RARE != 0 {
-                    return Err(damaged("a code that no symbol has"));
+                    break Stop::Damage("a code that no symbol has");
                 }
             }
             let length = value(entry, &mut bits);
@@ -94,12 +93,12 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
                         [(entry >> 16) as usize + bits.peek(entry >> 8 & 31) as usize];
                 }
                 if entry & RARE != 0 {
-                    return Err(damaged("a distance that no symbol has"));
+                    break Stop::Damage("a distance that no symbol has");
                 }
             }
             let distance = value(entry, &mut bits);
             if distance > at - self.low {
-                return Err(damaged("a match reaches back before the beginning"));
+                break Stop::Damage("a match reaches back before the beginning");
             }
             // The next code is looked up before the copy, so that the two overlap. 28 bits are gone at most.
             entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
@@ -109,7 +108,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         };
         self.input.resume(pos, bits);
         self.at = at;
-        Ok(stop)
+        stop
     }
 }
 

@@ -6,11 +6,11 @@ use crate::image::gzip::layout::{self, Part, layout};
 
 /// Puts all data into one block, or all but what it begins with.
 #[derive(Clone, Copy, Debug)]
-struct OneBlock {
+pub(super) struct OneBlock {
     /// Whether the block describes its codes, or has the fixed ones.
-    described: bool,
+    pub(super) described: bool,
     /// Whether others stand before and after it: it can then be decoded ahead, and is not the last.
-    between: bool,
+    pub(super) between: bool,
 }
 
 const LONGEST: usize = 258;
@@ -25,7 +25,7 @@ impl OneBlock {
         all.into_iter().flatten()
     }
 
-    fn make(self, data: &[u8]) -> Vec<u8> {
+    pub(super) fn make(self, data: &[u8]) -> Vec<u8> {
         let mut out = Bits::default();
         let (before, inside) = data.split_at(if self.between { BEFORE } else { 0 });
         if self.between {
