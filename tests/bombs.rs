@@ -449,6 +449,44 @@ fn a_terabyte_of_holes_takes_no_memory() {
     run.is_bounded("an honest image");
 }
 
+/// Blocks of deflate's that hold nothing and have codes of their own, as many as begin at a whole byte again.
+fn hollow_blocks() -> [u8; 91] {
+    let lengths = (0..18).map(|at| (u128::from(at == 2 || at == 17), 3));
+    let header = [(0b100, 3), (0, 5), (0, 5), (14, 4)];
+    let codes = [(0b1111_1111, 8), (0b1101_0101, 8), (0, 3), (1, 1)];
+    let all = header.into_iter().chain(lengths).chain(codes);
+    let (block, bits) = all.fold((0, 0), |(block, at), (value, count)| {
+        (block | value << at, at + count)
+    });
+    assert_eq!(bits, 91);
+    let mut blocks = [0; 91];
+    for bit in 0..8 * bits {
+        blocks[bit / 8] |= u8::from(block >> (bit % bits) & 1 == 1) << (bit % 8);
+    }
+    blocks
+}
+
+#[test]
+fn data_that_looks_like_blocks_takes_no_longer_than_data() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let image = folder.path().join("image.tar.gz");
+    // Stored as it is. Who looks for a block that begins in it finds one everywhere, and many after it, and then none.
+    let mut out = GzEncoder::new(Vec::new(), flate2::Compression::none());
+    let (parts, blocks) = (10, 700);
+    let size = parts * (blocks * 91 + 12);
+    put(&mut out, header("data", b'0', size as u64).as_bytes());
+    for _ in 0..parts {
+        put(&mut out, &hollow_blocks().repeat(blocks));
+        put(&mut out, &[0xff; 12]);
+    }
+    put(&mut out, &vec![0; size.next_multiple_of(512) - size + 1024]);
+    fs::write(&image, out.finish().expect("memory does not fill up")).expect("it is writable");
+    let run = check(&image, &[]);
+    assert_eq!(run.code, Some(0), "{}", run.said);
+    println!("data that looks like blocks: {:.2?}", run.time);
+    run.is_bounded("data that looks like blocks");
+}
+
 #[test]
 fn limits_can_be_raised_and_lowered() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");

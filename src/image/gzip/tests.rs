@@ -78,6 +78,8 @@ enum Maker {
     Members(usize),
     /// No compression: stored blocks.
     Stored,
+    /// The same, with many that hold nothing between them.
+    Hollow(usize),
 }
 
 impl Maker {
@@ -101,6 +103,26 @@ impl Maker {
                 .flat_map(|d| member(d, 6, usize::MAX))
                 .collect(),
             Self::Stored => member(data, 0, usize::MAX),
+            Self::Hollow(size) => {
+                let mut file = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
+                let mut block = |last, data: &[u8]| {
+                    let len = data.len() as u16;
+                    file.push(last);
+                    file.extend(len.to_le_bytes());
+                    file.extend((!len).to_le_bytes());
+                    file.extend(data);
+                };
+                for slice in data.chunks(size) {
+                    block(0, slice);
+                    (0..7000).for_each(|_| block(0, b""));
+                }
+                block(1, b"");
+                let mut crc = flate2::Crc::new();
+                crc.update(data);
+                file.extend(crc.sum().to_le_bytes());
+                file.extend(crc.amount().to_le_bytes());
+                file
+            }
         }
     }
 }
@@ -111,6 +133,7 @@ fn maker() -> impl Strategy<Value = Maker> {
         (1u32..10, 1000usize..60_000).prop_map(|(level, size)| Maker::Flushed(level, size)),
         (500usize..90_000).prop_map(Maker::Members),
         Just(Maker::Stored),
+        (9_000usize..60_000).prop_map(Maker::Hollow),
     ]
 }
 
