@@ -11,6 +11,9 @@ use proptest::test_runner::TestRunner;
 
 mod support;
 
+#[path = "extract/acls.rs"]
+mod acls;
+
 use support::disk::{EXTRACTORS, extract};
 use support::model::{self, Tree, changes, differing, same_tree_but_for};
 use support::tools::{self, BSDTAR, BZIP2, GZIP, PIGZ, PYTHON3, RealTest, SETCAP, TAR, XZ, ZSTD};
@@ -39,6 +42,11 @@ fn main() -> ExitCode {
                 name: "archives_of_every_writer_differ_by_the_edits",
                 needs: &[TAR, BSDTAR, PYTHON3],
                 run: writers,
+            },
+            RealTest {
+                name: "an_access_control_list_does_not_undo_a_mode",
+                needs: &EXTRACTORS,
+                run: acls::lists,
             },
             RealTest {
                 name: "what_real_compressors_write_is_read_and_kept",

@@ -61,7 +61,7 @@ file kept mode=0644
 file mode mode=0644
 file owner mode=0644
 file cap mode=0755 cap=cap_net_raw+ep
-file attr mode=0644 xattr:user.a=old
+file attr mode=0644 xattr:user.a=old pax:SCHILY.acl.access=user::rw-\\x0auser:core:rw-\\x0amask::rw-\\x0a\\x0a
 file type mode=0644
 symlink target -> old
 char null 1,3
@@ -109,6 +109,7 @@ file capabilities
 
 paths
   ~ /attr
+      xattr SCHILY.acl.access user::rw-,user:core:rw-,mask::rw- → none
       xattr user.a old → new
   ~ /bin
       - 3000 bytes, sha256 658bfba0a19faeedda77321736da460db848ff22df8f3682eae8691c03c47c55

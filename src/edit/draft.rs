@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 use jiff::civil::Date;
 
 use crate::error::Error;
-use crate::image::{EntryKind, Image};
+use crate::image::{ACCESS_LISTS, EntryKind, Image};
 use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
 
 use super::content::content_contains;
@@ -268,7 +268,14 @@ impl<'i> Draft<'i> {
         })
     }
 
-    /// Sets the mode of an inode, for every name and header that it has.
+    /// Whether every header of an inode says this mode, with no access control list beside it that may say more.
+    pub(crate) fn has_mode(&self, id: InodeId, mode: u32) -> bool {
+        self.rootfs.inode(id).metas().all(|meta| {
+            meta.mode == mode && ACCESS_LISTS.iter().all(|name| meta.xattr(name).is_none())
+        })
+    }
+
+    /// Sets the mode of an inode, for every name and header that it has, and takes access control lists away.
     pub(crate) fn set_mode(&mut self, id: InodeId, mode: u32) {
         self.set_meta(
             id,
@@ -278,6 +285,9 @@ impl<'i> Draft<'i> {
                 after: after.mode,
             },
         );
+        for name in ACCESS_LISTS {
+            self.remove_xattr(id, name);
+        }
     }
 
     /// Takes mode bits away from every header of an inode, and leaves what else they say.

@@ -9,7 +9,7 @@ use super::entry::{Damage, Entry};
 use super::fields::{BLOCK, padded};
 use super::pax::{self, Record};
 use super::stream::TarStream;
-use super::xattrs::xattr;
+use super::xattrs::{self, xattr};
 
 const SPARSE_NAME: &[u8] = b"GNU.sparse.name";
 
@@ -244,7 +244,7 @@ impl Head {
     }
 
     pub(crate) fn add_xattr(&mut self, name: &[u8], value: &[u8]) {
-        self.add_record(&[b"SCHILY.xattr.", name].concat(), value);
+        self.add_record(&xattrs::key(name), value);
     }
 
     /// A name or link target, in the header where it fits, else in the way that the archive's format has for long ones.

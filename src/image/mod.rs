@@ -51,6 +51,7 @@ pub(crate) use limits::{Exceeded, too_long};
 pub(crate) use progress::{Meter, is_stop};
 pub(crate) use sink::{FileSink, Sink, StreamSink};
 pub(crate) use stream::{Origin, Source};
+pub(crate) use xattrs::ACCESS_LISTS;
 
 /// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
 /// new one.

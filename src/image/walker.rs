@@ -11,7 +11,7 @@ use super::limits::{Exceeded, Limits, too_long};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
 use super::stream::Bytes;
-use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_XATTR, xattrs};
+use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_ACL, SCHILY_XATTR, xattrs};
 
 /// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
@@ -455,7 +455,12 @@ fn speaks_of_an_entry(key: &[u8]) -> bool {
     matches!(
         key,
         b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname"
-    ) || [&b"GNU.sparse."[..], SCHILY_XATTR, LIBARCHIVE_XATTR]
-        .iter()
-        .any(|p| key.starts_with(p))
+    ) || [
+        &b"GNU.sparse."[..],
+        SCHILY_XATTR,
+        SCHILY_ACL,
+        LIBARCHIVE_XATTR,
+    ]
+    .iter()
+    .any(|p| key.starts_with(p))
 }

@@ -1,4 +1,7 @@
 //! Extended attributes in PAX records: raw as star and GNU tar write them, or base64 as libarchive does.
+//!
+//! An access control list is an attribute to the kernel, but archives mostly have it as a text in a record of its own, with
+//! users by name. It stands among the attributes under that record's key.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +13,23 @@ use super::pax::Record;
 
 pub(super) const SCHILY_XATTR: &[u8] = b"SCHILY.xattr.";
 pub(super) const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
+/// Access control lists as star, GNU tar and libarchive all write them.
+pub(super) const SCHILY_ACL: &[u8] = b"SCHILY.acl.";
 
-/// The extended attribute that a PAX record carries, in either spelling: raw (star, GNU tar) or base64 (libarchive).
+/// The lists that decide together with the mode who may do what: as a text, as FreeBSD has them, and as Linux keeps them.
+/// Extractors set them after the mode, and so over it. (A directory's default list speaks only of files to come.)
+pub(crate) const ACCESS_LISTS: [&str; 3] = [
+    "SCHILY.acl.access",
+    "SCHILY.acl.ace",
+    "system.posix_acl_access",
+];
+
+/// The extended attribute or access control list that a PAX record carries; attributes may be spelt raw (star, GNU tar) or
+/// in base64 (libarchive).
 pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
+    if record.key.starts_with(SCHILY_ACL) {
+        return Some((record.key.clone(), record.value.clone()));
+    }
     if let Some(name) = record.key.strip_prefix(SCHILY_XATTR) {
         return Some((name.into(), record.value.clone()));
     }
@@ -29,6 +46,14 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
             .decode(text)
             .map_or_else(|_| record.value.clone(), Into::into),
     ))
+}
+
+/// The key of the record for an attribute, or for a list that stands among them.
+pub(super) fn key(name: &[u8]) -> Vec<u8> {
+    if name.starts_with(SCHILY_ACL) {
+        return name.to_vec();
+    }
+    [SCHILY_XATTR, name].concat()
 }
 
 /// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.

@@ -87,13 +87,7 @@ fn put_file(
             return fail(format!("{path} is a directory"));
         }
         Some(id) if draft.rootfs().inode(id).is_file() => {
-            let same_mode = mode.is_none_or(|mode| {
-                draft
-                    .rootfs()
-                    .inode(id)
-                    .metas()
-                    .all(|meta| meta.mode == mode)
-            });
+            let same_mode = mode.is_none_or(|mode| draft.has_mode(id, mode));
             let same_content = draft.read(id)? == content;
             if (same_mode && same_content) || draft.waived(subject) {
                 return Ok(());

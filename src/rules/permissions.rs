@@ -20,7 +20,8 @@ static SCHEMA: RuleSchema = RuleSchema {
         about: "A file or directory; symbolic links are followed.",
     }),
     summary: "a path has this mode and owner",
-    about: "Sets mode, owner and group in every header of the file. Names are looked up in the image's own passwd and group files.",
+    about: "Sets mode, owner and group in every header of the file; an access control list beside the mode, which could allow more, \
+        goes. Names are looked up in the image's own passwd and group files.",
     keys: &[
         KeySchema {
             name: "Mode",
@@ -148,6 +149,26 @@ symlink loop -> loop
             "file a mode=0666\nfile a mode=0600\n",
             "[Permissions /a]\nMode=0600",
             "already\n",
+        );
+    }
+
+    #[test]
+    fn a_list_that_says_more_than_the_mode_goes_in_every_spelling() {
+        let image = "
+file a mode=0600 pax:SCHILY.acl.access=user::rwx,group::rwx,other::rwx
+hardlink b -> a mode=0600 xattr-style=both xattr:system.posix_acl_access=hex:02000000
+dir d mode=0700 pax:SCHILY.acl.default=user::rwx,group::rwx,other::rwx
+";
+        check(
+            image,
+            "[Permissions /a]\nMode=0600",
+            "changed\n  xattr /a SCHILY.acl.access\n  xattr /b SCHILY.acl.access\n  \
+             xattr /a system.posix_acl_access\n  xattr /b system.posix_acl_access\n",
+        );
+        check(
+            image,
+            "[Permissions /a]\nOwner=0\n[Permissions /d]\nMode=0700",
+            "already\nalready\n",
         );
     }
 

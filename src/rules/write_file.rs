@@ -36,7 +36,7 @@ static SCHEMA: RuleSchema = RuleSchema {
             check: Check::Mode,
             list: false,
             required: false,
-            about: "The mode in octal; 0644 for a new file.",
+            about: "The mode in octal, with no access control list beside it; 0644 for a new file.",
         },
     ],
     open_keys: None,
@@ -89,6 +89,13 @@ mod tests {
             "file etc/issue mode=0600\n| one\n| two\n",
             &format!("{RULE}\nMode=0640"),
             "changed\n  mode /etc/issue 0600 0640\n",
+        );
+        let list = "file etc/issue mode=0640 pax:SCHILY.acl.access=user::rw-,group::r--,other::rw-\n| one\n| two\n";
+        check(list, RULE, "already\n");
+        check(
+            list,
+            &format!("{RULE}\nMode=0640"),
+            "changed\n  xattr /etc/issue SCHILY.acl.access\n",
         );
         check(
             "file etc/issue\n| x\n",

@@ -188,6 +188,7 @@ pub(crate) fn cases() -> Vec<Case> {
     case("global-path", "a global header that sets the path", built("global path=x\nfile a\nfile b"), Refused("for all entries"));
     case("global-size", "a global header that sets the size", built("global size=3\nfile a content=abc\nfile b"), Refused("for all entries"));
     case("global-mtime", "a global header that sets the time", built("global mtime=5\nfile a\nfile b"), Alike);
+    case("global-acl", "a global header with an access control list", built("global SCHILY.acl.access=user::rwx,group::rwx,other::rwx\nfile a mode=0600"), Refused("for all entries"));
     case("global-after-pax", "a global header between a PAX header and its entry", built(&(x(&[("path", "name")]) + "global comment=x\nfile a")), Refused("global PAX header stands between"));
 
     // PAX and GNU names together.
