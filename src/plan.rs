@@ -112,7 +112,8 @@ impl Image {
         );
         let outcomes = run(&mut draft, recipe, Look::First)?;
         let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
-        let mut notes = notes(&draft, recipe)?;
+        let mut notes = before.doubts();
+        notes.extend(self::notes(&draft, recipe)?);
         notes
             .extend(unlabelled.map(|why| format!("new files are not labelled for SELinux: {why}")));
         notes.extend(regrants(&mut draft, &before)?);

@@ -49,7 +49,10 @@ fn ask(bytes: &[u8]) -> Said {
         Err(other) => panic!("{other}"),
     };
     match image.plan(&recipe) {
-        Ok(plan) => Said::Reads(ours(&image), plan.notes().to_vec()),
+        Ok(_) => {
+            let rootfs = image.rootfs().expect("it could be planned");
+            Said::Reads(ours(&image), rootfs.notes().to_vec())
+        }
         Err(Error::Image {
             offset, message, ..
         }) => {

@@ -166,7 +166,8 @@ fn compare(image: &Image, plan: &Plan<'_>) -> Verdict {
             differ.push(format!("\n  {}: {}", reader.name(), line(&read)));
         }
     }
-    match (differ.is_empty(), plan.notes().first()) {
+    let rootfs = image.rootfs().expect("it could be planned");
+    match (differ.is_empty(), rootfs.notes().first()) {
         (_, Some(note)) => Verdict::Noted(note.clone()),
         (true, None) => Verdict::Alike,
         (false, None) => {

@@ -3,7 +3,7 @@
 //! Own code rather than `tar::Archive`, because the index needs each entry's exact extent with its extension headers, PAX
 //! values that hold newlines, and a bound on every size that the archive claims. Field formats are left to `tar::Header`.
 
-use super::entry::{Damage, Entry, damage};
+use super::entry::{Damage, Entry, EntryKind, damage};
 use super::limits::Limits;
 use super::reindex::Before;
 use super::stream::Bytes;
@@ -25,8 +25,17 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Reads a whole stream.
     pub(crate) fn index(stream: &impl Bytes, limits: Limits) -> Result<Self, Damage> {
-        Self::walk(stream, limits, None)
+        let archive = Self::walk(stream, limits, None)?;
+        if archive
+            .entries
+            .iter()
+            .all(|e| e.kind == EntryKind::Metadata)
+        {
+            return damage(0, NOTHING);
+        }
+        Ok(archive)
     }
 
     /// Reads every entry but those that are known from before.
@@ -74,6 +83,8 @@ impl Archive {
         })
     }
 }
+
+const NOTHING: &str = "the archive has nothing in it; what should have made it may have failed";
 
 /// After the end marker only zeros may come: some extractors go on reading there, so anything else is ambiguous.
 fn only_zeros_from(stream: &impl Bytes, start: u64) -> Result<(), Damage> {

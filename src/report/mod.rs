@@ -142,7 +142,8 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// A few lines for a terminal: the rules that need a look, what stays open, and how many came to what.
+    /// A few lines for a terminal: the rules that need a look, what stays open, notes on the image as a whole, and how many came
+    /// to what.
     pub fn summary(&self) -> String {
         let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
         let shown: Vec<_> = self.rules().iter().filter(|rule| !quiet(rule)).collect();
@@ -157,6 +158,9 @@ impl<'a> Report<'a> {
         let used = |waiver: &&WaiverResult| waiver.state == WaiverState::Used;
         for waiver in self.plan.waivers.iter().filter(|waiver| !used(waiver)) {
             out.push_str(&format!("waiver   {}\n", escape(waiver.to_string())));
+        }
+        for note in &self.plan.notes {
+            out.push_str(&format!("note     {}\n", escape(note)));
         }
         out.push_str(&self.counts());
         out.push('\n');

@@ -187,6 +187,7 @@ fn the_summary_names_what_needs_a_look() {
          open     something else too (Touch names)\n\
          waiver   Touch:b: once (no owner, until 2026-12-31); nothing used it: delete it\n\
          waiver   Touch:c: late (no owner); expired on 2025-12-31: renew or delete it\n\
+         note     the archive has\\nan oddity\n\
          rules: 3 changed, 1 already, 1 failed; 33 paths touched; 2 residuals\n"
     );
 }
@@ -215,7 +216,7 @@ fn json_is_as_the_schema_says() {
     let fixture = fixture();
     let written = tempfile::NamedTempFile::new().unwrap();
     let plan = fixture.plan(harden);
-    let idle = Fixture::new(Tar::new(), "");
+    let idle = Fixture::new(Tar::new().directory(b"etc/"), "");
     for text in [
         plan.report().output(written.path()).to_json(),
         plan.report().lock("site.lock", &beyond()).to_json(),

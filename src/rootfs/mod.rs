@@ -5,6 +5,7 @@
 
 pub(crate) mod glob;
 mod lookup;
+mod packed;
 mod replay;
 mod tree;
 
@@ -179,9 +180,12 @@ impl Image {
     /// What extracting the image would give.
     ///
     /// # Errors
-    /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree.
+    /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree, or where the image is an
+    /// archive of layers.
     pub fn rootfs(&self) -> Result<Rootfs> {
-        Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))
+        let rootfs = Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))?;
+        packed::refuse_packed(self, &rootfs)?;
+        Ok(rootfs)
     }
 }
 

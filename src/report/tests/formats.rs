@@ -136,7 +136,7 @@ fn sarif_is_as_oasis_says() {
 
 #[test]
 fn what_a_lock_does_not_have_fails_in_every_format() {
-    let fixture = Fixture::new(Tar::new(), "[Touch all]\n");
+    let fixture = Fixture::new(Tar::new().directory(b"etc/"), "[Touch all]\n");
     let plan = fixture.plan(|_, _| Outcome::Already);
     let report = plan.report().lock("locks/site.lock", &beyond());
     for format in FORMATS {
