@@ -153,15 +153,15 @@ fn pax_map(stream: &TarStream, records: &[Record], entry: &Entry) -> io::Result<
     let Some(count) = next()? else {
         return Ok(None);
     };
-    let mut numbers = Vec::new();
-    for _ in 0..count.saturating_mul(2) {
-        match next()? {
-            Some(number) => numbers.push(number),
-            None => return Ok(None),
+    let mut ranges = Vec::new();
+    for _ in 0..count {
+        match (next()?, next()?) {
+            (Some(offset), Some(length)) => ranges.push((offset, length)),
+            _ => return Ok(None),
         }
     }
     Ok(Some(Map {
-        ranges: pairs(&numbers),
+        ranges,
         len,
         data: entry.data + padded(read),
     }))

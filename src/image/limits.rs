@@ -24,7 +24,7 @@ pub struct Limits {
     pub implied: u64,
     /// Bytes of all names, link targets and extended attributes, which are held in memory; each attribute takes 128 more.
     pub names: u64,
-    /// PAX records of all entries together.
+    /// PAX records of all entries together, and ranges of their sparse maps.
     pub records: u64,
     /// Bytes of one extension header: PAX records, or a GNU long name.
     pub extension: u64,
@@ -77,7 +77,11 @@ impl Limits {
             ("entries", self.entries, "entries"),
             ("implied", self.implied, "directories without an entry"),
             ("names", self.names, "bytes of names and attributes"),
-            ("records", self.records, "PAX records"),
+            (
+                "records",
+                self.records,
+                "PAX records and ranges of sparse files",
+            ),
             ("extension", self.extension, "bytes of one PAX header"),
             ("path", self.path, "bytes of a path or a link's target"),
             ("links", self.links, "symbolic links in one look-up"),

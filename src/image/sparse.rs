@@ -16,6 +16,10 @@ use super::stream::Bytes;
 /// What a map's ranges come to, as long as they rise.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Map {
+    /// How many there are.
+    pub(super) ranges: u64,
+    /// Whether one that has to be the last is among them.
+    ended: bool,
     /// Where the last range ends in the file.
     end: u64,
     /// The bytes of all ranges.
@@ -43,10 +47,13 @@ impl Map {
     }
 
     fn and(self, offset: u64, length: u64) -> Option<Self> {
-        if offset < self.end {
+        if offset < self.end || self.ended {
             return None;
         }
         Some(Self {
+            ranges: self.ranges + 1,
+            // libarchive puts an empty one before a file that is nothing but a hole. Others would go on without end.
+            ended: length == 0 && self.ranges > 0,
             end: offset.checked_add(length)?,
             bytes: self.bytes.checked_add(length)?,
             blocks: self
@@ -69,13 +76,14 @@ impl Map {
     }
 }
 
-/// Whether the map that PAX records announce fits.
-pub(super) fn pax_fits(
+/// How many ranges the map has that PAX records announce, if it fits. One of more than `most` may not be read to its end.
+pub(super) fn pax_ranges(
     records: &[Record],
     stream: &impl Bytes,
     data: u64,
     stored: u64,
-) -> io::Result<bool> {
+    most: u64,
+) -> io::Result<Option<u64>> {
     let has = |key: &str| records.iter().any(|r| r.key == key);
     let number = |key: &str| pax::value(records, key).and_then(parse_number);
     let all = |key: &'static str| {
@@ -84,52 +92,59 @@ pub(super) fn pax_fits(
     };
     let (size, blocks) = (number("GNU.sparse.size"), number("GNU.sparse.numblocks"));
     let major = pax::value(records, "GNU.sparse.major");
-    Ok(
-        match (has("GNU.sparse.map"), has("GNU.sparse.numbytes"), major) {
-            (false, false, Some(b"1")) => {
-                let size = number("GNU.sparse.realsize");
-                stored_map(stream, data, stored)?
-                    .is_some_and(|(map, taken)| map.fits(size, stored - taken))
-            }
-            (true, false, None | Some(b"0")) => {
-                let text = pax::value(records, "GNU.sparse.map").unwrap_or_default();
-                let numbers: Vec<_> = text.split_str(",").map(parse_number).collect();
-                let (ranges, rest) = numbers.as_chunks::<2>();
-                rest.is_empty()
-                    && blocks == Some(ranges.len() as u64)
-                    && Map::of(ranges.iter().map(|[offset, length]| (*offset, *length)))
-                        .is_some_and(|map| map.fits(size, stored))
-            }
-            (false, true, None | Some(b"0")) => {
-                let count = all("GNU.sparse.offset").count() as u64;
-                blocks == Some(count)
-                    && count == all("GNU.sparse.numbytes").count() as u64
-                    && Map::of(all("GNU.sparse.offset").zip(all("GNU.sparse.numbytes")))
-                        .is_some_and(|map| map.fits(size, stored))
-            }
-            _ => false,
-        },
-    )
+    let map = match (has("GNU.sparse.map"), has("GNU.sparse.numbytes"), major) {
+        (false, false, Some(b"1")) => {
+            let size = number("GNU.sparse.realsize");
+            return stored_ranges(stream, data, stored, size, most);
+        }
+        (true, false, None | Some(b"0")) => {
+            let text = pax::value(records, "GNU.sparse.map").unwrap_or_default();
+            let numbers: Vec<_> = text.split_str(",").map(parse_number).collect();
+            let (ranges, rest) = numbers.as_chunks::<2>();
+            let map = Map::of(ranges.iter().map(|[offset, length]| (*offset, *length)));
+            map.filter(|_| rest.is_empty())
+        }
+        (false, true, None | Some(b"0")) => {
+            let same = all("GNU.sparse.offset").count() == all("GNU.sparse.numbytes").count();
+            let map = Map::of(all("GNU.sparse.offset").zip(all("GNU.sparse.numbytes")));
+            map.filter(|_| same)
+        }
+        _ => None,
+    };
+    let map = map.filter(|map| blocks == Some(map.ranges) && map.fits(size, stored));
+    Ok(map.map(|map| map.ranges))
 }
 
-/// The map that stands before the data, and how many bytes it takes with its padding.
-fn stored_map(stream: &impl Bytes, data: u64, stored: u64) -> io::Result<Option<(Map, u64)>> {
+/// As [`pax_ranges`], for a map that stands before the data.
+fn stored_ranges(
+    stream: &impl Bytes,
+    data: u64,
+    stored: u64,
+    size: Option<u64>,
+    most: u64,
+) -> io::Result<Option<u64>> {
     let mut text = BufReader::new(stream.reader(data..data + stored));
     let mut read = 0;
     let Some(count) = line(&mut text, &mut read)? else {
         return Ok(None);
     };
-    let mut map = Some(Map::default());
-    for _ in 0..count {
-        let (Some(offset), Some(length)) =
-            (line(&mut text, &mut read)?, line(&mut text, &mut read)?)
-        else {
-            return Ok(None);
-        };
-        map = map.and_then(|map| map.and(offset, length));
+    let mut map = Map::default();
+    while map.ranges < count {
+        if map.ranges > most {
+            return Ok(Some(count));
+        }
+        let (offset, length) = (line(&mut text, &mut read)?, line(&mut text, &mut read)?);
+        match offset
+            .zip(length)
+            .and_then(|(offset, length)| map.and(offset, length))
+        {
+            Some(more) => map = more,
+            None => return Ok(None),
+        }
     }
-    let taken = padded(read);
-    Ok(map.filter(|_| taken <= stored).map(|map| (map, taken)))
+    let left = stored.checked_sub(padded(read));
+    let fits = left.is_some_and(|left| map.fits(size, left));
+    Ok(fits.then_some(count))
 }
 
 /// One number of a map that stands before the data.

@@ -293,7 +293,10 @@ impl<'a, B: Bytes> Walker<'a, B> {
                 records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
             }
             (EntryKind::SparseFile, _) if end.is_some() => {
-                sparse::pax_fits(records, self.stream, data, stored)?
+                let most = self.limits.records;
+                let ranges = sparse::pax_ranges(records, self.stream, data, stored, most)?;
+                self.count_records(ranges.unwrap_or_default())?;
+                ranges.is_some()
             }
             _ => true,
         };
@@ -333,7 +336,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
 
     /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
     /// not ask for more than is stored.
-    fn data_start(&self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
+    fn data_start(&mut self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
         let mut data = self.at + BLOCK;
         if typeflag != b'S' {
             return Ok(data);
@@ -355,8 +358,10 @@ impl<'a, B: Bytes> Walker<'a, B> {
             ranges = ranges.and_then(|all| all.with_block(&block));
             data += BLOCK;
         }
-        if !ranges.is_some_and(|map| map.fits(number_field(&header.realsize), stored)) {
-            return damage(self.at, ODD_MAP);
+        let size = number_field(&header.realsize);
+        match ranges.filter(|map| map.fits(size, stored)) {
+            Some(map) => self.count_records(map.ranges)?,
+            None => return damage(self.at, ODD_MAP),
         }
         Ok(data)
     }
@@ -366,12 +371,18 @@ impl<'a, B: Bytes> Walker<'a, B> {
         self.first_pax.get_or_insert(at);
         let data = self.extension(header)?;
         let records = pax::parse(&data).or_else(|message| damage(at, message))?;
-        self.records += records.len() as u64;
+        self.count_records(records.len() as u64)?;
+        Ok(records)
+    }
+
+    /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
+    fn count_records(&mut self, more: u64) -> Result<(), Damage> {
+        self.records = self.records.saturating_add(more);
         let (name, value) = ("records", self.limits.records);
         if self.records > value {
-            return damage(at, Exceeded { name, value }.to_string());
+            return damage(self.at, Exceeded { name, value }.to_string());
         }
-        Ok(records)
+        Ok(())
     }
 
     /// The data of an extension header; moves past it.

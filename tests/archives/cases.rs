@@ -271,10 +271,12 @@ pub(crate) fn cases() -> Vec<Case> {
     case("sparse-overlap", "ranges that overlap", patched(TWO_RANGES, 0, &[(410, b"00000000400\0")]), Refused("sparse map"));
     case("sparse-backwards", "ranges in falling order", patched(TWO_RANGES, 0, &[(386, b"00000010000\0"), (410, b"00000000000\0")]), Refused("sparse map"));
     case("sparse-beyond-size", "a range beyond the file's size", patched(TWO_RANGES, 0, &[(483, b"00000001750\0")]), Refused("sparse map"));
-    case("sparse-1.0-beyond-size", "a range beyond the file's size (PAX 1.0)", holes("1000", "2\n0\n512\n4096\n512\n"), Refused("sparse map"));
-    case("sparse-1.0-overlap", "ranges that overlap (PAX 1.0)", holes("9000", "2\n0\n512\n256\n512\n"), Refused("sparse map"));
+    case("sparse-1.0-beyond-size", "a range beyond the file's size (PAX 1.0)", holes("1000", "2\n0\n512\n4096\n512\n", 1024), Refused("sparse map"));
+    case("sparse-1.0-overlap", "ranges that overlap (PAX 1.0)", holes("9000", "2\n0\n512\n256\n512\n", 1024), Refused("sparse map"));
     case("sparse-1.0-no-map", "PAX 1.0 records without a map", built("file a format=pax content=abc pax:GNU.sparse.major=1 pax:GNU.sparse.minor=0 pax:GNU.sparse.realsize=9 pax:GNU.sparse.name=a\nfile b"), Refused("sparse map"));
-    case("sparse-1.0-count", "a map of 2^60 ranges (PAX 1.0)", holes("9000", "1152921504606846976\n0\n512\n4096\n512\n"), Refused("sparse map"));
+    case("sparse-1.0-count", "a map of 2^60 ranges (PAX 1.0)", holes("9000", "1152921504606846976\n0\n512\n4096\n512\n", 1024), Refused("sparse map"));
+    case("sparse-1.0-hole-only", "nothing but a hole, as libarchive says it (PAX 1.0)", holes("9000", "2\n0\n0\n9000\n0\n", 0), Alike);
+    case("sparse-1.0-empty", "empty ranges between others (PAX 1.0)", holes("9000", "4\n0\n512\n512\n0\n512\n512\n9000\n0\n", 1024), Refused("sparse map"));
     case("sparse-size-missing", "PAX sparse records without the file's size", built("file a format=pax fill=512 pax:GNU.sparse.map=0,512\nfile b"), Refused("sparse map"));
     case("sparse-hole-only", "nothing but a hole", built("file a format=gnu sparse=gnu size=1M map=1M+0\nfile b"), Alike);
     case("sparse-terabyte", "a terabyte of holes", patched(TWO_RANGES, 0, &[(483, b"\x80\0\0\0\0\0\x01\0\0\0\0\0"), (434, b"\x80\0\0\0\0\0\x01\0\0\0\0\0")]), Alike);
@@ -284,11 +286,11 @@ pub(crate) fn cases() -> Vec<Case> {
 const TWO_RANGES: &str =
     "file a format=gnu sparse=gnu size=9000 map=0+512,4096+512 content=fill:1K\nfile b content=abc";
 
-/// A file with a PAX 1.0 map and a kilobyte of data.
-fn holes(size: &str, map: &str) -> Vec<u8> {
+/// A file with a PAX 1.0 map and so many bytes of data.
+fn holes(size: &str, map: &str, data: usize) -> Vec<u8> {
     let mut content = map.as_bytes().to_vec();
     content.resize(512, 0);
-    content.resize(512 + 1024, b'x');
+    content.resize(512 + data, b'x');
     let hex: String = content.iter().map(|b| format!("{b:02x}")).collect();
     let records = [
         ("major", "1"),
