@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use tar::{EntryType, Header};
 
 use super::entry::{Damage, Entry};
-use super::fields::{BLOCK, padded};
+use super::fields::{BLOCK, number_field, padded};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 use super::xattrs::{self, xattr};
@@ -57,7 +57,11 @@ impl Head {
         let mut rest = &bytes[..];
         while rest.len() >= block() {
             let header = Box::new(Header::from_byte_slice(&rest[..block()]).clone());
-            let size = usize::try_from(header.entry_size()?).map_err(std::io::Error::other)?;
+            let size = number_field(&header.as_old().size)
+                .and_then(|size| usize::try_from(size).ok())
+                .ok_or_else(|| {
+                    std::io::Error::other("an extension header is no longer as it was")
+                })?;
             let end = block() + size.next_multiple_of(block());
             let raw: Arc<[u8]> = rest[..end].into();
             head.extensions.push(match header.as_bytes()[156] {
@@ -451,4 +455,26 @@ pub(crate) fn styled(path: &[u8], like: &[u8], directory: bool) -> BString {
         out.push(b'/');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::OpenOptions;
+
+    #[test]
+    fn a_size_that_could_be_indexed_can_be_edited() {
+        let mut bytes = casehard_testimages::build("file a format=pax pax:mtime=5\n").unwrap();
+        // A blank ends a number, whatever is behind it.
+        let size = usize::from_str_radix(str::from_utf8(&bytes[124..135]).unwrap(), 8).unwrap();
+        bytes[124..136].copy_from_slice(format!("{size:08o} 7 \0").as_bytes());
+        let mut header = Header::from_byte_slice(&bytes[..512]).clone();
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
+        let entry = &image.archive().entries[0];
+        let head = Head::read(image.stream(), entry).unwrap();
+        let end = usize::try_from(entry.header + BLOCK).unwrap();
+        assert_eq!(head.to_bytes(), bytes[..end]);
+    }
 }
