@@ -3,11 +3,14 @@
 //! Own code rather than `tar::Archive`, because the index needs each entry's exact extent with its extension headers, PAX
 //! values that hold newlines, and a bound on every size that the archive claims. Field formats are left to `tar::Header`.
 
+use tar::Header;
+
 use super::entry::{Damage, Entry, EntryKind, damage};
+use super::fields::BLOCK;
 use super::limits::Limits;
 use super::reindex::Before;
 use super::stream::Bytes;
-use super::walker::Walker;
+use super::walker::{Walker, verified};
 
 /// The members of a tar stream in order, and where they end.
 #[derive(Debug)]
@@ -36,6 +39,17 @@ impl Archive {
             return damage(0, NOTHING);
         }
         Ok(archive)
+    }
+
+    /// Refuses what can be no archive by its first block. A shorter one is no matter.
+    pub(super) fn begins(block: &[u8]) -> Result<(), Damage> {
+        if block.len() as u64 != BLOCK {
+            return Ok(());
+        }
+        match verified(Header::from_byte_slice(block).clone(), 0)? {
+            Some(_) => Ok(()),
+            None => damage(0, NOTHING),
+        }
     }
 
     /// Reads every entry but those that are known from before.

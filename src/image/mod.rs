@@ -138,9 +138,15 @@ impl<'a> OpenOptions<'a> {
     /// As [`open`](Self::open).
     pub fn read(&self, name: impl Into<String>, input: impl Read) -> Result<Image> {
         let name = name.into();
+        let mut input = self.limits.reader(input);
+        // What is no image may have no end either.
+        let first = spool::first_block(&name, &mut input)?;
+        if Compression::detect(&first) == Compression::None {
+            Archive::begins(&first).map_err(|damage| damage.of(&name))?;
+        }
         let spooled = spool::spool(
             &name,
-            self.limits.reader(input),
+            (&first[..]).chain(input),
             &mut Meter::new(self.progress, Phase::Read, None),
         )?;
         self.open_file(name, spooled)

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::fields::BLOCK;
 use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
@@ -81,10 +82,47 @@ pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Resu
     spool
         .copy(meter.reader(input))
         .map_err(|failed| match failed {
-            Failed::Reading(e) if is_stop(&e) => Error::Interrupted,
-            Failed::Reading(e) if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
-            Failed::Reading(e) => Error::io("read", Path::new(name))(e),
+            Failed::Reading(e) => unread(e, name),
             Failed::Writing(error) => error,
         })?;
     spool.finish()
+}
+
+/// A stream's first block, or all of it where it is shorter.
+pub(crate) fn first_block(name: &str, input: &mut impl Read) -> Result<Vec<u8>> {
+    let mut first = Vec::new();
+    let read = input.take(BLOCK).read_to_end(&mut first);
+    read.map_err(|e| unread(e, name))?;
+    Ok(first)
+}
+
+/// Why a stream could not be read.
+fn unread(error: io::Error, name: &str) -> Error {
+    match error {
+        e if is_stop(&e) => Error::Interrupted,
+        e if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
+        e => Error::io("read", Path::new(name))(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Limits, OpenOptions};
+
+    #[test]
+    fn what_is_no_image_is_refused_by_its_first_block() {
+        let limits = Limits {
+            size: 1 << 20,
+            ..Limits::default()
+        };
+        for (byte, want) in [(0, "nothing in it"), (7, "not a tar archive")] {
+            // Who reads on comes to the limit.
+            let read = OpenOptions::new()
+                .limits(limits)
+                .read("-", io::repeat(byte));
+            let message = read.unwrap_err().to_string();
+            assert!(message.contains(want), "{message}");
+        }
+    }
 }

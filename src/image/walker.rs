@@ -77,26 +77,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
         }
         let mut header = Header::new_old();
         self.stream.read_exact_at(header.as_mut_bytes(), self.at)?;
-        if header.as_bytes().iter().all(|b| *b == 0) {
-            return Ok(None);
-        }
-        let stored = header.cksum().ok().map(u64::from);
-        let (unsigned, signed) = checksums(&header);
-        if stored != Some(unsigned) && stored.map(u64::cast_signed) != Some(signed) {
-            return damage(
-                self.at,
-                if self.at == 0 {
-                    NOT_TAR
-                } else {
-                    "a header's checksum fails: the archive is damaged"
-                },
-            );
-        }
-        if header.as_bytes().get(257..263) == Some(b"ustar\0") {
-            // Extractors read the name's prefix whatever the version; so shall `tar::Header`.
-            header.as_mut_bytes()[263..265].copy_from_slice(b"00");
-        }
-        Ok(Some(header))
+        verified(header, self.at)
     }
 
     /// Holds the limits on what is kept in memory.
@@ -411,6 +392,30 @@ impl<'a, B: Bytes> Walker<'a, B> {
         self.at = padded(data + size);
         Ok(bytes)
     }
+}
+
+/// A header whose checksum is right; nothing where the block is one of zeros, which ends an archive.
+pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Damage> {
+    if header.as_bytes().iter().all(|b| *b == 0) {
+        return Ok(None);
+    }
+    let stored = header.cksum().ok().map(u64::from);
+    let (unsigned, signed) = checksums(&header);
+    if stored != Some(unsigned) && stored.map(u64::cast_signed) != Some(signed) {
+        return damage(
+            at,
+            if at == 0 {
+                NOT_TAR
+            } else {
+                "a header's checksum fails: the archive is damaged"
+            },
+        );
+    }
+    if header.as_bytes().get(257..263) == Some(b"ustar\0") {
+        // Extractors read the name's prefix whatever the version; so shall `tar::Header`.
+        header.as_mut_bytes()[263..265].copy_from_slice(b"00");
+    }
+    Ok(Some(header))
 }
 
 const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";

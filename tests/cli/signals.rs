@@ -19,12 +19,13 @@ fn kill(child: &Child, signal: &str) {
 fn a_signal_while_stdin_is_read_leaves_nothing() {
     let bench = Bench::new();
     let before = bench.names();
+    let large = casehard_testimages::build(&format!("file big fill={}\n", 2 * CHUNK)).unwrap();
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let mut command =
             bench.command("apply - -r ours.ini -o out.tar --diff out.diff".split(' '));
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&vec![0; CHUNK]).unwrap();
+        stdin.write_all(&large[..CHUNK]).unwrap();
         kill(&child, signal);
         // Stdin stays open: the command must not wait for more of it.
         let run = Run::of(child.wait_with_output());
