@@ -99,23 +99,12 @@ fn whole(side: &Side<'_>, id: InodeId, path: &[u8]) -> Result<BString> {
 
 /// What something is, with the little that tells one from another.
 fn described(side: &Side<'_>, inode: &Inode) -> Result<BString> {
-    let kind = type_name(inode);
+    let kind = inode.type_name();
     Ok(match (inode.symlink(), walk::device(side, inode)?) {
         (Some(target), _) => [b"link to ", target.as_bytes()].concat().into(),
         (None, Some((major, minor))) => format!("{kind} {major}:{minor}").into(),
         (None, None) => kind.into(),
     })
-}
-
-pub(super) fn type_name(inode: &Inode) -> &'static str {
-    match inode.type_bits() {
-        0o040_000 => "directory",
-        0o100_000 => "file",
-        0o120_000 => "symlink",
-        0o020_000 => "char-device",
-        0o060_000 => "block-device",
-        _ => "pipe",
-    }
 }
 
 /// What the headers of an inode say of one thing; nearly always one.

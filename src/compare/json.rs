@@ -202,7 +202,7 @@ impl StateView {
         let xattrs = walk::xattrs(meta).into_iter();
         let (target, target_bytes) = inode.symlink().map(|target| both(target)).unzip();
         Ok(Self {
-            r#type: facts::type_name(inode),
+            r#type: inode.type_name(),
             mode: format!("{:04o}", meta.mode),
             uid: meta.uid,
             gid: meta.gid,

@@ -107,7 +107,9 @@ pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -
         Ok(error) => return error,
         Err(error) => error,
     };
-    let message = if error.to_string().contains("too much memory") {
+    let too_wide =
+        compression == Compression::Zstd && error.to_string().contains("too much memory");
+    let message = if too_wide {
         // What `zstd --long` over 27 or `--ultra` makes; `zstd -d` refuses it too.
         "the zstd data needs a window of more than 128 MiB; compress it with `--long=27` or less"
             .into()

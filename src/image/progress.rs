@@ -1,6 +1,6 @@
 //! Telling the caller how far long work has come, and hearing from it whether to go on.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 /// What is being done, for a progress bar.
@@ -60,10 +60,10 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// A reader or writer whose bytes a [`Meter`] counts.
-pub(crate) struct Metered<'a, 'm, T> {
+/// A reader whose bytes a [`Meter`] counts.
+pub(crate) struct Metered<'a, 'm, R> {
     meter: &'m mut Meter<'a>,
-    inner: T,
+    inner: R,
 }
 
 impl<R: Read> Read for Metered<'_, '_, R> {
@@ -71,18 +71,6 @@ impl<R: Read> Read for Metered<'_, '_, R> {
         let n = self.inner.read(buffer)?;
         self.meter.advance(n as u64)?;
         Ok(n)
-    }
-}
-
-impl<W: Write> Write for Metered<'_, '_, W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(buffer)?;
-        self.meter.advance(n as u64)?;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

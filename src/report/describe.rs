@@ -66,7 +66,7 @@ fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
     };
     out.say(format!(
         "{what} {}: {mode}owner {}:{}",
-        state.type_name(),
+        state.inode.type_name(),
         meta.uid,
         meta.gid
     ));

@@ -331,7 +331,7 @@ impl From<&State<'_>> for StateView {
         let (target, target_bytes) = target.map(|t| (t.path, t.path_bytes)).unzip();
         let xattrs = meta.xattrs.iter();
         Self {
-            r#type: state.type_name(),
+            r#type: state.inode.type_name(),
             mode: octal(meta.mode),
             uid: meta.uid,
             gid: meta.gid,

@@ -107,17 +107,6 @@ impl State<'_> {
     pub(super) fn in_diffs(&self) -> bool {
         self.inode.is_file() || self.inode.symlink().is_some()
     }
-
-    pub(super) fn type_name(&self) -> &'static str {
-        match &self.inode.node {
-            Node::Directory(_) => "directory",
-            Node::File(_) => "file",
-            Node::Symlink(_) => "symlink",
-            Node::Special(EntryKind::CharDevice) => "char-device",
-            Node::Special(EntryKind::BlockDevice) => "block-device",
-            Node::Special(_) => "pipe",
-        }
-    }
 }
 
 /// What a path stands for on either side.

@@ -371,12 +371,16 @@ fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> St
                 });
             }
         }
-        (Some(old), Some(new)) => parts.push(format!("{} → {}", old.type_name(), new.type_name())),
+        (Some(old), Some(new)) => parts.push(format!(
+            "{} → {}",
+            old.inode.type_name(),
+            new.inode.type_name()
+        )),
         (old, new) => {
             let word = if new.is_some() { "new" } else { "removed" };
             parts.extend(new.or(old).map(|state| match state.inode.symlink() {
                 Some(target) => format!("{word} symlink → {}", escape(target)),
-                None => format!("{word} {}", state.type_name()),
+                None => format!("{word} {}", state.inode.type_name()),
             }));
         }
     }

@@ -164,6 +164,18 @@ impl Inode {
             Node::Special(_) => 0o010_000,
         }
     }
+
+    /// The file type in a word, as reports have it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match &self.node {
+            Node::Directory(_) => "directory",
+            Node::File(_) => "file",
+            Node::Symlink(_) => "symlink",
+            Node::Special(EntryKind::CharDevice) => "char-device",
+            Node::Special(EntryKind::BlockDevice) => "block-device",
+            Node::Special(_) => "pipe",
+        }
+    }
 }
 
 impl Meta {
