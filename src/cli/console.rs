@@ -103,12 +103,22 @@ impl Console {
 
     /// One line on what went wrong.
     pub(crate) fn problem(&self, message: &str) {
-        let error = if self.color {
-            "\x1b[1;91merror\x1b[0m"
-        } else {
-            "error"
+        self.line("error", "91", message);
+    }
+
+    /// One line on what may not be meant.
+    pub(crate) fn warning(&self, message: &str) {
+        if !self.quiet {
+            self.line("warning", "93", message);
+        }
+    }
+
+    fn line(&self, what: &str, color: &str, message: &str) {
+        let what = match self.color {
+            true => format!("\x1b[1;{color}m{what}\x1b[0m"),
+            false => what.to_owned(),
         };
-        self.stderr(&format!("casehard: {error}: {}\n", printable(message)));
+        self.stderr(&format!("casehard: {what}: {}\n", printable(message)));
     }
 
     /// What went wrong, and what it is about, a line each.

@@ -1,14 +1,16 @@
 //! `casehard apply` and `casehard check`.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
 use casehard::report::Format;
-use casehard::{Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, Staged, WriteOptions};
+use casehard::{
+    Compression, Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, Staged, WriteOptions,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -116,6 +118,10 @@ fn plan(
         signals.to_clean_up(staged.as_ref().is_some_and(Staged::has_name));
         outputs.write_reports(&render, written, console, &signals)?;
         signals.check()?;
+        let misnamed = match (&staged, outputs.file()) {
+            (Some(staged), Some(path)) => misnamed(path, staged.file())?,
+            _ => None,
+        };
         match (staged, outputs.image()) {
             _ if !good => {}
             (Some(staged), _) => staged.publish()?,
@@ -132,6 +138,9 @@ fn plan(
         progress.clear();
         console.summary(&report.summary(), !outputs.take_stdout())?;
         console.diagnostics(&failures(&plan));
+        if let Some(warning) = misnamed {
+            console.warning(&warning);
+        }
         if let Some(path) = arguments.locked.as_deref().filter(|_| !beyond.is_empty()) {
             console.problem_of(
                 &format!(
@@ -152,6 +161,39 @@ fn plan(
         }
         (done, _) => done,
     }
+}
+
+/// What is said where an image's name ends like that of something else than what was written.
+fn misnamed(path: &Path, written: &Path) -> Result<Option<String>> {
+    /// Those which are not written.
+    const OTHERS: [&str; 8] = ["7z", "br", "lz", "lz4", "lzma", "lzo", "z", "zip"];
+    let mut magic = Vec::new();
+    let read = File::open(written).and_then(|file| file.take(64).read_to_end(&mut magic));
+    read.map_err(|source| Error::Io {
+        action: "read",
+        path: written.to_owned(),
+        source,
+    })?;
+    let is = Compression::detect(&magic);
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let ending = ending.to_ascii_lowercase();
+    let says = Compression::from_name(&ending);
+    let fits = match says {
+        Compression::None => {
+            !OTHERS.contains(&ending.as_str()) && (ending != "tar" || is == Compression::None)
+        }
+        says => says == is,
+    };
+    let shown = match is {
+        Compression::None => "not compressed",
+        other => other.name(),
+    };
+    Ok((!fits).then(|| {
+        format!(
+            "{} ends in .{ending}, but what is written is {shown}; `--compress` says what it shall be",
+            path.display()
+        )
+    }))
 }
 
 fn read_lock(path: &Path) -> Result<Inventory> {

@@ -55,11 +55,12 @@ impl Compression {
 
     /// The compression that a file name's ending asks for, for an output that has no input to take it from.
     pub fn from_name(name: &str) -> Self {
-        match name.rsplit('.').next() {
-            Some("gz" | "tgz") => Self::Gzip,
-            Some("zst" | "tzst") => Self::Zstd,
-            Some("xz" | "txz") => Self::Xz,
-            Some("bz2" | "tbz" | "tbz2") => Self::Bzip2,
+        let ending = name.rsplit('.').next().unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "gz" | "tgz" => Self::Gzip,
+            "zst" | "tzst" => Self::Zstd,
+            "xz" | "txz" => Self::Xz,
+            "bz2" | "tbz" | "tbz2" => Self::Bzip2,
             _ => Self::None,
         }
     }

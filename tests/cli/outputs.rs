@@ -258,3 +258,30 @@ fn parameters_are_set() {
         .run("check image.tar -r params.ini --set Unit=sshd")
         .code(1);
 }
+
+#[test]
+fn a_name_that_says_another_compression_is_warned_of() {
+    let bench = Bench::new();
+    bench.put("image.tar.gz", gzip(&bench.tar));
+    let warned = |line: &str| bench.run(line).stderr.contains("warning: ");
+    for (image, out, more, warns) in [
+        ("image.tar", "a.tar", "", false),
+        ("image.tar", "a.tar.gz", "", true),
+        ("image.tar", "a.TGZ", "", true),
+        ("image.tar", "a.TGZ", "--compress gzip", false),
+        ("image.tar", "a.tar.lz4", "", true),
+        ("image.tar", "a.img", "", false),
+        ("image.tar.gz", "a.tar", "", true),
+        ("image.tar.gz", "a.tar", "-q", false),
+        ("image.tar.gz", "a.tar.gz", "", false),
+        ("image.tar.gz", "a", "", false),
+    ] {
+        let line = format!("apply {image} -r ours.ini -o {out} {more}");
+        assert_eq!(warned(&line), warns, "{line}");
+    }
+    let run = bench.run("apply image.tar -r ours.ini -o a.tar.xz");
+    run.says(
+        0,
+        &["a.tar.xz ends in .xz, but what is written is not compressed"],
+    );
+}
