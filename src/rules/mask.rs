@@ -33,6 +33,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         hold when the system runs is not in the image: a unit made there does not start while it is masked, but one of \
         another name may start the same program.",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],

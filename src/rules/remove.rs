@@ -23,6 +23,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         not what it leads to. If the data of a hard-linked file has other names left, it moves to the first of them, and those \
         names are a residual.",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],

@@ -38,6 +38,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         required: true,
         about: "A group to leave.",
     }],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
