@@ -16,7 +16,7 @@ const GENERATOR: &str = "usr/lib/systemd/system-generators/systemd-sysv-generato
 
 pub(crate) fn as_generated() {
     let (mut made, mut enabled) = (0, 0);
-    for seed in 400..412 {
+    for seed in 400..430 {
         let tree = scripts(&mut Dice::new(seed));
         let (units, links) = generate(tree.root());
         let image = Image::open(tree.root()).unwrap();
