@@ -10,6 +10,9 @@ use crate::rootfs::{InodeId, Rootfs};
 /// Where dpkg keeps what an administrator set of a package's files.
 pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 
+/// Where dpkg keeps what is installed.
+const STATUS: &str = "/var/lib/dpkg/status";
+
 /// Where dpkg lists which package wants to know of changes to which files.
 pub(crate) const TRIGGERS: &str = "/var/lib/dpkg/triggers/File";
 
@@ -68,6 +71,28 @@ pub(crate) fn owners(
     }
     if let Some(text) = draft.read_path(APK)? {
         apk(&text, |package, path| note(package, path, false));
+    }
+    Ok(found)
+}
+
+/// The files that dpkg lists as a package's configuration, as it has them in its status. Its next upgrade keeps what was
+/// edited or removed, modes and owners too; where the package's own version changed as well, it asks first.
+pub(crate) fn conffiles(draft: &Draft<'_>) -> Result<BTreeSet<BString>, Stop> {
+    let text = draft.read_path(STATUS)?.unwrap_or_default();
+    let mut found = BTreeSet::new();
+    let mut listing = false;
+    for line in text.lines() {
+        // A field goes on in lines that begin with a blank.
+        let Some(conffile) = line.strip_prefix(b" ") else {
+            listing = line.trim_end() == b"Conffiles:";
+            continue;
+        };
+        let named = conffile.strip_suffix(b" obsolete").unwrap_or(conffile);
+        if let Some((path, hash)) = named.rsplit_once_str(" ").filter(|_| listing)
+            && hash != b"remove-on-upgrade"
+        {
+            found.insert(path.into());
+        }
     }
     Ok(found)
 }

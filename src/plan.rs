@@ -111,6 +111,7 @@ impl Image {
             options.mtime,
         );
         let outcomes = run(&mut draft, recipe, Look::First)?;
+        draft.settle();
         let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = before.doubts();
         notes.extend(self::notes(&draft, recipe)?);

@@ -115,7 +115,8 @@ fn removals(draft: &Draft<'_>) -> Vec<Edit> {
         .collect()
 }
 
-/// A package's own files come back with its next version, unless dpkg was told to keep their modes.
+/// A package's own files come back with its next version, unless dpkg takes them for configuration or was told to keep their
+/// modes.
 fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     let edits: Vec<Edit> = draft
         .edits
@@ -131,12 +132,13 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     }
     let owners = packages::owners(draft, before, &paths)?;
     let kept = draft.read_path(packages::STATOVERRIDE)?.unwrap_or_default();
+    let conffiles = packages::conffiles(draft)?;
     let is_kept = |edit: &Edit, owner: &Owner| {
-        owner.dpkg
-            && matches!(edit.change, Change::Mode { .. } | Change::Owner { .. })
+        let overridden = matches!(edit.change, Change::Mode { .. } | Change::Owner { .. })
             && kept
                 .lines()
-                .any(|line| line.fields().nth(3) == Some(owner.listed.as_slice()))
+                .any(|line| line.fields().nth(3) == Some(owner.listed.as_slice()));
+        owner.dpkg && (overridden || conffiles.contains(&owner.listed))
     };
     // One residual for each rule and package, at the first file; a list of all would bury the others.
     let mut restored: BTreeMap<(usize, &str), Vec<&BString>> = BTreeMap::new();
@@ -193,6 +195,43 @@ file var/lib/dpkg/info/util-linux:amd64.list
             apk,
             "[Remove /bin/wget]",
             "changed\n  removed /bin/wget\n  residual /bin/wget: belongs to the package busybox, whose next upgrade brings it back; harden again after upgrades\n",
+        );
+    }
+
+    #[test]
+    fn dpkg_keeps_what_was_edited_of_conffiles() {
+        let image = "
+dir ./
+file etc/sudoers
+| core ALL=ALL
+file etc/issue
+| Debian
+file etc/old
+file usr/lib/sudo.conf
+| A=1
+file var/lib/dpkg/info/sudo.list
+| /etc/sudoers
+| /etc/issue
+| /etc/old
+| /usr/lib/sudo.conf
+file var/lib/dpkg/status
+| Package: sudo
+| Conffiles:
+|  /etc/sudoers 3aabb
+|  /etc/issue 3aabb obsolete
+|  /etc/old 3aabb remove-on-upgrade
+| Description: what keeps
+|  /usr/lib/sudo.conf 3aabb
+";
+        let back = "belongs to the package sudo, whose next upgrade brings it back; harden again after upgrades";
+        check(
+            image,
+            "[RemoveSudo core]\n[Remove /etc/issue]\n[Permissions /etc/sudoers]\nMode=0400\n[Remove /etc/old]\n[SetKey /usr/lib/sudo.conf]\nSet=A=2",
+            &format!(
+                "changed\n  content /etc/sudoers\nchanged\n  removed /etc/issue\nchanged\n  mode /etc/sudoers 0644 0400\n\
+                 changed\n  removed /etc/old\n  residual /etc/old: {back}\n\
+                 changed\n  content /usr/lib/sudo.conf\n  residual /usr/lib/sudo.conf: {back}\n"
+            ),
         );
     }
 

@@ -260,6 +260,14 @@ pub(crate) fn twin(keyword: &str) -> Option<&'static str> {
     }
 }
 
+/// What a keyword decides, by the same name for keywords that decide the same.
+pub(crate) fn decided(keyword: &str) -> String {
+    match canonical(keyword.as_bytes()) {
+        old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".into(),
+        keyword => keyword,
+    }
+}
+
 /// A keyword in lower case; an alias by the name that it stands for.
 fn canonical(keyword: &[u8]) -> String {
     let keyword = keyword.to_str_lossy().to_lowercase();

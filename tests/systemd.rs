@@ -17,13 +17,17 @@ mod exposure;
 mod masks;
 #[path = "systemd/parser.rs"]
 mod parser;
+#[path = "systemd/scripts.rs"]
+mod scripts;
 mod support;
 #[path = "systemd/tree.rs"]
 mod tree;
 
 use parser::{Loaded, load};
 use support::exposure::asked;
-use support::tools::{self, RealTest, SETPRIV, SYSTEMCTL, SYSTEMD, SYSTEMD_ANALYZE, TAR};
+use support::tools::{
+    self, RealTest, SETPRIV, SYSTEMCTL, SYSTEMD, SYSTEMD_ANALYZE, SYSTEMD_SYSV_GENERATOR, TAR,
+};
 use tree::{Case, Dice, ETC, NAME, Tree, USR, generate};
 
 fn main() -> ExitCode {
@@ -42,6 +46,11 @@ fn main() -> ExitCode {
             name: "masks_are_those_of_systemctl",
             needs: &[SYSTEMD, SETPRIV, SYSTEMCTL, TAR],
             run: masks::masks,
+        },
+        RealTest {
+            name: "services_of_scripts_are_those_of_the_generator",
+            needs: &[SYSTEMD_SYSV_GENERATOR, TAR],
+            run: scripts::as_generated,
         },
         RealTest {
             name: "the_table_of_settings_is_systemds",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::{databases, group, records, sysusers, userdb};
+use super::{databases, group, group_numbers, records, sysusers, userdb};
 use crate::edit::{Draft, Stop};
 
 /// A user's name, numbers and groups: the union of what each source says.
@@ -12,7 +12,9 @@ use crate::edit::{Draft, Stop};
 pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) uids: BTreeSet<u64>,
-    /// Names of groups that he is in, as primary group too.
+    /// Names of groups that have him as a member.
+    pub(crate) listed: BTreeSet<String>,
+    /// Names of groups that he is in: those, his primary group, and every other name of their numbers.
     pub(crate) groups: BTreeSet<String>,
     pub(crate) gids: BTreeSet<u64>,
 }
@@ -44,29 +46,30 @@ impl Account {
             if record.name == user {
                 account.uids.extend(record.uid);
                 account.gids.extend(record.gid);
-                account.groups.extend(record.groups);
+                account.listed.extend(record.groups);
             }
         }
-        account.groups.extend(sysusers::memberships(draft, user)?);
+        account.listed.extend(sysusers::memberships(draft, user)?);
         let memberships = userdb::memberships(draft, user);
         account
-            .groups
+            .listed
             .extend(memberships.into_iter().map(|(group, _)| group));
         for (_, file) in userdb::groups(draft) {
             let left = userdb::without_member(&draft.read(file)?, user);
-            account.groups.extend(left.map(|(_, group)| group));
+            account.listed.extend(left.map(|(_, group)| group));
         }
         for (_, file) in databases(draft.rootfs(), "group") {
             let text = draft.read(file)?;
-            for (_, fields) in records(&text) {
-                let gid = number(fields.get(2));
-                let primary = gid.is_some_and(|gid| account.gids.contains(&gid));
-                if primary || group::lists(&fields, user) {
-                    account.groups.insert(fields[0].to_str_lossy().into_owned());
-                    account.gids.extend(gid);
-                }
-            }
+            let listing = records(&text).filter(|(_, fields)| group::lists(fields, user));
+            let names = listing.map(|(_, fields)| fields[0].to_str_lossy().into_owned());
+            account.listed.extend(names);
         }
+        account.groups.extend(account.listed.iter().cloned());
+        let numbers = group_numbers(draft)?;
+        let own = numbers.iter().filter(|n| account.groups.contains(&n.group));
+        account.gids.extend(own.map(|n| n.gid));
+        let same = numbers.iter().filter(|n| account.gids.contains(&n.gid));
+        account.groups.extend(same.map(|n| n.group.clone()));
         Ok(account)
     }
 

@@ -91,8 +91,10 @@ pub(crate) fn primary_group(
     groups: &[&str],
 ) -> Result<Vec<(String, usize, String)>, Stop> {
     let mut found = Vec::new();
+    let numbers = group_numbers(draft)?;
     for group in groups {
-        let gids = gids(draft, group)?;
+        let own = numbers.iter().filter(|n| n.group == *group);
+        let gids: BTreeSet<u64> = own.map(|n| n.gid).collect();
         for (path, file) in databases(draft.rootfs(), "passwd") {
             let text = draft.read(file)?;
             for (line, fields) in records(&text).filter(|(_, f)| f[0] == user.as_bytes()) {
@@ -122,13 +124,30 @@ pub(crate) fn primary_group(
     Ok(found)
 }
 
-/// Every number that a source gives the group.
-fn gids(draft: &Draft<'_>, group: &str) -> Result<BTreeSet<u64>, Stop> {
-    let mut found = BTreeSet::new();
-    for (_, file) in databases(draft.rootfs(), "group") {
+/// A number that a source gives a group, and the line that does.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupNumber {
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    pub(crate) group: String,
+    pub(crate) gid: u64,
+}
+
+/// Every number that a source gives a group. Two names of one number are one group to the kernel.
+pub(crate) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in databases(draft.rootfs(), "group") {
         let text = draft.read(file)?;
-        let named = records(&text).filter(|(_, fields)| fields[0] == group.as_bytes());
-        found.extend(named.filter_map(|(_, f)| f.get(2)?.to_str().ok()?.parse::<u64>().ok()));
+        found.extend(records(&text).filter_map(|(line, fields)| {
+            Some(GroupNumber {
+                path: path.clone(),
+                line,
+                group: fields[0].to_str_lossy().into_owned(),
+                gid: fields.get(2)?.to_str().ok()?.parse().ok()?,
+            })
+        }));
     }
+    found.extend(sysusers::group_numbers(draft)?);
+    found.extend(userdb::group_numbers(draft)?);
     Ok(found)
 }

@@ -2,6 +2,7 @@
 
 use bstr::ByteSlice;
 
+use super::GroupNumber;
 use crate::edit::{Draft, Stop};
 use crate::lowerdir;
 use crate::rootfs::InodeId;
@@ -87,6 +88,26 @@ pub(crate) fn users(draft: &Draft<'_>, user: &str) -> Result<Vec<Created>, Stop>
                     line,
                     uid: uid.parse().ok(),
                     group,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The numbers of groups that lines create, with a user or without.
+pub(super) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in files(draft) {
+        for (line, text) in (1..).zip(draft.read(file)?.lines()) {
+            if let [[b'g' | b'u', ..], group, id, ..] = words(text)[..]
+                && let Some(gid) = id.to_str().ok().and_then(|id| id.parse().ok())
+            {
+                found.push(GroupNumber {
+                    path: path.clone(),
+                    line,
+                    group: group.to_str_lossy().into_owned(),
+                    gid,
                 });
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice;
 use serde_json::value::RawValue;
 
+use super::GroupNumber;
 use crate::edit::{Draft, Stop};
 use crate::rootfs::{InodeId, Location};
 
@@ -18,6 +19,26 @@ const DIRECTORIES: [&str; 4] = [
 /// Every group record.
 pub(crate) fn groups(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
     records(draft, ".group")
+}
+
+/// The numbers that group records give.
+pub(super) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in groups(draft) {
+        let text = draft.read(file)?;
+        let record: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        let group = record["groupName"].as_str().map(str::to_owned);
+        found.extend(group.zip(record["gid"].as_u64()).map(|(group, gid)| {
+            let line = 1;
+            GroupNumber {
+                path,
+                line,
+                group,
+                gid,
+            }
+        }));
+    }
+    Ok(found)
 }
 
 /// Every user record.

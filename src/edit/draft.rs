@@ -73,6 +73,12 @@ impl Waived {
     }
 }
 
+/// What an edit leaves open, of which the result shows no trace, and whether it still is.
+struct Left {
+    residual: Residual,
+    is_open: Box<dyn Fn(&Rootfs) -> bool>,
+}
+
 /// A rootfs under work: rules read it and change it, and every change is written down.
 pub(crate) struct Draft<'i> {
     image: &'i Image,
@@ -87,6 +93,7 @@ pub(crate) struct Draft<'i> {
     pub(crate) residuals: Vec<Residual>,
     /// Residuals that a later rule may still close.
     pub(crate) passing: Vec<Residual>,
+    left: Vec<Left>,
     pub(crate) notes: Vec<(usize, String)>,
 }
 
@@ -110,6 +117,7 @@ impl<'i> Draft<'i> {
             edits,
             residuals,
             passing,
+            left: Vec::new(),
             notes,
         }
     }
@@ -178,12 +186,15 @@ impl<'i> Draft<'i> {
         line: Option<usize>,
         message: impl Into<String>,
     ) {
-        let residual = Residual {
+        self.add_residual(Residual {
             rule: Some(rule),
             path: path.map(Into::into),
             line,
             message: message.into(),
-        };
+        });
+    }
+
+    fn add_residual(&mut self, residual: Residual) {
         if !self.residuals.contains(&residual) {
             self.residuals.push(residual);
         }
@@ -202,6 +213,32 @@ impl<'i> Draft<'i> {
             line,
             message: message.into(),
         });
+    }
+
+    /// Writes down what an edit leaves open where the result shows no trace of it: it counts unless a later rule closes it.
+    pub(crate) fn left_open(
+        &mut self,
+        path: &BStr,
+        message: impl Into<String>,
+        is_open: impl Fn(&Rootfs) -> bool + 'static,
+    ) {
+        let residual = Residual {
+            rule: Some(self.rule.0),
+            path: Some(path.into()),
+            line: None,
+            message: message.into(),
+        };
+        let is_open = Box::new(is_open);
+        self.left.push(Left { residual, is_open });
+    }
+
+    /// Makes residuals of what is left open, once all rules have done their work.
+    pub(crate) fn settle(&mut self) {
+        for left in std::mem::take(&mut self.left) {
+            if (left.is_open)(&self.rootfs) {
+                self.add_residual(left.residual);
+            }
+        }
     }
 
     /// Writes down what the reader of the report should know, without anything being open.

@@ -154,13 +154,16 @@ impl Found {
         for user in &self.roots {
             work.found.add(Kind::Member, user.clone(), "user number 0");
         }
-        let privileged = |group: &BString, gids: &BTreeSet<u64>| {
-            gids.contains(&0) || AS_GOOD_AS_ROOT.iter().any(|name| group == name)
-        };
+        // The kernel knows a group by its number only, whatever other names that has.
+        let named = AS_GOOD_AS_ROOT
+            .iter()
+            .filter_map(|name| self.gids.get(name.as_bytes()));
+        let mut numbers: BTreeSet<u64> = named.flatten().copied().collect();
+        numbers.insert(0);
         let mut groups: BTreeSet<BString> =
             AS_GOOD_AS_ROOT.iter().map(|g| BString::from(*g)).collect();
         for (group, gids) in &self.gids {
-            if privileged(group, gids) {
+            if !gids.is_disjoint(&numbers) {
                 groups.insert(group.clone());
                 for gid in gids {
                     let users = self.primary.get(gid).into_iter().flatten().cloned();

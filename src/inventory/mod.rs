@@ -29,7 +29,8 @@ pub enum Kind {
     SetId,
     /// A file with capabilities: its path; the capabilities as `getcap` shows them.
     Capability,
-    /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or `.upholds` has the link.
+    /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or `.upholds` has the link, or
+    /// the target of the runlevel whose folder has it.
     Unit,
     /// A socket unit that is enabled: its name; where it listens.
     Listener,

@@ -85,6 +85,37 @@ masked | b.service
 }
 
 #[test]
+fn services_of_scripts_count_where_a_runlevel_starts_them() {
+    check(
+        "
+file usr/lib/systemd/system-generators/systemd-sysv-generator mode=0755
+file usr/lib/systemd/system/ssh.service
+| [Service]
+symlink etc/systemd/system/masked.service -> /dev/null
+file etc/init.d/ssh mode=0755
+file etc/init.d/masked mode=0755
+file etc/init.d/xinetd mode=0755
+file etc/init.d/hw.sh mode=0755
+file etc/init.d/idle mode=0755
+file etc/init.d/never mode=0644
+symlink etc/rc2.d/S01ssh -> ../init.d/ssh
+symlink etc/rc2.d/S01masked -> ../init.d/masked
+symlink etc/rc2.d/S01xinetd -> ../init.d/xinetd
+symlink etc/rc5.d/S20xinetd -> ../init.d/xinetd
+symlink etc/rc3.d/S02hw.sh -> ../init.d/hw.sh
+symlink etc/rc2.d/K01idle -> ../init.d/idle
+symlink etc/rc2.d/S01never -> ../init.d/never
+symlink etc/rc2.d/S01gone -> ../init.d/gone
+",
+        "unit | hw.service | multi-user.target
+unit | xinetd.service | graphical.target
+unit | xinetd.service | multi-user.target
+masked | masked.service
+",
+    );
+}
+
+#[test]
 fn members_come_from_every_source() {
     check(
         "
@@ -101,6 +132,7 @@ file etc/group
 | wheel:x:10:root,core
 | users:x:100:core
 | short
+| other:x:10:zoe
 file etc/gshadow
 | docker:!:frank:
 file usr/lib/sysusers.d/x.conf
@@ -114,6 +146,7 @@ file usr/lib/userdb/jo:disk.membership
 | {}
 ",
         "member | core | wheel
+member | dave | other
 member | dave | wheel
 member | eve | root
 member | frank | docker
@@ -123,6 +156,7 @@ member | ida | lxd
 member | jo | disk
 member | root | user number 0
 member | toor | user number 0
+member | zoe | other
 ",
     );
 }

@@ -30,6 +30,8 @@ pub(super) struct RawSection {
 pub(super) struct Property {
     pub(super) key: Placed,
     pub(super) value: Placed,
+    /// The value with the blanks before it.
+    pub(super) verbatim: Placed,
 }
 
 impl Property {
@@ -261,10 +263,15 @@ fn property(line: &Part<'_>) -> Result<Line, Diagnostic> {
     if key.text().contains('\\') {
         return Err(Diagnostic::new(key.span(), "a key cannot contain `\\`"));
     }
-    let value = line.part(equals + 1..text.len()).trim();
+    let value = line.part(equals + 1..text.len());
+    // Who sets the `=` off by blanks does not mean the one after it.
+    let set_off = text[..equals].ends_with(' ') && value.text().starts_with(' ');
+    let verbatim = value.part(usize::from(set_off)..value.text().len());
+    let value = value.trim();
     Ok(Line::Property(Property {
         key: key.placed(),
         value: value.placed(),
+        verbatim: verbatim.placed(),
     }))
 }
 

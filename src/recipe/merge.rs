@@ -6,7 +6,7 @@ use crate::error::{Diagnostic, Span};
 
 use super::document::{Document, Key, RawRule};
 use super::lines::Property;
-use super::nearest::{quoted, suggest};
+use super::nearest::{list, quoted, suggest};
 use super::params::{Filled, Params};
 use super::schema::{OnMissing, RuleSchema, WAIVE};
 use super::value::{self, Check, Refusal};
@@ -87,13 +87,18 @@ fn layer(
         damaged: rule.damaged,
     };
     for (key, property) in &rule.settings {
-        if let Some(filled) = params.value(&property.value, mistakes) {
+        let value = match key {
+            Key::Own(schema) if matches!(schema.check, Check::Verbatim) => &property.verbatim,
+            _ => &property.value,
+        };
+        if let Some(filled) = params.value(value, mistakes) {
             layer.set(*key, property, filled, mistakes);
         } else {
             layer.damaged = true;
         }
     }
     layer.forget_reset();
+    layer.settle_twins(mistakes);
     layer.argument = argument?.text;
     Some(layer)
 }
@@ -186,8 +191,49 @@ impl Layer {
         });
     }
 
+    /// Of two settings that are the same one goes; two that set one thing to different values are a mistake.
+    fn settle_twins(&mut self, mistakes: &mut Vec<Diagnostic>) {
+        let schema = self.schema;
+        let mut seen: Vec<Setting> = Vec::new();
+        self.settings.retain(|setting| {
+            let Some((name, value)) = sets(schema, setting) else {
+                return true;
+            };
+            let same_key = seen.iter().filter(|s| s.key == setting.key);
+            let other = same_key
+                .filter_map(|s| Some((s, sets(schema, s)?)))
+                .find(|(_, (n, v))| *n == name && *v != value);
+            if let Some((other, _)) = other {
+                mistakes.push(
+                    Diagnostic::new(
+                        setting.at.clone(),
+                        format!("{} is given two values", quoted(&name)),
+                    )
+                    .label("the second one")
+                    .related(other.at.clone(), "the first one")
+                    .help("take one of them out"),
+                );
+            }
+            let again = |s: &Setting| (&s.key, &s.value) == (&setting.key, &setting.value);
+            let again = seen.iter().any(again);
+            seen.push(setting.clone());
+            !again
+        });
+    }
+
     /// Adds a section of the same kind and argument that extends this one.
     fn extend(&mut self, by: Self) {
+        let schema = self.schema;
+        let set_anew = |setting: &Setting| {
+            let Some((name, _)) = sets(schema, setting) else {
+                return false;
+            };
+            let anew = |s: &Setting| {
+                s.key == setting.key && sets(schema, s).is_some_and(|(n, _)| n == name)
+            };
+            by.settings.iter().any(anew)
+        };
+        self.settings.retain(|setting| !set_anew(setting));
         let replaced = |key: &str| {
             let once = self.schema.key(key).is_some_and(|schema| !schema.list);
             by.resets.contains_key(key) || (once && by.settings.iter().any(|s| s.key == key))
@@ -209,6 +255,16 @@ impl Layer {
     }
 
     fn check_required(&self, mistakes: &mut Vec<Diagnostic>) {
+        if self.schema.needs_a_key && self.settings.is_empty() {
+            let keys: Vec<_> = self.schema.keys.iter().map(|key| key.name).collect();
+            mistakes.push(
+                Diagnostic::new(
+                    self.at.clone(),
+                    format!("{} asks for nothing", quoted(&self.header())),
+                )
+                .help(format!("add one of {}", list(&keys))),
+            );
+        }
         let given = |name: &str| self.settings.iter().any(|setting| setting.key == name);
         for key in self
             .schema
@@ -263,6 +319,11 @@ impl Layer {
             at: self.at.clone(),
         })
     }
+}
+
+/// What a setting sets and to which value, where its key is one of assignments.
+fn sets(schema: &RuleSchema, setting: &Setting) -> Option<(String, String)> {
+    schema.key(&setting.key)?.check.sets(&setting.value)
 }
 
 #[derive(Debug, Default)]

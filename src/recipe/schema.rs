@@ -17,6 +17,8 @@ pub struct RuleSchema {
     pub about: &'static str,
     /// The keys of its own. `Reason`, `Reference` and `OnMissing` belong to every rule and are not listed.
     pub keys: &'static [KeySchema],
+    /// Whether a section without any of them says nothing.
+    pub needs_a_key: bool,
     /// Whether it takes keys of the form `Section.Key` too.
     pub open_keys: Option<OpenKeys>,
     /// What happens by default if nothing that the rule names is in the image.
@@ -222,6 +224,7 @@ pub(super) static WAIVE: RuleSchema = RuleSchema {
             about: "The last day on which it holds.",
         },
     ],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],

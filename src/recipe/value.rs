@@ -24,12 +24,19 @@ pub enum Check {
     Unit,
     /// A unit and the name of a drop-in of it: `UNIT/NAME.conf`.
     DropIn,
+    /// As `Unit`, of a service.
+    Service,
+    /// As `DropIn`, of a service.
+    ServiceDropIn,
     /// The name of a user or a group.
     AccountName,
     /// A day, written `YYYY-MM-DD`.
     Date,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// In a list, what sets something: the function says what and to which value, or what is wrong. An extending recipe's
+    /// takes the place of those that set the same; two values in one section are a mistake.
+    Assignment(fn(&str) -> Result<(String, String), String>),
     /// What the function accepts; else it says what is wrong.
     Custom(fn(&str) -> Result<(), String>),
 }
@@ -56,6 +63,14 @@ impl Refusal {
 }
 
 impl Check {
+    /// What an assignment sets, and to which value.
+    pub(super) fn sets(self, value: &str) -> Option<(String, String)> {
+        match self {
+            Self::Assignment(check) => check(value).ok(),
+            _ => None,
+        }
+    }
+
     /// Says what is wrong with a value, if anything is.
     pub(super) fn accepts(self, value: &str) -> Result<(), Refusal> {
         match self {
@@ -65,9 +80,14 @@ impl Check {
             Self::PathOrGlob => path_or_glob(value),
             Self::Unit => unit(value),
             Self::DropIn => drop_in(value),
+            Self::Service => unit(value).and_then(|()| service(value)),
+            Self::ServiceDropIn => {
+                drop_in(value).and_then(|()| service(value.split('/').next().unwrap_or_default()))
+            }
             Self::AccountName => account_name(value),
             Self::Date => date(value).map(drop),
             Self::OneOf(words) => one_of(value, words),
+            Self::Assignment(check) => check(value).map(drop).map_err(Refusal::new),
             Self::Custom(check) => check(value).map_err(Refusal::new),
         }
     }
@@ -158,9 +178,11 @@ fn path_or_glob(value: &str) -> Result<(), Refusal> {
     }
 }
 
+/// What a unit's name has in it where it is a glob.
+const GLOB: &[char] = &['*', '?', '[', ']'];
+
 fn unit(value: &str) -> Result<(), Refusal> {
     const LONGEST: usize = 255;
-    const GLOB: &[char] = &['*', '?', '[', ']'];
     let wrong =
         |why: String| Refusal::new(format!("{} is not a unit's name: {why}", quoted(value)));
 
@@ -218,6 +240,16 @@ fn drop_in(value: &str) -> Result<(), Refusal> {
         Some(stem) if stem.starts_with('.') => Err(wrong("systemd passes over hidden files")),
         Some(_) => Ok(()),
     }
+}
+
+/// A glob may stand for services too.
+fn service(unit: &str) -> Result<(), Refusal> {
+    let suffix = unit.rsplit('.').next().unwrap_or_default();
+    if suffix == "service" || suffix.contains(GLOB) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("{} is no service", quoted(unit)))
+        .help("name the service; its other units have no processes of their own"))
 }
 
 fn account_name(value: &str) -> Result<(), Refusal> {

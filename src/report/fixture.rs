@@ -146,6 +146,7 @@ static TOUCH: RuleSchema = RuleSchema {
     summary: "",
     about: "",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],

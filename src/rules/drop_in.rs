@@ -43,6 +43,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         What `/run` and generators hold when the system runs is not in the image, and a drop-in there can still win. Drop-ins \
         of a masked unit wait until it is unmasked.",
     keys: &[ENSURE],
+    needs_a_key: false,
     open_keys: Some(OpenKeys {
         name: "Section.Key",
         value: "VALUE",

@@ -9,7 +9,7 @@ use super::service::{Service, words};
 use super::{RuleKind, put_file};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
-use crate::systemd::{self, Units};
+use crate::systemd::{self, Units, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -20,7 +20,7 @@ static SCHEMA: RuleSchema = RuleSchema {
     kind: "Environment",
     argument: Some(ArgumentSchema {
         name: "UNIT/NAME.conf",
-        check: Check::DropIn,
+        check: Check::ServiceDropIn,
         about: "The service (a template or glob too) and the drop-in's file name.",
     }),
     summary: "the processes of a service have these environment variables",
@@ -34,11 +34,12 @@ static SCHEMA: RuleSchema = RuleSchema {
     keys: &[KeySchema {
         name: "Set",
         value: "NAME=VALUE",
-        check: Check::Custom(variable),
+        check: Check::Assignment(variable),
         list: true,
         required: true,
         about: "A variable and its value.",
     }],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -59,7 +60,7 @@ const URLS: [(&str, &str); 5] = [
     ("LOCKSMITHD_ETCD_CERTFILE", "LOCKSMITHD_ENDPOINT"),
 ];
 
-fn variable(text: &str) -> Result<(), String> {
+fn variable(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("write it as NAME=VALUE".to_owned());
     };
@@ -81,7 +82,7 @@ fn variable(text: &str) -> Result<(), String> {
             "{name} makes certificates that nobody can check; give etcd its own"
         ));
     }
-    Ok(())
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn has_plain_http(value: &str) -> bool {
@@ -107,6 +108,11 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for unit in systemd::named(draft.rootfs(), unit) {
         if !Units::read(draft.rootfs()).has(&unit) {
             continue;
+        }
+        if name::kind(&unit) != "service" {
+            return fail(format!(
+                "{unit} is no service; only the processes of a service have an environment"
+            ));
         }
         found = true;
         let path = format!("{}/{unit}.d/{name}", systemd::ETC);
@@ -291,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn only_services_have_an_environment() {
+        check(
+            "file usr/lib/systemd/system/ssh.socket\n| [Socket]\n",
+            "[Environment ssh.*/a.conf]\nSet=A=b",
+            "failed: ssh.socket is no service; only the processes of a service have an environment\n",
+        );
+    }
+
+    #[test]
     fn http_and_nonsense_are_refused() {
         for (set, part) in [
             (
@@ -306,7 +321,8 @@ mod tests {
             let refused = super::variable(set).unwrap_err();
             assert!(refused.contains(part), "{set}: {refused}");
         }
-        assert_eq!(super::variable("HTTP_PROXY=http://a"), Ok(()));
-        assert_eq!(super::variable("ETCD_AUTO_TLS=false"), Ok(()));
+        for good in ["HTTP_PROXY=http://a", "ETCD_AUTO_TLS=false"] {
+            assert!(super::variable(good).is_ok(), "{good}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::rootfs::{InodeId, Rootfs};
 use crate::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -29,10 +30,14 @@ static SCHEMA: RuleSchema = RuleSchema {
         that have a file of their own. What stays open so is a residual with its path: the unit behind an alias, such an \
         instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
         service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
-        `.requires` directory will not start any more; that is a residual with file and line too. What `/run` and generators \
-        hold when the system runs is not in the image: a unit made there does not start while it is masked, but one of \
-        another name may start the same program.",
+        `.requires` directory will not start any more; that is a residual with file and line too. What an alias link or \
+        file that is displaced leaves open only the report of the hardening says, since the result has no trace of it.\n\n\
+        What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
+        is masked, but one of another name may start the same program. Only services that have no more than a script in \
+        `/etc/init.d` count as units, where the image has systemd-sysv-generator to make them; a script's further names, in \
+        `Provides:`, do not.",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],
@@ -94,17 +99,7 @@ fn mask(draft: &mut Draft<'_>, unit: &str) -> Result<bool, Stop> {
         if draft.rootfs().inode(id).is_directory() {
             return fail(format!("{path} is a directory"));
         }
-        if let Some(target) = Units::read(draft.rootfs()).alias_of(unit) {
-            draft.note(format!(
-                "{path} made {unit} an alias of {target}, which keeps its own name"
-            ));
-        }
-    }
-    // What is displaced is not there to be found in the result.
-    let others = location.inode.map(|id| draft.rootfs().paths(id));
-    let here = draft.rootfs().location_path(&location);
-    for other in others.into_iter().flatten().filter(|other| *other != here) {
-        draft.note(format!("{other} is the same file as {path} and stays"));
+        displaced(draft, unit, id);
     }
     draft.create_symlink(&location, "/dev/null");
     let units = Units::read(draft.rootfs());
@@ -114,6 +109,32 @@ fn mask(draft: &mut Draft<'_>, unit: &str) -> Result<bool, Stop> {
             "{unit} still comes from {winner}, which is read first"
         )),
         None => fail(format!("a link at {path} is not read as a mask of {unit}")),
+    }
+}
+
+/// What the link or file that a mask takes the place of leaves open. Neither is there to be found in the result.
+fn displaced(draft: &mut Draft<'_>, unit: &str, id: InodeId) {
+    let rootfs = draft.rootfs();
+    let units = Units::read(rootfs);
+    let mut open = Vec::new();
+    if let Some(target) = units.alias_of(unit)
+        && let Some(path) = units.fragment(&target)
+    {
+        let message = format!("{unit} was only an alias of {target}, which can still be started");
+        open.push((path.to_owned(), target, message));
+    }
+    for path in rootfs.paths(id) {
+        let path = path.to_string();
+        let other = path.rsplit('/').next().unwrap_or_default().to_owned();
+        if other != unit && units.fragment(&other) == Some(path.as_str()) {
+            let message =
+                format!("{other} is the same file as {unit} was and can still be started");
+            open.push((path, other, message));
+        }
+    }
+    for (path, other, message) in open {
+        let is_open = move |rootfs: &Rootfs| !Units::read(rootfs).is_masked(&other);
+        draft.left_open(path.as_bytes().as_bstr(), message, is_open);
     }
 }
 
@@ -184,19 +205,38 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
         for unit in ["local", "second", "alias"] {
             let also = match unit {
                 "local" => {
-                    "  note /etc/systemd/system/second.service is the same file as /etc/systemd/system/local.service and stays\n"
+                    "  residual /etc/systemd/system/second.service: second.service is the same file as local.service was and can still be started\n"
                 }
                 "second" => {
-                    "  note /etc/systemd/system/local.service is the same file as /etc/systemd/system/second.service and stays\n"
+                    "  residual /etc/systemd/system/local.service: local.service is the same file as second.service was and can still be started\n"
                 }
                 _ => {
-                    "  note /etc/systemd/system/alias.service made alias.service an alias of rpcbind.service, which keeps its own name\n"
+                    "  residual /usr/lib/systemd/system/rpcbind.service: alias.service was only an alias of rpcbind.service, which can still be started\n"
                 }
             };
             let want = format!(
                 "changed\n  removed /etc/systemd/system/{unit}.service\n  created /etc/systemd/system/{unit}.service -> /dev/null\n{also}"
             );
             check(UNITS, &format!("[Mask {unit}.service]"), &want);
+        }
+        // What another rule masks is not open.
+        for (unit, other) in [("local", "second"), ("alias", "rpcbind")] {
+            let [removed, created] =
+                ["removed", "created"].map(|what| format!("  {what} /etc/systemd/system"));
+            let before = if unit == "local" {
+                format!("{removed}/{other}.service\n")
+            } else {
+                String::new()
+            };
+            let want = format!(
+                "changed\n{removed}/{unit}.service\n{created}/{unit}.service -> /dev/null\n\
+                 changed\n{before}{created}/{other}.service -> /dev/null\n"
+            );
+            check(
+                UNITS,
+                &format!("[Mask {unit}.service]\n[Mask {other}.service]"),
+                &want,
+            );
         }
         let twice = format!("{UNITS}file etc/systemd/system/local.service\n| [Unit]\n");
         check(
@@ -219,6 +259,32 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
             "[Mask docker.socket]\nOnMissing=mask",
             "changed\n  created /etc/systemd/system/docker.socket -> /dev/null\n",
         );
+    }
+
+    #[test]
+    fn a_service_that_has_only_a_script_is_a_unit_where_the_generator_is() {
+        let scripts = "
+file etc/init.d/xinetd mode=0755
+| #!/bin/sh
+file etc/init.d/tftpd-hpa mode=0755
+| #!/bin/sh
+file etc/init.d/README
+| not a script
+";
+        let generator = "file usr/lib/systemd/system-generators/systemd-sysv-generator mode=0755\n";
+        let image = format!("{scripts}{generator}");
+        check(
+            &image,
+            "[Mask xinetd.service]\n[Mask t*.service]",
+            "changed\n  created /etc/systemd\n  created /etc/systemd/system\n  created /etc/systemd/system/xinetd.service -> /dev/null\n\
+             changed\n  created /etc/systemd/system/tftpd-hpa.service -> /dev/null\n",
+        );
+        check(&image, "[Mask README.service]\nOnMissing=skip", "absent\n");
+        check(scripts, "[Mask xinetd.service]\nOnMissing=skip", "absent\n");
+        let hidden = format!(
+            "{image}symlink etc/systemd/system-generators/systemd-sysv-generator -> /dev/null\n"
+        );
+        check(&hidden, "[Mask xinetd.service]\nOnMissing=skip", "absent\n");
     }
 
     #[test]
@@ -272,7 +338,6 @@ file usr/lib/systemd/system/docker.socket.d/x.conf
             &format!(
                 "{made}/docker.socket -> /dev/null\n  \
                  residual {usr}/api.service:2: api.service can still be started without docker.socket; mask it as well\n  \
-                 residual {usr}/docker.service: docker.service can still be started without docker.socket; mask it as well\n  \
                  residual {usr}/docker.service:4: docker.service has Requires=docker.socket and cannot start while that is masked\n  \
                  residual {usr}/needs.target.requires/docker.socket: needs.target requires docker.socket by this link and cannot start \
                  while that is masked\n  \

@@ -77,6 +77,11 @@ fn put_file(
         let Ok(link) = draft.rootfs().locate(path.as_bytes()) else {
             return fail(format!("{path} cannot be replaced"));
         };
+        if draft.rootfs().location_path(&link) == "/dev/null" {
+            return fail(format!(
+                "{path} is the device that masks lead to, and cannot be a file"
+            ));
+        }
         if !draft.waived(subject) {
             draft.create_file(&link, content.to_vec(), mode.unwrap_or(0o644));
         }

@@ -48,6 +48,7 @@ static SCHEMA: RuleSchema = RuleSchema {
             about: "The group, by name or number.",
         },
     ],
+    needs_a_key: true,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -55,7 +56,11 @@ static SCHEMA: RuleSchema = RuleSchema {
 };
 
 fn account(text: &str) -> Result<(), String> {
-    let plain = !text.is_empty()
+    if text.bytes().all(|b| b.is_ascii_digit()) && !text.parse().is_ok_and(|id: u32| id < u32::MAX)
+    {
+        return Err("the highest number of a user or group is 4294967294".to_owned());
+    }
+    let plain = !text.starts_with('-')
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
@@ -69,10 +74,12 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         .one("Mode")
         .and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let (owner, group) = (section.one("Owner"), section.one("Group"));
-    if mode.is_none() && owner.is_none() && group.is_none() {
-        return fail("it names neither Mode, Owner nor Group");
-    }
     let path = section.argument.as_str();
+    if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") && path != "/dev/null" {
+        return fail(format!(
+            "{path} leads to /dev/null, which every program must be able to write to"
+        ));
+    }
     let Some(id) = draft.rootfs().open(path) else {
         return Ok(Verdict::Absent(format!("nothing is at {path}")));
     };
@@ -112,6 +119,25 @@ symlink key -> etc/key
 hardlink etc/key2 -> etc/key uid=1000 gid=1000
 symlink loop -> loop
 ";
+
+    #[test]
+    fn numbers_are_those_that_linux_has() {
+        for good in ["0", "4294967294", "app", "_x"] {
+            assert_eq!(super::account(good), Ok(()), "{good}");
+        }
+        for bad in ["", "-1", "4294967295", "99999999999999999999", "a b"] {
+            assert!(super::account(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_the_null_device_is_refused() {
+        check(
+            "symlink etc/motd -> /dev/null\n",
+            "[Permissions /etc/motd]\nMode=0600",
+            "failed: /etc/motd leads to /dev/null, which every program must be able to write to\n",
+        );
+    }
 
     #[test]
     fn mode_and_owner_are_set_through_links() {
@@ -188,11 +214,6 @@ dir d mode=0700 pax:SCHILY.acl.default=user::rwx,group::rwx,other::rwx
             IMAGE,
             "[Permissions /etc]\nOwner=nobody",
             "failed: the image's passwd files have no nobody; give a number\n",
-        );
-        check(
-            IMAGE,
-            "[Permissions /etc]",
-            "failed: it names neither Mode, Owner nor Group\n",
         );
     }
 

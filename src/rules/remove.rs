@@ -1,10 +1,13 @@
 //! `Remove`: a path that is not there.
 
-use bstr::ByteSlice;
+use std::collections::BTreeMap;
+
+use bstr::{BStr, BString, ByteSlice};
 
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::rootfs::{InodeId, Rootfs};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -20,9 +23,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     summary: "nothing is at this path",
     about: "Removes what the path or glob names, a directory with all that is in it. A symbolic link at the end is removed itself, \
-        not what it leads to. If the data of a hard-linked file has other names left, it moves to the first of them, and those \
-        names are a residual.",
+        not what it leads to. If the data of a hard-linked file, in a removed directory too, has other names left, it moves to the \
+        first of them, and those names are a residual of the hardening, which a check of the result cannot find again.",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],
@@ -37,6 +41,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             section.argument
         )));
     }
+    // What has other names, by the first path by which it went.
+    let mut linked: BTreeMap<InodeId, BString> = BTreeMap::new();
     for (path, location) in found {
         // A directory that went before takes what is in it along.
         let Ok(Some(id)) = draft.rootfs().locate(&path).map(|l| l.inode) else {
@@ -45,15 +51,22 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         if draft.waived(path.as_bstr()) {
             continue;
         }
-        draft.remove(&location);
-        if !draft.rootfs().inode(id).is_directory() {
-            for other in draft.rootfs().paths(id) {
-                draft.residual(
-                    Some(other.as_bstr()),
-                    None,
-                    format!("is a hard link to what {path} was"),
-                );
+        let rootfs = draft.rootfs();
+        let mut add = |path: &BStr, id: InodeId| {
+            if rootfs.inode(id).names().len() > 1 {
+                linked.entry(id).or_insert_with(|| path.into());
             }
+        };
+        add(path.as_bstr(), id);
+        rootfs.visit(id, add);
+        draft.remove(&location);
+    }
+    for (id, path) in linked {
+        for other in draft.rootfs().paths(id) {
+            let message = format!("is a hard link to what {path} was");
+            let place = other.clone();
+            let is_open = move |rootfs: &Rootfs| rootfs.at(&place) == Some(id);
+            draft.left_open(other.as_bstr(), message, is_open);
         }
     }
     Ok(Verdict::Holds)
@@ -116,7 +129,21 @@ file opt/tool/sub/b
         check(
             IMAGE,
             "[Remove /usr/bin/{ls,dir}]",
-            "changed\n  removed /usr/bin/dir\n  removed /usr/bin/ls\n  residual /usr/bin/ls: is a hard link to what /usr/bin/dir was\n",
+            "changed\n  removed /usr/bin/dir\n  removed /usr/bin/ls\n",
+        );
+        check(
+            IMAGE,
+            "[Remove /usr/bin/ls]\n[Remove /usr/bin/dir]",
+            "changed\n  removed /usr/bin/ls\nchanged\n  removed /usr/bin/dir\n",
+        );
+        let tree = format!(
+            "{IMAGE}hardlink usr/bin/a -> opt/tool/a\nhardlink opt/tool/sub/c -> opt/tool/sub/b\n"
+        );
+        check(
+            &tree,
+            "[Remove /opt/tool]",
+            "changed\n  removed /opt/tool/a\n  removed /opt/tool/sub/b\n  removed /opt/tool/sub/c\n  removed /opt/tool/sub\n  \
+             removed /opt/tool\n  residual /usr/bin/a: is a hard link to what /opt/tool/a was\n",
         );
     }
 

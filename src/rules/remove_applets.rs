@@ -47,6 +47,7 @@ static SCHEMA: RuleSchema = RuleSchema {
                 cannot be done; `try` reports it as a residual; `no` removes links only.",
         },
     ],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],

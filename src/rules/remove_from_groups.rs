@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::{RuleKind, granted_elsewhere};
 use crate::accounts::group::Database;
 use crate::accounts::sudoers::{Grantee, Policy};
-use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
+use crate::accounts::{self, Account, GroupNumber, group, polkit, sysusers, userdb};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
@@ -27,7 +27,7 @@ static SCHEMA: RuleSchema = RuleSchema {
     about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
         `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
         sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
-        A primary group, sudoers lines that grant something to the user by name, and polkit rules that name him, are \
+        A primary group, a group of another name that has the number of one of these, sudoers lines that grant something to the user by name, and polkit rules that name him, are \
         reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits him, and groups into which \
         cloud-init or a systemd-homed record puts him again. polkit rules that name one of the groups are a note.",
     keys: &[KeySchema {
@@ -38,6 +38,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         required: true,
         about: "A group to leave.",
     }],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -53,13 +54,19 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             absent.insert(group);
         }
     }
+    let known = accounts::user_exists(draft, user)?;
+    let before = Account::read(draft, user)?;
     databases(draft, user, &groups)?;
     sysusers_lines(draft, user, &groups)?;
     userdb_records(draft, user, &groups)?;
-    if absent.len() == groups.len() && !accounts::user_exists(draft, user)? {
+    if absent.len() == groups.len() && !known {
         return Ok(Verdict::Absent(format!(
             "the image knows neither the user {user} nor any of the groups"
         )));
+    }
+    if !known && before.groups.is_empty() {
+        // A misspelt one, or one who is made later.
+        draft.note(format!("the image has no user {user}"));
     }
     if !absent.is_empty() {
         let names: Vec<&str> = absent.into_iter().collect();
@@ -146,6 +153,16 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
         );
     }
     let account = Account::read(draft, user)?;
+    for (other, of) in namesakes(draft, &account, groups)? {
+        draft.open_so_far(
+            Some(other.path.as_bytes().as_bstr()),
+            Some(other.line),
+            format!(
+                "{} has the number of {of}, and {user} is in it; write `Group={0}` too",
+                other.group
+            ),
+        );
+    }
     for grant in Policy::read(draft)?.grants(&account) {
         if grant.to == Grantee::User {
             draft.open_so_far(
@@ -176,6 +193,25 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// The groups that have the user as a member and the number of one of these groups, which the kernel takes for the same.
+fn namesakes<'g>(
+    draft: &Draft<'_>,
+    account: &Account,
+    groups: &[&'g str],
+) -> Result<Vec<(GroupNumber, &'g str)>, Stop> {
+    let numbers = accounts::group_numbers(draft)?;
+    let named = |gid: u64| {
+        let has = |group: &&&str| numbers.iter().any(|n| n.gid == gid && n.group == **group);
+        groups.iter().find(has).copied()
+    };
+    let others = numbers
+        .iter()
+        .filter(|n| account.listed.contains(&n.group) && !groups.contains(&n.group.as_str()));
+    Ok(others
+        .filter_map(|other| Some((other.clone(), named(other.gid)?)))
+        .collect())
 }
 
 #[cfg(test)]
@@ -239,7 +275,7 @@ file usr/lib/userdb/core:docker.membership
         check(
             "file etc/group\n| wheel:x:10:root\n",
             RULE,
-            "already\n  note the image has no group rkt\n",
+            "already\n  note the image has no user core\n  note the image has no group rkt\n",
         );
         check(
             "file etc/passwd\n| core:x:500:500::/:/bin/sh\n",
@@ -313,6 +349,33 @@ file etc/polkit-1/localauthority/50-local.d/a.pkla
              residual /usr/lib/sysusers.d/a.conf:1: rkt is the primary group of core, who stays in it\n  \
              residual /usr/share/polkit-1/rules.d/a.rules:2: a polkit rule names core, whatever the groups\n  \
              residual /usr/share/polkit-1/rules.d/a.rules:3: a polkit rule names rkt, in which core stays\n",
+        );
+    }
+
+    #[test]
+    fn a_group_of_the_same_number_is_a_residual() {
+        let image = "
+file etc/group
+| wheel:x:10:
+| adm10:x:10:core
+| rkt:x:251:core
+file usr/lib/sysusers.d/a.conf
+| g rocket 251
+| m core rocket
+| g other 252
+| m core other
+";
+        check(
+            image,
+            RULE,
+            "changed\n  content /etc/group\n  \
+             residual /etc/group:2: adm10 has the number of wheel, and core is in it; write `Group=adm10` too\n  \
+             residual /usr/lib/sysusers.d/a.conf:1: rocket has the number of rkt, and core is in it; write `Group=rocket` too\n",
+        );
+        check(
+            image,
+            &format!("{RULE}\nGroup=adm10\nGroup=rocket"),
+            "changed\n  content /etc/group\n  content /usr/lib/sysusers.d/a.conf\n",
         );
     }
 

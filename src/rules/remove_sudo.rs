@@ -33,6 +33,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
         systemd-homed record would grant him again.",
     keys: &[],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],

@@ -21,7 +21,7 @@ static SCHEMA: RuleSchema = RuleSchema {
     kind: "Sandbox",
     argument: Some(ArgumentSchema {
         name: "UNIT",
-        check: Check::Unit,
+        check: Check::Service,
         about: "A service, a template or a glob over the services that the image has.",
     }),
     summary: "a service runs with fewer privileges and sees less of the system",
@@ -75,6 +75,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         },
         ENSURE,
     ],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -347,7 +348,7 @@ dir etc/systemd/system/d.service.d
         );
         check(
             "file usr/lib/systemd/system/d.socket\n| [Socket]\n",
-            "[Sandbox d.socket]",
+            "[Sandbox d.*]",
             "failed: d.socket is no service; only a service can be sandboxed\n",
         );
     }

@@ -21,33 +21,32 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     summary: "keys of a KEY=VALUE file have these values",
     about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
-        bytes stay. Edited are the file that the path leads to, the copies of it from which the booted system fills /etc, and, \
+        bytes stay. A file that sets the key without a `=`, as /etc/login.defs does, is refused. Edited are the file that the path leads to, the copies of it from which the booted system fills /etc, and, \
         where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
     keys: &[KeySchema {
         name: "Set",
         value: "KEY=VALUE",
-        check: Check::Custom(key_value),
+        check: Check::Assignment(key_value),
         list: true,
         required: true,
         about: "A key and its value.",
     }],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
     example: "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing\nReason=a policy that only logs stops nobody\n",
 };
 
-fn key_value(text: &str) -> Result<(), String> {
-    let key = text.split_once('=').map(|(key, _)| key);
-    let plain = key.is_some_and(|k| {
-        !k.is_empty()
-            && k.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
-    });
-    plain
-        .then_some(())
-        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && key.chars().all(plain) => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
@@ -69,6 +68,11 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 with_key(&text, key, value)
             });
         let at = draft.rootfs().path(file);
+        if let Some((line, key)) = without_equals(&old, section) {
+            return fail(format!(
+                "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
+            ));
+        }
         if new == old || draft.waived(at.as_bstr()) {
             continue;
         }
@@ -81,6 +85,26 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         draft.residual(None, None, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
     }
     Ok(Verdict::Holds)
+}
+
+/// The first line that gives one of the keys a value after a blank, as in login.defs, where no line has it with a `=`.
+fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s str)> {
+    let assigned = |line: &[u8], key: &str| {
+        let left = line.split_once_str("=").map(|(left, _)| left);
+        left.is_some_and(|left| names(left, key))
+    };
+    let keys = section.all("Set").filter_map(|set| set.split_once('='));
+    let mut keys = keys
+        .map(|(key, _)| key)
+        .filter(|key| !text.lines().any(|line| assigned(line, key)));
+    keys.find_map(|key| {
+        let is_set = |line: &[u8]| {
+            let mut words = line.fields();
+            words.next() == Some(key.as_bytes()) && words.next().is_some()
+        };
+        let line = text.lines().position(is_set)?;
+        Some((line + 1, key))
+    })
 }
 
 /// The text with a key set on every line that sets it, or on one more at the end.
@@ -153,6 +177,21 @@ mod tests {
         check("export A=old\nAA=1\nA\n", "export A=new\nAA=1\nA\n");
         check("A=\"new\"\nA='new'\n", "A=\"new\"\nA='new'\n");
         check("A=new=er\n", "A=new\n");
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused() {
+        let image = "file etc/login.defs\n| # UMASK 1\n| UMASK\t\t022\n| ENV=x\n| ENV y\n";
+        check(
+            image,
+            "[SetKey /etc/login.defs]\nSet=UMASK=027",
+            "failed: /etc/login.defs:2 sets UMASK without a `=`; a line `UMASK=` would not change that\n",
+        );
+        check(
+            image,
+            "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
+            "changed\n  content /etc/login.defs\n",
+        );
     }
 
     #[test]

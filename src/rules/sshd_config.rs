@@ -11,7 +11,7 @@ use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::lowerdir;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 use crate::rootfs::InodeId;
-use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, plain, twin};
+use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, decided, plain, twin};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -37,11 +37,12 @@ static SCHEMA: RuleSchema = RuleSchema {
     keys: &[KeySchema {
         name: "Set",
         value: "KEYWORD VALUE",
-        check: Check::Custom(setting),
+        check: Check::Assignment(setting),
         list: true,
         required: true,
         about: "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or `AllowUsers`, are refused.",
     }],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -53,7 +54,7 @@ fn listed(words: &str, word: &str) -> bool {
     words.split(' ').any(|w| w == word)
 }
 
-fn setting(text: &str) -> Result<(), String> {
+fn setting(text: &str) -> Result<(String, String), String> {
     let Some((keyword, value)) = text.split_once(' ') else {
         return Err("write it as a keyword, a blank and a value".to_owned());
     };
@@ -71,7 +72,7 @@ fn setting(text: &str) -> Result<(), String> {
     if value.trim().is_empty() || value.contains(['#', '\0']) {
         return Err(format!("{keyword} needs a value without `#`"));
     }
-    Ok(())
+    Ok((decided(keyword), value.trim().to_owned()))
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
@@ -217,7 +218,8 @@ fn options(draft: &mut Draft<'_>) -> Result<(), Stop> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::harness::{check, content_after};
+    use crate::recipe::Recipe;
+    use crate::rules::harness::{check, content_after, open};
 
     const PATH: &str = "/etc/ssh/sshd_config";
     const RULE: &str =
@@ -244,6 +246,48 @@ mod tests {
             "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin yes\nMaxAuthTries 9\n",
             "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin no\nMaxAuthTries 4\n",
         );
+    }
+
+    #[test]
+    fn what_extends_replaces_a_value_and_two_in_one_section_are_a_mistake() {
+        let parse = |rule: &str| {
+            let text = format!("[Recipe]\nSchema=1\n{rule}");
+            Recipe::parse("test", &text).map_err(|e| e.to_string())
+        };
+        let recipe = parse(
+            "Extends=sshd-hardened\n[SshdConfig /etc/ssh/sshd_config]\n\
+             Set=permitrootlogin prohibit-password\nSet=KbdInteractiveAuthentication yes\n",
+        )
+        .unwrap();
+        let [section] = recipe.rules() else {
+            panic!("{recipe:?}")
+        };
+        let sets = |start: &str| -> Vec<&str> {
+            let sets = section.all("Set");
+            sets.filter(|set| set.to_lowercase().starts_with(start))
+                .collect()
+        };
+        assert_eq!(sets("permitroot"), ["permitrootlogin prohibit-password"]);
+        assert_eq!(sets("kbd"), ["KbdInteractiveAuthentication yes"]);
+        assert_eq!(sets("challenge"), [""; 0]);
+        assert_eq!(sets("passwordauth"), ["PasswordAuthentication no"]);
+        let image = open("file etc/ssh/sshd_config\n| PermitRootLogin yes\n");
+        assert!(!image.plan(&recipe).unwrap().failed());
+
+        for same in [
+            "Set=MaxAuthTries 3\nSet=MaxAuthTries 3",
+            "Set=UsePAM no\nSet=\nSet=UsePAM yes",
+        ] {
+            let recipe = parse(&format!("[SshdConfig /a]\n{same}")).unwrap();
+            assert_eq!(recipe.rules()[0].settings.len(), 1, "{same}");
+        }
+        for two in [
+            "Set=MaxAuthTries 3\nSet=maxauthtries 4",
+            "Set=KbdInteractiveAuthentication no\nSet=ChallengeResponseAuthentication yes",
+        ] {
+            let why = parse(&format!("[SshdConfig /a]\n{two}")).unwrap_err();
+            assert!(why.contains("is given two values"), "{why}");
+        }
     }
 
     #[test]

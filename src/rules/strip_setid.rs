@@ -49,6 +49,7 @@ static SCHEMA: RuleSchema = RuleSchema {
             about: "Whether dpkg is told to keep the modes of stripped files when it upgrades their packages; it is not by default.",
         },
     ],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],

@@ -39,6 +39,7 @@ static SCHEMA: RuleSchema = RuleSchema {
             about: "The mode in octal, with no access control list beside it; 0644 for a new file.",
         },
     ],
+    needs_a_key: false,
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
@@ -66,6 +67,27 @@ mod tests {
     use crate::rules::harness::{check, content_after};
 
     const RULE: &str = "[WriteFile /etc/issue]\nLine=one\nLine=two";
+
+    #[test]
+    fn blanks_before_a_line_stay() {
+        let rule = "[WriteFile /etc/a.yaml]\nLine=network:\nLine=  version: 2\nLine = plain\nLine =  set off\nLine=\nLine= ${A}";
+        let rule = format!("{rule}\n[Params]\nA= x ");
+        assert_eq!(
+            content_after("dir ./\n", &rule, "/etc/a.yaml"),
+            "network:\n  version: 2\nplain\n set off\n\n x\n"
+        );
+    }
+
+    #[test]
+    fn dev_null_cannot_be_a_file() {
+        let why = "failed: /dev/null is the device that masks lead to, and cannot be a file\n";
+        check("dir ./\n", "[WriteFile /dev/null]\nLine=x", why);
+        check(
+            "symlink d -> dev\ndir dev\n",
+            "[WriteFile /d/null]",
+            &why.replace("/dev/null", "/d/null"),
+        );
+    }
 
     #[test]
     fn a_file_is_made_or_its_content_replaced() {

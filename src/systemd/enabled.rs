@@ -1,4 +1,4 @@
-//! Which units start without being asked for: those that links in `.wants` and its like name.
+//! Which units start without being asked for: those that links in `.wants` and its like name, or those of a runlevel.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ impl Units<'_> {
     /// The units that a link pulls in, each with the unit that does; none that are masked, that the image does not have, or
     /// whose link a link to `/dev/null` takes back. What `Wants=` in a unit's own text pulls in is not among them.
     pub(crate) fn enabled(&self) -> BTreeSet<(String, String)> {
-        let mut found = BTreeSet::new();
+        let mut found = self.enabled_scripts();
         for by in self.pulling() {
             for suffix in PULLS {
                 let links = self.beside(&by, suffix).into_iter();
                 let kept = links.filter(|(unit, path)| {
                     is_unit(unit)
-                        && self.fragment(unit).is_some()
+                        && self.source(unit).is_some()
                         && !self.is_masked(unit)
                         && !self.rootfs.leads_to(path.as_bytes(), "/dev/null")
                 });

@@ -7,6 +7,7 @@ use bstr::ByteSlice;
 use super::name::{
     instance, is_instance, is_template, is_unit, kind, levels, template, with_instance,
 };
+use super::sysv;
 use crate::rootfs::{InodeId, Node, Rootfs};
 
 /// The directories that units are loaded from and that an image can hold, first one first (systemd.unit(5)). Those in
@@ -32,6 +33,8 @@ pub(crate) struct Units<'r> {
     names: BTreeMap<String, Target>,
     /// Which names stand for a unit, by the name of its file; masked units are not there.
     aliases: BTreeMap<String, BTreeSet<String>>,
+    /// The scripts of which units are made when the system boots, by the name of the unit.
+    scripts: BTreeMap<String, String>,
 }
 
 /// What a name in the search path stands for.
@@ -65,9 +68,13 @@ impl<'r> Units<'r> {
             directories,
             names: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            scripts: BTreeMap::new(),
         };
         units.read_names(masked);
         units.read_aliases();
+        let mut scripts = sysv::scripts(rootfs);
+        scripts.retain(|unit, _| units.fragment(unit).is_none());
+        units.scripts = scripts;
         units
     }
 
@@ -154,6 +161,16 @@ impl<'r> Units<'r> {
         own.or_else(|| self.file_of(&template(unit)?))
     }
 
+    /// The script of which the unit is made when the system boots, where no file or mask has its name.
+    pub(super) fn script_of(&self, unit: &str) -> Option<&str> {
+        self.scripts.get(unit).map(String::as_str)
+    }
+
+    /// What a unit comes from: its file, or its script.
+    pub(super) fn source(&self, unit: &str) -> Option<&str> {
+        self.fragment(unit).or_else(|| self.script_of(unit))
+    }
+
     /// Whether the image has the unit, or the template that it is an instance of, masked or not. An alias of what is not
     /// there counts too: something stands at the name.
     pub(crate) fn has(&self, unit: &str) -> bool {
@@ -164,7 +181,9 @@ impl<'r> Units<'r> {
                     .iter()
                     .any(|(_, id)| self.rootfs.child(*id, unit.as_bytes()).is_some())
         };
-        at(unit) || template(unit).is_some_and(|template| at(&template))
+        at(unit)
+            || template(unit).is_some_and(|template| at(&template))
+            || self.script_of(unit).is_some()
     }
 
     /// Whether systemd takes the unit for masked: the file that it is loaded from leads to `/dev/null` or is empty.
@@ -182,9 +201,12 @@ impl<'r> Units<'r> {
             || self.rootfs.open(path).is_some_and(empty)
     }
 
-    /// Every name that has a file, link or mask, sorted.
+    /// Every name that has a file, link or mask, sorted, then those that have a script only.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        self.names
+            .keys()
+            .chain(self.scripts.keys())
+            .map(String::as_str)
     }
 
     /// The unit that a name is an alias of; none if it has a file of its own.

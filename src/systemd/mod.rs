@@ -8,6 +8,7 @@ mod merged;
 pub(crate) mod name;
 mod reach;
 mod setting;
+mod sysv;
 pub(crate) mod tmpfiles;
 mod unit_file;
 
@@ -35,7 +36,8 @@ pub(crate) fn named(rootfs: &Rootfs, unit: &str) -> Vec<String> {
     };
     let names = load_path::UNIT_PATH
         .iter()
-        .flat_map(|directory| names_in(rootfs, directory));
+        .flat_map(|directory| names_in(rootfs, directory))
+        .chain(sysv::scripts(rootfs).into_keys());
     let units: BTreeSet<String> = names
         .filter(|unit| name::is_unit(unit) && matcher.is_match(unit))
         .collect();

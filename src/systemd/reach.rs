@@ -60,7 +60,10 @@ impl Look<'_> {
                 continue;
             }
             let merged = self.merged(&self.units, unit)?;
-            self.requirements(unit, &merged);
+            if self.requirements(unit, &merged) {
+                // What cannot start starts nothing.
+                continue;
+            }
             for (socket, started) in &sockets {
                 self.starts(unit, &merged, socket, started);
             }
@@ -145,8 +148,9 @@ impl Look<'_> {
         .then(|| name.to_owned())
     }
 
-    /// The dependencies without which a unit does not start.
-    fn requirements(&self, unit: &str, merged: &Merged) {
+    /// Adds the masked dependencies without which a unit does not start, and says whether it has any.
+    fn requirements(&self, unit: &str, merged: &Merged) -> bool {
+        let before = self.found.borrow().len();
         for found in merged.section("Unit") {
             if !["Requires", "Requisite", "BindsTo", "BindTo"]
                 .iter()
@@ -178,11 +182,12 @@ impl Look<'_> {
                 );
             }
         }
+        self.found.borrow().len() > before
     }
 
     /// What still starts the services of a masked socket.
     fn starts(&self, unit: &str, merged: &Merged, socket: &str, started: &BTreeSet<String>) {
-        let Some(path) = self.units.fragment(unit).map(str::to_owned) else {
+        let Some(path) = self.units.source(unit).map(str::to_owned) else {
             return;
         };
         if kind(unit) == "socket" {

@@ -163,7 +163,9 @@ pub(crate) fn upgrades() {
     let next = tool("2").build(packages.path());
 
     let rules = "[StripSetid]\nStatOverride=STAT\n[Remove /usr/bin/plain]\n[WriteFile /usr/share/watched/made]\nLine=asked\n[WriteFile /usr/share/other]\nLine=asked\n";
-    let rules = rules.to_owned() + "[Permissions /usr/bin/owned]\nMode=0700\n";
+    let rules = rules.to_owned()
+        + "[Permissions /usr/bin/owned]\nMode=0700\n\
+        [WriteFile /etc/edited]\nLine=asked\n[Remove /etc/gone]\n[Permissions /etc/mode]\nMode=0600\n";
     for (keeps, mode) in [("yes", 0o755), ("no", 0o4755)] {
         let hardened = Hardened::new(&tree, &rules.replace("STAT", keeps));
         assert_eq!(hardened.mode("usr/bin/setid"), 0o755);
@@ -184,6 +186,14 @@ pub(crate) fn upgrades() {
         assert!(
             hardened.mode("usr/bin/owned") == 0o755 && hardened.says(&["/usr/bin/owned: ", back])
         );
+        // dpkg keeps what was done to configuration files.
+        let edited = fs::read_to_string(hardened.root().join("etc/edited")).unwrap();
+        assert_eq!(
+            (edited.as_str(), hardened.mode("etc/mode")),
+            ("asked\n", 0o600)
+        );
+        assert!(!hardened.root().join("etc/gone").exists());
+        assert!(!hardened.says(&["/etc/"]), "{:#?}", hardened.open);
         // The next version ships nothing there, but the first did, and so the watcher's script runs.
         let made = fs::read_to_string(hardened.root().join("usr/share/watched/made")).unwrap();
         assert_eq!(made, "again\n");
@@ -209,6 +219,9 @@ const TOOL: &[(&str, &str, u32)] = &[
     ("usr/bin/plain", "p", 0o755),
     ("usr/bin/owned", "o", 0o755),
     ("usr/share/watched/tool", "t", 0o644),
+    ("etc/edited", "e", 0o644),
+    ("etc/gone", "g", 0o644),
+    ("etc/mode", "m", 0o644),
 ];
 
 struct Package {
@@ -230,6 +243,12 @@ impl Package {
         if !self.triggers.is_empty() {
             tree.file("DEBIAN/triggers", self.triggers);
         }
+        let conffiles = self
+            .files
+            .iter()
+            .filter(|(path, ..)| path.starts_with("etc/"));
+        let conffiles: String = conffiles.map(|(path, ..)| format!("/{path}\n")).collect();
+        tree.file("DEBIAN/conffiles", &conffiles);
         if !self.postinst.is_empty() {
             tree.file("DEBIAN/postinst", self.postinst);
             let script = tree.root().join("DEBIAN/postinst");

@@ -77,7 +77,16 @@ impl Tool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             // Where an ordinary user's PATH does not reach.
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/lib/systemd"].map(PathBuf::from))
+            .chain(
+                [
+                    "/usr/local/sbin",
+                    "/usr/sbin",
+                    "/sbin",
+                    "/lib/systemd",
+                    "/lib/systemd/system-generators",
+                ]
+                .map(PathBuf::from),
+            )
             .map(|folder| folder.join(self.program))
             .find(|file| file.is_file())
     }
@@ -162,6 +171,7 @@ tools! {
     SYSTEMD_ANALYZE "systemd-analyze" "systemd"
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
     SYSTEMD_TMPFILES "systemd-tmpfiles" "systemd"
+    SYSTEMD_SYSV_GENERATOR "systemd-sysv-generator" "systemd"
     DPKG "dpkg" "dpkg"
     DPKG_DEB "dpkg-deb" "dpkg"
     UPDATE_ALTERNATIVES "update-alternatives" "dpkg"

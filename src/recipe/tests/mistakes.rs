@@ -227,6 +227,14 @@ fn waivers_name_a_kind_a_subject_a_reason_and_a_day() {
 }
 
 #[test]
+fn a_section_that_asks_for_nothing_is_a_mistake() {
+    check(
+        "[Permissions /etc]\nReason=x",
+        "r.ini:3:1: `[Permissions /etc]` asks for nothing (help: add one of `Mode`)",
+    );
+}
+
+#[test]
 fn parameters_are_declared() {
     check(
         "[Params]\nUser=core\n[RemoveFromGroups ${Usr}]\nGroup=${Nothing}",
