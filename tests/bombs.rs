@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -43,14 +43,24 @@ impl Run {
 
 /// Runs `casehard check` on an image.
 fn check(image: &Path, more: &[&str]) -> Run {
+    check_by("[StripSetid]", image, more)
+}
+
+/// Runs `casehard check` on an image by some rules.
+fn check_by(rules: &str, image: &Path, more: &[&str]) -> Run {
     let recipe = image.with_extension("ini");
-    fs::write(&recipe, "[Recipe]\nSchema=1\n[StripSetid]\n").expect("the folder is writable");
+    let text = format!("[Recipe]\nSchema=1\n{rules}\n");
+    fs::write(&recipe, text).expect("the folder is writable");
+    let recipe = recipe.to_str().expect("its name is text");
+    let image = image.to_str().expect("its name is text");
+    run(&[&["check", image, "-r", recipe], more].concat(), image)
+}
+
+/// Runs casehard; what it says goes beside a file.
+fn run(arguments: &[&str], beside: &str) -> Run {
+    let image = Path::new(beside);
     let child = Command::new(RELEASE.unwrap_or(env!("CARGO_BIN_EXE_casehard")))
-        .arg("check")
-        .arg(image)
-        .arg("-r")
-        .arg(recipe)
-        .args(more)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(File::create(image.with_extension("said")).expect("the folder is writable"))
         .spawn()
@@ -432,6 +442,31 @@ fn hard_links_without_end_are_refused() {
         |out| entries(out, &|_| 0),
         "hard link number 65000",
     );
+}
+
+/// Writes an image of a description into a folder.
+fn described(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let image = folder.join(name);
+    let bytes = casehard_testimages::build(text).expect("the description is right");
+    fs::write(&image, bytes).expect("the folder is writable");
+    image
+}
+
+#[test]
+fn patterns_of_selinux_that_are_large_take_no_memory() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let contexts = "etc/selinux/t/contexts/files/file_contexts";
+    // Each came to six megabytes.
+    let lines: String = (0..1500)
+        .map(|n| format!("| \\w{{100}}{n} -- system_u:object_r:etc_t:s0\n"))
+        .collect();
+    let text = format!(
+        "file etc/a xattr:security.selinux=x\nfile etc/selinux/config\n| SELINUXTYPE=t\nfile {contexts}\n{lines}"
+    );
+    let image = described(folder.path(), "image.tar", &text);
+    let run = check_by("[WriteFile /etc/b]\nLine=x", &image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    run.is_bounded("1500 patterns");
 }
 
 #[test]
