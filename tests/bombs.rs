@@ -470,6 +470,31 @@ fn patterns_of_selinux_that_are_large_take_no_memory() {
 }
 
 #[test]
+fn reports_do_not_grow_with_the_square_of_hard_links() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let links = |mode: u32| {
+        let links = (1..4000).map(|n| format!("hardlink bin/f{n} -> bin/f0 mode={mode:o}\n"));
+        format!("file bin/f0 mode={mode:o}\n{}", links.collect::<String>())
+    };
+    let image = described(folder.path(), "image.tar", &links(0o4755));
+    let report = folder.path().join("report.json");
+    let report = report.to_str().expect("its name is text");
+    let run_of = check(&image, &["--report", report]);
+    assert_eq!(run_of.code, Some(1), "{}", run_of.said);
+    run_of.is_bounded("a report of 4000 hard links");
+    let size = fs::metadata(report).expect("it was written").len();
+    assert!(size < 8 << 20, "{size} bytes of JSON");
+
+    let newer = described(folder.path(), "newer.tar", &links(0o755));
+    let [image, newer] = [&image, &newer].map(|path| path.to_str().expect("its name is text"));
+    for format in ["json", "txt", "diff"] {
+        let run = run(&["diff", image, newer, "--format", format], image);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        run.is_bounded("a comparison of 4000 hard links");
+    }
+}
+
+#[test]
 fn a_terabyte_of_holes_takes_no_memory() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let image = folder.path().join("holes.tar");
