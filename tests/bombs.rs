@@ -495,6 +495,36 @@ fn reports_do_not_grow_with_the_square_of_hard_links() {
 }
 
 #[test]
+fn lines_of_tmpfiles_are_not_held_against_each_edit() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let files: String = (0..4000)
+        .map(|n| format!("file s/{n} mode=4755\n"))
+        .collect();
+    let lines = |line: &str| {
+        format!(
+            "file usr/lib/tmpfiles.d/a.conf\n{}{files}",
+            line.repeat(20_000)
+        )
+    };
+    let image = described(folder.path(), "plain.tar", &lines("| z /x 0\n"));
+    let run = check(&image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert!(!run.said.contains("not known in full"), "{}", run.said);
+    run.is_bounded("20000 lines and 4000 edits");
+    // What may mean every edit is not tried without end, and the report says so.
+    for line in ["| z /*/x 0\n", "| Z /s 0700\n"] {
+        let image = described(folder.path(), "many.tar", &lines(line));
+        let report = folder.path().join("report.txt");
+        let path = report.to_str().expect("its name is text");
+        let run = check(&image, &["--report", path]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        let report = fs::read_to_string(&report).expect("it was written");
+        assert!(report.contains("not known in full"), "{line}");
+        run.is_bounded(line);
+    }
+}
+
+#[test]
 fn a_terabyte_of_holes_takes_no_memory() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let image = folder.path().join("holes.tar");

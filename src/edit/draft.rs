@@ -160,7 +160,7 @@ impl<'i> Draft<'i> {
         true
     }
 
-    /// Writes down what the rule could not close.
+    /// Writes down what the rule could not close. The plan has what is said twice but once.
     pub(crate) fn residual(
         &mut self,
         path: Option<&BStr>,
@@ -178,15 +178,12 @@ impl<'i> Draft<'i> {
         line: Option<usize>,
         message: impl Into<String>,
     ) {
-        let residual = Residual {
+        self.residuals.push(Residual {
             rule: Some(rule),
             path: path.map(Into::into),
             line,
             message: message.into(),
-        };
-        if !self.residuals.contains(&residual) {
-            self.residuals.push(residual);
-        }
+        });
     }
 
     /// Writes down what stays open unless a later rule closes it: it counts only if it is found in the result too.
