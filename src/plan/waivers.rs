@@ -80,7 +80,7 @@ pub(super) fn judge(recipe: &Recipe, as_of: Option<Date>) -> Result<Waivers> {
     let Some(day) = as_of else {
         return Err(Error::Recipe(vec![
             Diagnostic::new(first.at.clone(), "a waiver needs a day by which it is judged")
-                .help("give --as-of YYYY-MM-DD or set SOURCE_DATE_EPOCH; the clock is never asked, so that a build can be repeated"),
+                .help("give one with `PlanOptions::as_of`; the clock is never asked, so that a build can be repeated"),
         ]));
     };
     Ok(recipe
