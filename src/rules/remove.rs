@@ -3,8 +3,10 @@
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::rootfs::Rootfs;
+use crate::rootfs::glob::is_glob;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -56,12 +58,17 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             }
         }
     }
+    if is_glob(&section.argument) && draft.rootfs().children(Rootfs::ROOT).next().is_none() {
+        return fail("this would remove all that the image has; write a narrower glob");
+    }
     Ok(Verdict::Holds)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::harness::check;
+    use crate::edit::Outcome;
+    use crate::recipe::Recipe;
+    use crate::rules::harness::{check, open};
 
     const IMAGE: &str = "
 dir ./
@@ -104,6 +111,23 @@ file opt/tool/sub/b
             "[Remove /a]",
             "changed\n  removed /a\n",
         );
+    }
+
+    #[test]
+    fn a_glob_does_not_empty_the_image() {
+        for all in ["/**", "/*", "/{a,b}"] {
+            let image = "file a\nfile b\n";
+            let why = "this would remove all that the image has; write a narrower glob";
+            let plan = open(image);
+            let recipe = format!("[Recipe]\nSchema=1\n[Remove {all}]");
+            let recipe = Recipe::parse("test", &recipe).unwrap();
+            let plan = plan.plan(&recipe).unwrap();
+            assert_eq!(
+                plan.rules()[0].outcome,
+                Outcome::Failed(why.into()),
+                "{all}"
+            );
+        }
     }
 
     #[test]
