@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an image could not be opened, planned or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The call itself makes no sense, for example a waiver without a date to judge it by.
@@ -51,6 +51,13 @@ pub enum Error {
     /// The caller's progress callback asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What a program shows whose `main` returns an error: the same sentence as [`Display`](fmt::Display).
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

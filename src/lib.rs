@@ -3,7 +3,7 @@
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let image = casehard::Image::open("rootfs.tar.gz")?;
-//! let recipe = casehard::Recipe::load("recipes/baseline.ini")?;
+//! let recipe = casehard::Recipe::load("site.ini")?;
 //! let plan = image.plan(&recipe)?;
 //! plan.write("rootfs.hardened.tar.gz")?;
 //! std::fs::write("rootfs.diff", plan.report().to_diff()?)?;

@@ -52,14 +52,11 @@ pub(crate) fn booted(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<Inode
     let mut paths = vec![path.to_owned()];
     paths.extend(copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {
-        for line in tmpfiles::lines(draft)? {
-            if let Some(source) = line.source(path) {
-                draft.note(format!(
-                    "{}:{} makes {path} of {source} when the system boots",
-                    line.file, line.number
-                ));
-                paths.push(source);
-            }
+        for (file, number, source) in tmpfiles::sources(draft, path)? {
+            draft.note(format!(
+                "{file}:{number} makes {path} of {source} when the system boots"
+            ));
+            paths.push(source);
         }
     }
     let rootfs = draft.rootfs();

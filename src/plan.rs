@@ -6,6 +6,8 @@
 
 mod waivers;
 
+use std::collections::BTreeSet;
+
 use bstr::{BStr, ByteSlice};
 use jiff::civil::Date;
 
@@ -173,6 +175,7 @@ impl Image {
         } else {
             plan.verify(&edited, options)?;
         }
+        keep_first(&mut plan.residuals);
         Ok(plan)
     }
 }
@@ -249,6 +252,14 @@ fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
         Err(Stop::Failed(why)) => Ok(Some(why)),
         Err(Stop::Fatal(error)) => Err(error),
     }
+}
+
+/// Leaves out what is in a list already.
+fn keep_first(residuals: &mut Vec<Residual>) {
+    let mut seen = BTreeSet::new();
+    let first: Vec<bool> = residuals.iter().map(|one| seen.insert(one)).collect();
+    let mut first = first.into_iter();
+    residuals.retain(|_| first.next() == Some(true));
 }
 
 fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {
@@ -378,11 +389,8 @@ impl Plan<'_> {
             rule.outcome = Outcome::Failed(format!("not so in the result, read again: {why}"));
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
-        for residual in draft.residuals.into_iter().chain(draft.passing) {
-            if !self.residuals.contains(&residual) {
-                self.residuals.push(residual);
-            }
-        }
+        self.residuals.extend(draft.residuals);
+        self.residuals.extend(draft.passing);
         self.residuals
             .sort_by(|a, b| (a.rule, &a.path, a.line).cmp(&(b.rule, &b.path, b.line)));
         Ok(())

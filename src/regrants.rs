@@ -12,27 +12,21 @@ use crate::systemd::tmpfiles;
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was.
 pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
-    boots(draft)?;
     copies(draft);
     alternatives(draft)?;
     triggers(draft, before)?;
-    upgrades(draft, before)
+    upgrades(draft, before)?;
+    // Last, since it gives up where an image asks for too much.
+    boots(draft)
 }
 
 /// systemd-tmpfiles makes, changes and removes files when the system boots.
 fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    let lines = tmpfiles::lines(draft)?;
-    for edit in draft.edits.clone() {
-        for line in &lines {
-            if let Some(what) = line.undoes(draft, edit.path.as_bstr(), &edit.change)? {
-                draft.residual_of(
-                    edit.rule,
-                    Some(line.file.as_bytes().as_bstr()),
-                    Some(line.number),
-                    format!("{}: {what}", edit.path),
-                );
-            }
-        }
+    for undone in tmpfiles::undone(draft)? {
+        let edit = &draft.edits[undone.edit];
+        let (rule, message) = (edit.rule, format!("{}: {}", edit.path, undone.what));
+        let file = Some(undone.file.as_bytes().as_bstr());
+        draft.residual_of(rule, file, Some(undone.number), message);
     }
     Ok(())
 }
@@ -63,11 +57,15 @@ fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
     if removed.is_empty() {
         return Ok(());
     }
+    let mut by_path: BTreeMap<&BString, Vec<&Edit>> = BTreeMap::new();
+    for edit in &removed {
+        by_path.entry(&edit.path).or_default().push(edit);
+    }
     for found in packages::alternatives(draft)? {
         let once = found
             .once
             .map(|what| format!(", once {what} is there again"));
-        for edit in removed.iter().filter(|edit| edit.path == found.link) {
+        for edit in by_path.get(&found.link).into_iter().flatten() {
             let message = format!(
                 "update-alternatives makes {} again{}",
                 edit.path,
@@ -132,22 +130,25 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     }
     let owners = packages::owners(draft, before, &paths)?;
     let kept = draft.read_path(packages::STATOVERRIDE)?.unwrap_or_default();
+    let kept: BTreeSet<&[u8]> = kept
+        .lines()
+        .filter_map(|line| line.fields().nth(3))
+        .collect();
     let conffiles = packages::conffiles(draft)?;
     let is_kept = |edit: &Edit, owner: &Owner| {
         let overridden = matches!(edit.change, Change::Mode { .. } | Change::Owner { .. })
-            && kept
-                .lines()
-                .any(|line| line.fields().nth(3) == Some(owner.listed.as_slice()));
+            && kept.contains(owner.listed.as_slice());
         owner.dpkg && (overridden || conffiles.contains(&owner.listed))
     };
     // One residual for each rule and package, at the first file; a list of all would bury the others.
     let mut restored: BTreeMap<(usize, &str), Vec<&BString>> = BTreeMap::new();
+    let mut counted = BTreeSet::new();
     for edit in &edits {
-        if let Some(owner) = owners.get(&edit.path).filter(|owner| !is_kept(edit, owner)) {
-            let files = restored.entry((edit.rule, &owner.package)).or_default();
-            if !files.contains(&&edit.path) {
-                files.push(&edit.path);
-            }
+        if let Some(owner) = owners.get(&edit.path).filter(|owner| !is_kept(edit, owner))
+            && counted.insert((edit.rule, &edit.path))
+        {
+            let files = restored.entry((edit.rule, &owner.package));
+            files.or_default().push(&edit.path);
         }
     }
     for ((rule, package), files) in restored {

@@ -1,9 +1,9 @@
 //! SELinux as the rootfs shows it: whether there is a policy to enforce, and how new files are labelled.
 
-use bstr::{BString, ByteSlice};
-use regex::bytes::Regex;
+use bstr::{BStr, BString, ByteSlice};
+use regex::bytes::{Regex, RegexBuilder};
 
-use crate::edit::{Draft, Stop};
+use crate::edit::{Draft, Stop, fail};
 use crate::rootfs::{InodeId, Node, Rootfs};
 
 /// Whether `path` is the file that says how SELinux starts, by any of the names that it has in images.
@@ -63,19 +63,19 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
     {
         return Ok(());
     }
-    let contexts = FileContexts::read(draft)?;
-    for (path, id) in new {
+    let kinds = new.iter().map(|(path, id)| {
+        let kind = draft.rootfs().inode(*id).type_bits();
+        (path.as_bstr(), kind)
+    });
+    let labels = policy_labels(&file_contexts(draft)?, &kinds.collect::<Vec<_>>())?;
+    for ((_, id), label) in new.into_iter().zip(labels) {
         let rootfs = draft.rootfs();
         let Some((directory, _)) = rootfs.inode(id).names().first() else {
             continue;
         };
-        let Some(near) = neighbour(rootfs, *directory, rootfs.inode(id).type_bits()) else {
-            continue;
-        };
-        let label = contexts
-            .label(&path, rootfs.inode(id).type_bits())
-            .unwrap_or(near);
-        draft.add_xattr(id, LABEL, label);
+        if let Some(near) = neighbour(rootfs, *directory, rootfs.inode(id).type_bits()) {
+            draft.add_xattr(id, LABEL, label.unwrap_or(near));
+        }
     }
     Ok(())
 }
@@ -91,55 +91,134 @@ fn neighbour(rootfs: &Rootfs, directory: InodeId, type_bits: u32) -> Option<BStr
         .map(Into::into)
 }
 
-/// The policy's list of paths and labels (file_contexts(5)): a pattern, a file type or none, a label. The last that fits counts.
-#[derive(Default)]
-struct FileContexts {
-    lines: Vec<(Regex, Option<u32>, BString)>,
+/// The file_contexts of the policy which the image is configured for; empty where it has no policy.
+fn file_contexts(draft: &Draft<'_>) -> Result<Vec<u8>, Stop> {
+    let config = draft.read_path("/etc/selinux/config")?.unwrap_or_default();
+    let policy = policy(&config);
+    for directory in ["/etc/selinux", "/usr/lib/selinux"] {
+        let path = format!("{directory}/{policy}/contexts/files/file_contexts");
+        if let Some(text) = draft.read_path(&path)? {
+            return Ok(text);
+        }
+    }
+    Ok(Vec::new())
 }
 
-impl FileContexts {
-    /// Reads that of the policy which the image is configured for; none where it has no policy.
-    fn read(draft: &Draft<'_>) -> Result<Self, Stop> {
-        let config = draft.read_path("/etc/selinux/config")?.unwrap_or_default();
-        let policy = policy(&config);
-        for directory in ["/etc/selinux", "/usr/lib/selinux"] {
-            if let Some(text) = draft.read_path(&format!(
-                "{directory}/{policy}/contexts/files/file_contexts"
-            ))? {
-                return Ok(Self::parse(&text));
+/// As many patterns as are tried. Of a real policy's thousands, a few dozen begin as a given path does.
+const PATTERNS: usize = 2000;
+/// How long a pattern may be, and the program that it is compiled to: a few bytes such as `\w{100}` ask for megabytes.
+const PATTERN_BYTES: usize = 4096;
+const PROGRAM_BYTES: usize = 64 << 10;
+
+/// What a policy's list of paths and labels (file_contexts(5)) says of each path and its type: a line has a pattern, a file
+/// type or none, and a label. The last that fits counts, so the search goes from the end, and holds one pattern at a time.
+fn policy_labels(text: &[u8], paths: &[(&BStr, u32)]) -> Result<Vec<Option<BString>>, Stop> {
+    let mut found: Vec<Option<&str>> = vec![None; paths.len()];
+    let mut tried = 0;
+    for (pattern, kind, label) in text.lines().rev().filter_map(context) {
+        if found.iter().all(Option::is_some) {
+            break;
+        }
+        let stem = stem(pattern);
+        let mut open = found
+            .iter_mut()
+            .zip(paths)
+            .filter(|(found, (path, of))| {
+                found.is_none()
+                    && kind.is_none_or(|kind| kind == *of)
+                    && path.starts_with(stem.as_bytes())
+            })
+            .peekable();
+        if open.peek().is_none() {
+            continue;
+        }
+        tried += 1;
+        if tried > PATTERNS {
+            return fail(format!(
+                "more than {PATTERNS} patterns of file_contexts may mean the same paths"
+            ));
+        }
+        if let Some(regex) = compile(pattern) {
+            for (found, _) in open.filter(|(_, (path, _))| regex.is_match(path)) {
+                *found = Some(label);
             }
         }
-        Ok(Self::default())
     }
+    let label = |label: &str| [label.as_bytes(), b"\0"].concat().into();
+    let found = found.into_iter();
+    let found = found.map(|found| found.filter(|label| *label != "<<none>>").map(label));
+    Ok(found.collect())
+}
 
-    fn parse(text: &[u8]) -> Self {
-        let lines = text.lines().filter_map(|line| {
-            let words: Vec<&str> = line
-                .fields()
-                .filter_map(|word| word.to_str().ok())
-                .collect();
-            let (pattern, kind, label) = match words[..] {
-                [pattern, label] if !pattern.starts_with('#') => (pattern, None, label),
-                [pattern, kind, label] if !pattern.starts_with('#') => {
-                    (pattern, Some(type_bits(kind)?), label)
+/// A line of file_contexts: pattern, file type, label.
+fn context(line: &[u8]) -> Option<(&str, Option<u32>, &str)> {
+    let mut words = line.fields().map(|word| word.to_str().ok());
+    let mut word = || words.next().map_or(Some(None), |word| word.map(Some));
+    match (word()?, word()?, word()?, word()?) {
+        (Some(pattern), _, _, _) if pattern.starts_with('#') => None,
+        (Some(pattern), Some(label), None, None) => Some((pattern, None, label)),
+        (Some(pattern), Some(kind), Some(label), None) => {
+            Some((pattern, Some(type_bits(kind)?), label))
+        }
+        _ => None,
+    }
+}
+
+fn compile(pattern: &str) -> Option<Regex> {
+    let whole = (pattern.len() <= PATTERN_BYTES).then(|| format!("^(?:{pattern})$"))?;
+    RegexBuilder::new(&whole)
+        .unicode(false)
+        .size_limit(PROGRAM_BYTES)
+        .dfa_size_limit(PROGRAM_BYTES)
+        .build()
+        .ok()
+}
+
+/// What every path that a pattern fits begins with, as far as that can be told without compiling it.
+fn stem(pattern: &str) -> String {
+    let mut stem = String::new();
+    // Where one of several patterns fits, the beginning of the first says nothing.
+    if alternates(pattern) {
+        return stem;
+    }
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match chars.next() {
+                Some(literal) if literal.is_ascii_punctuation() && !"<>".contains(literal) => {
+                    stem.push(literal);
                 }
-                _ => return None,
-            };
-            let regex = Regex::new(&format!("^(?:{pattern})$")).ok()?;
-            Some((regex, kind, label.into()))
-        });
-        Self {
-            lines: lines.collect(),
+                _ => break,
+            },
+            '?' | '*' | '{' => {
+                stem.pop();
+                break;
+            }
+            '.' | '^' | '$' | '+' | '(' | '[' | '|' => break,
+            _ => stem.push(char),
         }
     }
+    stem
+}
 
-    fn label(&self, path: &BString, type_bits: u32) -> Option<BString> {
-        let fits = |(regex, kind, _): &&(Regex, Option<u32>, BString)| {
-            kind.is_none_or(|kind| kind == type_bits) && regex.is_match(path)
-        };
-        let (_, _, label) = self.lines.iter().rfind(fits)?;
-        (label != "<<none>>").then(|| [label.as_slice(), b"\0"].concat().into())
+/// Whether a `|` may stand outside of all brackets.
+fn alternates(pattern: &str) -> bool {
+    let mut depth = 0;
+    let mut bytes = pattern.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            // Brackets count for nothing in a class, whose end is not worth to find here.
+            b'[' if pattern.contains('|') => return true,
+            b'|' if depth <= 0 => return true,
+            _ => {}
+        }
     }
+    false
 }
 
 fn type_bits(kind: &str) -> Option<u32> {
@@ -205,5 +284,45 @@ dir plain
             label_after(&image, "/etc/a").as_deref(),
             Some("system_u:object_r:generic_t:s0")
         );
+    }
+
+    #[test]
+    fn the_last_line_that_fits_counts() {
+        let label = |text: &str, path: &str| {
+            let found = policy_labels(text.as_bytes(), &[(path.into(), 0o100_000)]).unwrap();
+            found[0].as_ref().map(|label| label.to_string())
+        };
+        for (pattern, path, fits) in [
+            (r"/etc/a\.d/.*", "/etc/a.d/x", true),
+            (r"/etc/a\.d/.*", "/etc/abd/x", false),
+            (r"/etc/?x", "/etcx", true),
+            (r"/etc/a{0}x", "/etc/x", true),
+            (r"/etc/(a|b)", "/etc/b", true),
+            (r"/a|/b", "/b", true),
+            (r"/a(x)|/b", "/b", true),
+            (r"/a[(]|/b", "/b", true),
+            (r"/a[)]?(c|d)", "/ad", true),
+            (r"/é.x", "/éyx", true),
+            (r"/[^/]+", "/\u{2028}", true),
+        ] {
+            let text = format!("/.* first\n{pattern} -- second\n{pattern} -d third\n# c\n");
+            let expected = if fits { "second\0" } else { "first\0" };
+            assert_eq!(label(&text, path).as_deref(), Some(expected), "{pattern}");
+        }
+        assert_eq!(label("/.* -- a\n/x <<none>>\n", "/x"), None);
+    }
+
+    #[test]
+    fn patterns_are_few_and_small() {
+        let path = [("/x".into(), 0o100_000)];
+        let tried = |line: &str, n| policy_labels(line.repeat(n).as_bytes(), &path);
+        assert!(tried("/y.* a\n", 2 * PATTERNS).is_ok());
+        assert!(tried(".y a\n", PATTERNS).is_ok());
+        let Err(Stop::Failed(why)) = tried(".y a\n", PATTERNS + 1) else {
+            panic!("a pattern for each of so many lines was compiled");
+        };
+        assert!(why.starts_with("more than 2000 patterns"), "{why}");
+        assert!(compile(r"\w{100}").is_some() && compile(r"\w{1000}{100}").is_none());
+        assert!(compile(&"a".repeat(PATTERN_BYTES + 1)).is_none());
     }
 }

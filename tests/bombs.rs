@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -43,14 +43,24 @@ impl Run {
 
 /// Runs `casehard check` on an image.
 fn check(image: &Path, more: &[&str]) -> Run {
+    check_by("[StripSetid]", image, more)
+}
+
+/// Runs `casehard check` on an image by some rules.
+fn check_by(rules: &str, image: &Path, more: &[&str]) -> Run {
     let recipe = image.with_extension("ini");
-    fs::write(&recipe, "[Recipe]\nSchema=1\n[StripSetid]\n").expect("the folder is writable");
+    let text = format!("[Recipe]\nSchema=1\n{rules}\n");
+    fs::write(&recipe, text).expect("the folder is writable");
+    let recipe = recipe.to_str().expect("its name is text");
+    let image = image.to_str().expect("its name is text");
+    run(&[&["check", image, "-r", recipe], more].concat(), image)
+}
+
+/// Runs casehard; what it says goes beside a file.
+fn run(arguments: &[&str], beside: &str) -> Run {
+    let image = Path::new(beside);
     let child = Command::new(RELEASE.unwrap_or(env!("CARGO_BIN_EXE_casehard")))
-        .arg("check")
-        .arg(image)
-        .arg("-r")
-        .arg(recipe)
-        .args(more)
+        .args(arguments)
         .stdout(Stdio::null())
         .stderr(File::create(image.with_extension("said")).expect("the folder is writable"))
         .spawn()
@@ -432,6 +442,86 @@ fn hard_links_without_end_are_refused() {
         |out| entries(out, &|_| 0),
         "hard link number 65000",
     );
+}
+
+/// Writes an image of a description into a folder.
+fn described(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let image = folder.join(name);
+    let bytes = casehard_testimages::build(text).expect("the description is right");
+    fs::write(&image, bytes).expect("the folder is writable");
+    image
+}
+
+#[test]
+fn patterns_of_selinux_that_are_large_take_no_memory() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let contexts = "etc/selinux/t/contexts/files/file_contexts";
+    // Each came to six megabytes.
+    let lines: String = (0..1500)
+        .map(|n| format!("| \\w{{100}}{n} -- system_u:object_r:etc_t:s0\n"))
+        .collect();
+    let text = format!(
+        "file etc/a xattr:security.selinux=x\nfile etc/selinux/config\n| SELINUXTYPE=t\nfile {contexts}\n{lines}"
+    );
+    let image = described(folder.path(), "image.tar", &text);
+    let run = check_by("[WriteFile /etc/b]\nLine=x", &image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    run.is_bounded("1500 patterns");
+}
+
+#[test]
+fn reports_do_not_grow_with_the_square_of_hard_links() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let links = |mode: u32| {
+        let links = (1..4000).map(|n| format!("hardlink bin/f{n} -> bin/f0 mode={mode:o}\n"));
+        format!("file bin/f0 mode={mode:o}\n{}", links.collect::<String>())
+    };
+    let image = described(folder.path(), "image.tar", &links(0o4755));
+    let report = folder.path().join("report.json");
+    let report = report.to_str().expect("its name is text");
+    let run_of = check(&image, &["--report", report]);
+    assert_eq!(run_of.code, Some(1), "{}", run_of.said);
+    run_of.is_bounded("a report of 4000 hard links");
+    let size = fs::metadata(report).expect("it was written").len();
+    assert!(size < 8 << 20, "{size} bytes of JSON");
+
+    let newer = described(folder.path(), "newer.tar", &links(0o755));
+    let [image, newer] = [&image, &newer].map(|path| path.to_str().expect("its name is text"));
+    for format in ["json", "txt", "diff"] {
+        let run = run(&["diff", image, newer, "--format", format], image);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        run.is_bounded("a comparison of 4000 hard links");
+    }
+}
+
+#[test]
+fn lines_of_tmpfiles_are_not_held_against_each_edit() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let files: String = (0..4000)
+        .map(|n| format!("file s/{n} mode=4755\n"))
+        .collect();
+    let lines = |line: &str| {
+        format!(
+            "file usr/lib/tmpfiles.d/a.conf\n{}{files}",
+            line.repeat(20_000)
+        )
+    };
+    let image = described(folder.path(), "plain.tar", &lines("| z /x 0\n"));
+    let run = check(&image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert!(!run.said.contains("not known in full"), "{}", run.said);
+    run.is_bounded("20000 lines and 4000 edits");
+    // What may mean every edit is not tried without end, and the report says so.
+    for line in ["| z /*/x 0\n", "| Z /s 0700\n"] {
+        let image = described(folder.path(), "many.tar", &lines(line));
+        let report = folder.path().join("report.txt");
+        let path = report.to_str().expect("its name is text");
+        let run = check(&image, &["--report", path]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        let report = fs::read_to_string(&report).expect("it was written");
+        assert!(report.contains("not known in full"), "{line}");
+        run.is_bounded(line);
+    }
 }
 
 #[test]

@@ -282,6 +282,13 @@ file usr/bin/su mode=0755 fill=2K
         String::from_utf8_lossy(&text)
     );
 
+    // Of the set-id bit git knows nothing, and what changes nothing that it knows it refuses; docs/review.md says so.
+    let mut apply = GIT.command();
+    let apply = apply.args(["apply", "--check"]).arg(&diff);
+    let refused = apply.current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("patch with only garbage"), "{said}");
+
     let (patched, wanted) = (folder.path().join("patched"), folder.path().join("wanted"));
     for (archive, tree) in [(&old, &patched), (&new, &wanted)] {
         fs::create_dir(tree).unwrap();

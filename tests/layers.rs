@@ -60,16 +60,6 @@ fn no_module_imports_a_later_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn the_command_line_uses_the_public_api_only() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let lib = fs::read_to_string(source.join("lib.rs")).unwrap();
-    assert!(
-        !lib.contains("mod cli;"),
-        "the library does not hold the command line"
-    );
-}
-
 fn layer(module: &str) -> usize {
     LAYERS
         .iter()

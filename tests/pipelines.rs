@@ -217,8 +217,6 @@ fn outside_crate() {
     fs::write(site.path("Cargo.toml"), package).unwrap();
     fs::copy(root.join("Cargo.lock"), site.path("Cargo.lock")).unwrap();
     fs::create_dir_all(site.path("src/bin")).unwrap();
-    fs::create_dir_all(site.path("recipes")).unwrap();
-    fs::copy(site.path("site.ini"), site.path("recipes/baseline.ini")).unwrap();
     fs::write(
         site.path("src/bin/pipelines.rs"),
         block(&pipelines(), "rust", "Image::open"),

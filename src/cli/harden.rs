@@ -12,6 +12,7 @@ use casehard::{
     Compression, Error, Image, Inventory, Plan, PlanOptions, Recipe, Result, Staged, WriteOptions,
 };
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Exit;
@@ -62,7 +63,8 @@ fn plan(
     console: &Console,
     verdict: impl FnOnce(&Plan<'_>) -> Exit,
 ) -> Result<Exit> {
-    let options = options(arguments, std::env::var_os(EPOCH).as_deref())?;
+    let epoch = std::env::var_os(EPOCH).filter(|text| !text.is_empty());
+    let times = times(arguments, epoch.as_deref())?;
     let named = match &arguments.recipes[..] {
         [] => None,
         names => Some(Recipe::load_all(names, &arguments.sets)?),
@@ -82,7 +84,7 @@ fn plan(
             Some(recipe) => recipe,
             None => Recipe::matching(&image, &arguments.sets)?,
         };
-        let plan = image.plan_with(&recipe, &options)?;
+        let plan = image.plan_with(&recipe, &options(&recipe, times)?)?;
         progress.clear();
         signals.check()?;
         let after = match lock.is_some() || outputs.wants_lock() {
@@ -232,9 +234,11 @@ fn failures(plan: &Plan<'_>) -> Vec<Diagnostic> {
 
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
-/// The options, where they are not given from `SOURCE_DATE_EPOCH`.
-fn options(arguments: &Planning, epoch: Option<&OsStr>) -> Result<PlanOptions> {
-    let mut options = PlanOptions::new();
+/// The day by which waivers are judged, and the time of new and changed entries.
+type Times = (Option<Date>, Option<u64>);
+
+/// The times, where they are not given from `SOURCE_DATE_EPOCH`.
+fn times(arguments: &Planning, epoch: Option<&OsStr>) -> Result<Times> {
     let (mut day, mut mtime) = (arguments.as_of, arguments.mtime);
     if let (Some(text), true) = (epoch, day.is_none() || mtime.is_none()) {
         let wrong = || {
@@ -251,6 +255,19 @@ fn options(arguments: &Planning, epoch: Option<&OsStr>) -> Result<PlanOptions> {
         let time = Timestamp::from_second(time).map_err(|_| wrong())?;
         day.get_or_insert(time.to_zoned(TimeZone::UTC).date());
         mtime.get_or_insert(seconds);
+    }
+    Ok((day, mtime))
+}
+
+/// The library says the same of a day that is missing, but not how the command line is given one.
+fn options(recipe: &Recipe, (day, mtime): Times) -> Result<PlanOptions> {
+    let mut options = PlanOptions::new();
+    if let (Some(waiver), None) = (recipe.waivers().first(), day) {
+        return Err(Error::Recipe(vec![
+            Diagnostic::new(waiver.at.clone(), "a waiver needs a day by which it is judged").help(format!(
+                "give --as-of YYYY-MM-DD or set {EPOCH}; the clock is never asked, so that a build can be repeated"
+            )),
+        ]));
     }
     if let Some(day) = day {
         options = options.as_of(day);

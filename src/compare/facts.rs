@@ -164,13 +164,9 @@ fn shown(name: &[u8], value: &BString) -> BString {
 
 /// The other names of a file, as many as tell which file it is.
 fn others(side: &Side<'_>, id: InodeId, path: &[u8]) -> BString {
-    const SHOWN: usize = 4;
-    let mut others = side.rootfs.paths(id);
-    others.retain(|other| *other != path);
-    let more = others.len().saturating_sub(SHOWN);
-    others.truncate(SHOWN);
-    let mut text = bstr::join(b", ", &others);
-    match (others.is_empty(), more) {
+    let (few, count) = side.rootfs.other_paths(id, path, 4);
+    let mut text = bstr::join(b", ", &few);
+    match (few.is_empty(), count - few.len()) {
         (true, _) => text.extend_from_slice(b"none"),
         (false, 0) => {}
         (false, more) => text.extend_from_slice(format!(" and {more} more").as_bytes()),

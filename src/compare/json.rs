@@ -11,7 +11,7 @@ use crate::edit::digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::inventory;
-use crate::report::hex;
+use crate::report::{HardLinks, hex};
 use crate::rootfs::InodeId;
 
 /// All but the paths.
@@ -92,6 +92,8 @@ struct StateView {
     xattrs: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hard_links: Vec<PathView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard_links_at: Option<PathView>,
 }
 
 impl Comparison<'_> {
@@ -117,14 +119,16 @@ impl Comparison<'_> {
         let head = text(&head);
         write(head.strip_suffix('}').unwrap_or(&head))?;
         write(",\"paths\":[")?;
+        let mut links = [HardLinks::default(), HardLinks::default()];
         for (at, change) in self.paths.iter().enumerate() {
             write(if at == 0 { "\n" } else { ",\n" })?;
-            write(&text(&self.change_view(change)?))?;
+            write(&text(&self.change_view(change, &mut links)?))?;
         }
         write("\n]}\n")
     }
 
-    fn change_view(&self, change: &PathChange) -> Result<ChangeView> {
+    fn change_view(&self, change: &PathChange, links: &mut [HardLinks; 2]) -> Result<ChangeView> {
+        let [was, is] = links;
         let contents = [
             Difference::Added,
             Difference::Removed,
@@ -133,8 +137,8 @@ impl Comparison<'_> {
             Difference::Type,
         ];
         let hashed = change.differences.iter().any(|d| contents.contains(d));
-        let state = |side, id: Option<InodeId>, path| {
-            id.map(|id| StateView::of(side, id, path, hashed))
+        let state = |side, id: Option<InodeId>, path, links: &mut HardLinks| {
+            id.map(|id| StateView::of(side, id, path, hashed, links))
                 .transpose()
         };
         let from = change.from.as_ref().unwrap_or(&change.path);
@@ -142,8 +146,8 @@ impl Comparison<'_> {
             path: PathView::of(&change.path),
             differences: change.differences.iter().map(|d| d.name()).collect(),
             from: change.from.as_ref().map(|from| PathView::of(from)),
-            old: state(&self.old, change.old, from.as_bstr())?,
-            new: state(&self.new, change.new, change.path.as_bstr())?,
+            old: state(&self.old, change.old, from.as_bstr(), was)?,
+            new: state(&self.new, change.new, change.path.as_bstr(), is)?,
         })
     }
 }
@@ -188,17 +192,18 @@ impl Item {
 }
 
 impl StateView {
-    fn of(side: &Side<'_>, id: InodeId, path: &BStr, hashed: bool) -> Result<Self> {
+    fn of(
+        side: &Side<'_>,
+        id: InodeId,
+        path: &BStr,
+        hashed: bool,
+        links: &mut HardLinks,
+    ) -> Result<Self> {
         let inode = side.rootfs.inode(id);
         let meta = &inode.meta;
         let digest = (hashed && inode.is_file()).then(|| digest(side.image, &side.rootfs, id));
         let digest = digest.transpose().map_err(|error| side.failed(error))?;
-        let mut others = if inode.is_file() {
-            side.rootfs.paths(id)
-        } else {
-            Vec::new()
-        };
-        others.retain(|other| other != path);
+        let names = links.at(path, id, &side.rootfs);
         let xattrs = walk::xattrs(meta).into_iter();
         let (target, target_bytes) = inode.symlink().map(|target| both(target)).unzip();
         Ok(Self {
@@ -216,7 +221,8 @@ impl StateView {
             xattrs: xattrs
                 .map(|(name, value)| (name.to_string(), hex(&value)))
                 .collect(),
-            hard_links: others.iter().map(|other| PathView::of(other)).collect(),
+            hard_links: names.all.iter().map(|p| PathView::of(p)).collect(),
+            hard_links_at: names.told_at.map(|p| PathView::of(&p)),
         })
     }
 }

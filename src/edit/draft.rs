@@ -168,7 +168,7 @@ impl<'i> Draft<'i> {
         true
     }
 
-    /// Writes down what the rule could not close.
+    /// Writes down what the rule could not close. The plan has what is said twice but once.
     pub(crate) fn residual(
         &mut self,
         path: Option<&BStr>,
@@ -186,18 +186,12 @@ impl<'i> Draft<'i> {
         line: Option<usize>,
         message: impl Into<String>,
     ) {
-        self.add_residual(Residual {
+        self.residuals.push(Residual {
             rule: Some(rule),
             path: path.map(Into::into),
             line,
             message: message.into(),
         });
-    }
-
-    fn add_residual(&mut self, residual: Residual) {
-        if !self.residuals.contains(&residual) {
-            self.residuals.push(residual);
-        }
     }
 
     /// Writes down what stays open unless a later rule closes it: it counts only if it is found in the result too.
@@ -236,7 +230,7 @@ impl<'i> Draft<'i> {
     pub(crate) fn settle(&mut self) {
         for left in std::mem::take(&mut self.left) {
             if (left.is_open)(&self.rootfs) {
-                self.add_residual(left.residual);
+                self.residuals.push(left.residual);
             }
         }
     }

@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// What a rule could not close.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Residual {
     /// The rule, as its place in the plan; none for what concerns the image as a whole.
     pub rule: Option<usize>,

@@ -15,6 +15,8 @@ pub struct WaiverResult {
     pub waiver: Waiver,
     /// What it came to.
     pub state: WaiverState,
+    /// Whether its day has passed, also if nothing used it.
+    pub expired: bool,
 }
 
 /// What a waiver came to.
@@ -52,7 +54,8 @@ impl WaiverResult {
         match self.state {
             WaiverState::Used => format!("{reason} ({owner}, until {expires})"),
             WaiverState::Unused => {
-                format!("{reason} ({owner}, until {expires}); nothing used it: delete it")
+                let until = if self.expired { "expired on" } else { "until" };
+                format!("{reason} ({owner}, {until} {expires}); nothing used it: delete it")
             }
             WaiverState::Expired => {
                 format!("{reason} ({owner}); expired on {expires}: renew or delete it")
@@ -80,7 +83,7 @@ pub(super) fn judge(recipe: &Recipe, as_of: Option<Date>) -> Result<Waivers> {
     let Some(day) = as_of else {
         return Err(Error::Recipe(vec![
             Diagnostic::new(first.at.clone(), "a waiver needs a day by which it is judged")
-                .help("give --as-of YYYY-MM-DD or set SOURCE_DATE_EPOCH; the clock is never asked, so that a build can be repeated"),
+                .help("give one with `PlanOptions::as_of`; the clock is never asked, so that a build can be repeated"),
         ]));
     };
     Ok(recipe
@@ -97,19 +100,21 @@ pub(super) fn judge(recipe: &Recipe, as_of: Option<Date>) -> Result<Waivers> {
 
 /// What the rules made of the waivers.
 pub(super) fn results(after: &Waivers, recipe: &Recipe) -> Vec<WaiverResult> {
-    let state = |waiver: &Waiver| {
-        let found = after.get(&(waiver.kind.clone(), waiver.subject.clone()));
-        match found {
-            Some(waived) if waived.used && waived.expired() => WaiverState::Expired,
-            Some(waived) if waived.used => WaiverState::Used,
-            _ => WaiverState::Unused,
-        }
-    };
     let waivers = recipe.waivers().iter().cloned();
     waivers
-        .map(|waiver| WaiverResult {
-            state: state(&waiver),
-            waiver,
+        .map(|waiver| {
+            let found = after.get(&(waiver.kind.clone(), waiver.subject.clone()));
+            let expired = found.is_some_and(Waived::expired);
+            let state = match found.is_some_and(|waived| waived.used) {
+                true if expired => WaiverState::Expired,
+                true => WaiverState::Used,
+                false => WaiverState::Unused,
+            };
+            WaiverResult {
+                waiver,
+                state,
+                expired,
+            }
         })
         .collect()
 }

@@ -19,6 +19,8 @@ pub(super) struct Document {
     pub(super) rules: Vec<RawRule>,
     /// Whether the text is not read at all, so that what it may give is not known.
     pub(super) unread: bool,
+    /// Whether it has what every recipe has, the section `[Recipe]`.
+    pub(super) is_recipe: bool,
     /// Whether a mistake may hide some of its parameters.
     pub(super) hides_params: bool,
 }
@@ -83,6 +85,7 @@ pub(super) fn read(
     for section in sections {
         reader.section(section);
     }
+    reader.document.is_recipe = reader.given.contains_key("Recipe");
     match reader.version {
         Some(version) if version.text != VERSION => {
             let message = format!(
@@ -95,7 +98,10 @@ pub(super) fn read(
                 format!("write `Schema={VERSION}`")
             };
             mistakes.push(Diagnostic::new(version.at, message).help(help));
-            return Document::unread();
+            return Document {
+                is_recipe: true,
+                ..Document::unread()
+            };
         }
         Some(_) => {}
         None => {

@@ -101,7 +101,7 @@ impl Loader<'_> {
                 incomplete: false,
                 mistakes: Vec::new(),
             };
-            graph.visit(origin, text);
+            graph.visit(origin, text, None);
             let read = graph.finish(&mut names, &mut mistakes);
             recipe = Some(match recipe {
                 None => read,
@@ -182,7 +182,8 @@ struct Graph<'a> {
 }
 
 impl Graph<'_> {
-    fn visit(&mut self, origin: Origin, text: Text) {
+    /// Reads a recipe, which may be extended by another.
+    fn visit(&mut self, origin: Origin, text: Text, extended_at: Option<&Placed>) {
         let (text, refused) = match text {
             Ok(text) => (text, None),
             Err(no_text) => (no_text.readable, Some((no_text.message, no_text.help))),
@@ -202,8 +203,24 @@ impl Graph<'_> {
             self.documents.push(Document::unread());
             return;
         }
-        let document = document::read(&source, self.loader.kinds, &mut self.mistakes);
+        let mut mistakes = Vec::new();
+        let document = document::read(&source, self.loader.kinds, &mut mistakes);
         self.incomplete |= document.unread;
+        match extended_at {
+            // A recipe may come from anyone, and name any file: nothing of what is no recipe is shown.
+            Some(name) if !document.is_recipe => {
+                let message = format!(
+                    "{} is no recipe: it has no section `[Recipe]`",
+                    quoted(&name.text)
+                );
+                self.mistakes
+                    .push(Diagnostic::new(name.at.clone(), message));
+                self.incomplete = true;
+                self.documents.push(Document::unread());
+                return;
+            }
+            _ => self.mistakes.append(&mut mistakes),
+        }
         self.chain.push((origin.identity, origin.name));
         for extended in &document.extends {
             if let Err(mistake) = self.extend(extended, origin.directory.as_deref()) {
@@ -250,7 +267,7 @@ impl Graph<'_> {
             );
         }
         let text = origin.read().map_err(|error| mistake(error.to_string()))?;
-        self.visit(origin, text);
+        self.visit(origin, text, Some(name));
         Ok(())
     }
 

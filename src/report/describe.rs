@@ -29,13 +29,13 @@ pub(super) fn facts(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Vec<BSt
     }
     if let Some(state) = new.or(old)
         && state.inode.is_file()
-        && !state.others.is_empty()
+        && state.others.1 > 0
     {
         let also = match (old, new) {
             (Some(old), Some(new)) if binary_differs(old, new) => "; they change with it",
             _ => "",
         };
-        out.say([&hard_links(&state.others), also.as_bytes()].concat());
+        out.say([&hard_links(state), also.as_bytes()].concat());
     }
     out.0
 }
@@ -130,10 +130,10 @@ fn binary(data: &Data) -> String {
 }
 
 /// The other names of a hard-linked file, as many as tell which file it is; busybox has hundreds.
-fn hard_links(others: &[BString]) -> Vec<u8> {
-    const SHOWN: usize = 4;
-    let names = bstr::join(", ", &others[..others.len().min(SHOWN)]);
-    let more = others.len().saturating_sub(SHOWN);
+fn hard_links(state: &State<'_>) -> Vec<u8> {
+    let (few, count) = &state.others;
+    let names = bstr::join(", ", few);
+    let more = count - few.len();
     let rest = if more > 0 {
         format!(" and {more} more")
     } else {

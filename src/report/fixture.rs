@@ -213,7 +213,11 @@ fn waivers(recipe: &Recipe) -> Vec<WaiverResult> {
     let waivers = recipe.waivers().iter().cloned();
     waivers
         .zip([Used, Unused, Expired])
-        .map(|(waiver, state)| WaiverResult { waiver, state })
+        .map(|(waiver, state)| WaiverResult {
+            waiver,
+            state,
+            expired: state == Expired,
+        })
         .collect()
 }
 

@@ -17,7 +17,7 @@ use crate::error::Result;
 /// ```no_run
 /// # fn main() -> casehard::Result<()> {
 /// # let image = casehard::Image::open("rootfs.tar.gz")?;
-/// # let recipe = casehard::Recipe::load("baseline.ini")?;
+/// # let recipe = casehard::Recipe::load("site.ini")?;
 /// let plan = image.plan(&recipe)?;
 /// let format = casehard::report::of_name("review.html").expect("a known ending");
 /// let page = format.render(&plan.report())?;

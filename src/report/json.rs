@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::bytes::{self, Bytes, OutputView};
+use super::hard_links::HardLinks;
 use super::state::State;
 use super::text::{escape, hex};
 use super::view::Surface;
@@ -157,6 +158,8 @@ struct StateView {
     capabilities: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hard_links: Vec<PathView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard_links_at: Option<PathView>,
 }
 
 #[derive(Serialize)]
@@ -213,7 +216,9 @@ impl Report<'_> {
     /// [`Error::Io`](crate::Error::Io) where the image, or the file that [`output`](Self::output) names, cannot be read.
     pub fn to_json(&self) -> Result<String> {
         let plan = self.plan;
-        let files: Result<Vec<_>> = self.files.iter().map(|file| self.file_view(file)).collect();
+        let mut links = [HardLinks::default(), HardLinks::default()];
+        let files = self.files.iter();
+        let files: Result<Vec<_>> = files.map(|file| self.file_view(file, &mut links)).collect();
         let sources = plan.recipe.sources().iter().map(|source| SourceView {
             name: &source.name,
             sha256: hex(&Sha256::digest(&source.text)),
@@ -301,14 +306,23 @@ impl Report<'_> {
         }
     }
 
-    fn file_view(&self, file: &FileChange) -> Result<FileView> {
+    fn file_view(&self, file: &FileChange, links: &mut [HardLinks; 2]) -> Result<FileView> {
         let path = &file.path[..];
         let (before, after) = self.states(path)?;
+        let [was, is] = links;
+        let view = |state: &State<'_>, links: &mut HardLinks, rootfs| {
+            let names = links.at(path, state.id, rootfs);
+            StateView {
+                hard_links: names.all.iter().map(|p| PathView::of(p)).collect(),
+                hard_links_at: names.told_at.map(|p| PathView::of(&p)),
+                ..StateView::from(state)
+            }
+        };
         Ok(FileView {
             path: PathView::of(path),
             rules: file.rules.iter().copied().collect(),
-            before: before.as_ref().map(StateView::from),
-            after: after.as_ref().map(StateView::from),
+            before: before.map(|state| view(&state, was, &self.plan.before)),
+            after: after.map(|state| view(&state, is, &self.plan.after)),
         })
     }
 }
@@ -344,7 +358,8 @@ impl From<&State<'_>> for StateView {
             capabilities: meta
                 .xattr("security.capability")
                 .and_then(|value| capability::decode(value)),
-            hard_links: state.others.iter().map(|p| PathView::of(p)).collect(),
+            hard_links: Vec::new(),
+            hard_links_at: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod bytes;
 mod describe;
 mod diff;
 mod format;
+mod hard_links;
 mod html;
 mod hunks;
 mod json;
@@ -40,6 +41,7 @@ pub use format::{FORMATS, Format, of_name};
 
 pub(crate) use describe::misleads as either_misleads;
 pub(crate) use diff::{comments, path_diff, rename_diff};
+pub(crate) use hard_links::HardLinks;
 pub(crate) use html::write as write_html;
 pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
 pub(crate) use markdown::write as write_markdown;
@@ -52,7 +54,7 @@ pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let image = casehard::Image::open("rootfs.tar.gz")?;
-/// let recipe = casehard::Recipe::load("recipes/baseline.ini")?;
+/// let recipe = casehard::Recipe::load("site.ini")?;
 /// let plan = image.plan(&recipe)?;
 /// std::fs::write("rootfs.diff", plan.report().to_diff()?)?;
 /// # Ok(())

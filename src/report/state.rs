@@ -26,8 +26,10 @@ pub(crate) struct State<'a> {
     pub(crate) meta: &'a Meta,
     /// A regular file's content or a symbolic link's target.
     pub(crate) data: Option<Data>,
-    /// The other names of the same file.
-    pub(crate) others: Vec<BString>,
+    /// Which inode it is in its tree.
+    pub(super) id: InodeId,
+    /// A few of the other names of the same file, as the archive has them, and how many there are.
+    pub(super) others: (Vec<BString>, usize),
 }
 
 /// Bytes by their digest, and the bytes themselves if they can be shown.
@@ -51,17 +53,16 @@ impl<'a> Tree<'a> {
 
     fn state(&self, id: InodeId, path: &[u8], header: usize) -> Result<State<'a>> {
         let inode = self.rootfs.inode(id);
-        let mut others = self.rootfs.paths(id);
-        others.retain(|other| *other != path);
         Ok(State {
             inode,
+            id,
             meta: inode.metas().nth(header).unwrap_or(&inode.meta),
             data: self.data(id).map_err(|source| Error::Io {
                 action: "read",
                 path: self.image.name().into(),
                 source,
             })?,
-            others,
+            others: self.rootfs.other_paths(id, path, 4),
         })
     }
 

@@ -294,6 +294,22 @@ impl Rootfs {
         paths
     }
 
+    /// At most so many of the other names of what a path stands for, in the archive's order, and how many there are. Who asks
+    /// at each name of a file must not get all names of it each time.
+    pub(crate) fn other_paths(
+        &self,
+        id: InodeId,
+        path: &[u8],
+        most: usize,
+    ) -> (Vec<BString>, usize) {
+        let names = self.inode(id).names.iter();
+        let others = names
+            .map(|(directory, name)| self.path_in(*directory, name))
+            .filter(|other| *other != path);
+        let count = self.inode(id).names.len().saturating_sub(1);
+        (others.take(most).collect(), count)
+    }
+
     /// Every name below a directory, depth first and sorted, with its absolute path.
     pub fn walk(&self, from: InodeId) -> Vec<(BString, InodeId)> {
         let mut found = Vec::new();

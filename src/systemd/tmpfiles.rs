@@ -1,11 +1,13 @@
 //! tmpfiles.d: what is made, changed and removed when the system boots.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use bstr::{BStr, BString, ByteSlice};
+use globset::GlobMatcher;
 
 use crate::accounts;
-use crate::edit::{Change, Draft, Stop};
+use crate::edit::{Change, Draft, Stop, fail};
 use crate::rootfs::Inode;
 use crate::rootfs::glob::{is_glob, matcher};
 
@@ -18,23 +20,24 @@ const DIRECTORIES: [&str; 4] = [
 ];
 
 /// A line of tmpfiles.d.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) file: String,
-    pub(crate) number: usize,
+struct Line<'t> {
+    file: &'t str,
+    number: usize,
     /// The type: a letter, and what modifies it.
-    kind: String,
-    path: String,
+    kind: &'t str,
+    path: &'t str,
     /// The path without symbolic links on the way, unless it is a glob.
     place: BString,
-    mode: String,
-    user: String,
-    group: String,
-    argument: Option<String>,
+    /// What a glob matches; compiled once, not for each path that is held against it.
+    glob: Option<GlobMatcher>,
+    mode: &'t str,
+    user: &'t str,
+    group: &'t str,
+    argument: Option<&'t str>,
 }
 
-/// Every line that systemd-tmpfiles would read.
-pub(crate) fn lines(draft: &Draft<'_>) -> Result<Vec<Line>, Stop> {
+/// Reads every line that systemd-tmpfiles would read, one at a time: there may be millions.
+fn visit(draft: &Draft<'_>, mut see: impl FnMut(Line<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut files = BTreeMap::new();
     for directory in DIRECTORIES {
         for name in super::names_in(draft.rootfs(), directory) {
@@ -45,45 +48,232 @@ pub(crate) fn lines(draft: &Draft<'_>) -> Result<Vec<Line>, Stop> {
             }
         }
     }
-    let mut found = Vec::new();
     for file in files.into_values() {
         let text = draft.read_path(&file)?.unwrap_or_default();
-        found.extend(
-            (1..)
-                .zip(text.lines())
-                .filter_map(|(number, line)| Line::parse(draft, &file, number, line)),
-        );
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(line) = Line::parse(draft, &file, number, line) {
+                see(line)?;
+            }
+        }
     }
+    Ok(())
+}
+
+/// What links or copies at `path` are made from when the system boots, with the file and line that say so.
+pub(crate) fn sources(draft: &Draft<'_>, path: &str) -> Result<Vec<(String, usize, String)>, Stop> {
+    let mut found = Vec::new();
+    visit(draft, |line| {
+        let source = line.source(path);
+        found.extend(source.map(|source| (line.file.to_owned(), line.number, source)));
+        Ok(())
+    })?;
     Ok(found)
 }
 
-impl Line {
-    fn parse(draft: &Draft<'_>, file: &str, number: usize, line: &[u8]) -> Option<Self> {
-        let words: Vec<&str> = line
-            .fields()
-            .map(|word| word.to_str())
-            .collect::<Result<_, _>>()
-            .ok()?;
-        let (kind, path) = match words[..] {
-            [kind, path, ..] if !kind.starts_with('#') => (kind, path),
-            _ => return None,
+/// An edit that a line takes back.
+pub(crate) struct Undone {
+    /// The edit, as its place among the draft's.
+    pub(crate) edit: usize,
+    pub(crate) file: String,
+    pub(crate) number: usize,
+    /// What the line does.
+    pub(crate) what: String,
+}
+
+/// Every edit that a line takes back, with each such line, in the order of edits.
+pub(crate) fn undone(draft: &Draft<'_>) -> Result<Vec<Undone>, Stop> {
+    let mut search = Search::new(draft);
+    visit(draft, |line| search.hold_against(&line))?;
+    search.found.sort_by_key(|undone| undone.edit);
+    Ok(search.found)
+}
+
+/// How many paths are held against lines that may mean them, and how many edits are found undone, before the search gives up.
+/// Real images have a few dozen globs, and few lines that mean the same path.
+const CHECKS: usize = 4_000_000;
+const UNDONE: usize = 100_000;
+/// What looking up a user or group counts for: that reads a file.
+const LOOK_UP: usize = 10_000;
+
+/// The edits by their path, and what was found of them.
+struct Search<'d, 'i> {
+    draft: &'d Draft<'i>,
+    edits: BTreeMap<&'d BStr, Edited<'d>>,
+    numbers: BTreeMap<(&'static str, String), Option<u64>>,
+    checks: usize,
+    found: Vec<Undone>,
+}
+
+/// What is at an edited path, and which edits that had.
+struct Edited<'d> {
+    inode: Option<&'d Inode>,
+    edits: Vec<usize>,
+}
+
+impl<'d, 'i> Search<'d, 'i> {
+    fn new(draft: &'d Draft<'i>) -> Self {
+        let mut edits: BTreeMap<&BStr, Edited<'_>> = BTreeMap::new();
+        for (at, edit) in draft.edits.iter().enumerate() {
+            let edited = edits.entry(edit.path.as_bstr()).or_insert_with(|| {
+                let place = draft.rootfs().locate(&edit.path).ok();
+                let inode = place.and_then(|place| place.inode);
+                let inode = inode.map(|id| draft.rootfs().inode(id));
+                Edited {
+                    inode: inode.filter(|inode| inode.symlink().is_none()),
+                    edits: Vec::new(),
+                }
+            });
+            edited.edits.push(at);
+        }
+        Self {
+            draft,
+            edits,
+            numbers: BTreeMap::new(),
+            checks: 0,
+            found: Vec::new(),
+        }
+    }
+
+    fn hold_against(&mut self, line: &Line<'_>) -> Result<(), Stop> {
+        let edits = std::mem::take(&mut self.edits);
+        let done = if is_glob(line.path) {
+            let compiling = self.count(line.path.len());
+            compiling.and_then(|()| self.hold_all(line, edits.iter()))
+        } else {
+            let place = line.place.as_slice();
+            let (below, end) = ([place, b"/"].concat(), [place, b"0"].concat());
+            let below = line.reaches_below().then(|| {
+                let bounds = (
+                    Bound::Included(below.as_bstr()),
+                    Bound::Excluded(end.as_bstr()),
+                );
+                edits.range::<BStr, _>(bounds)
+            });
+            let at = edits.get_key_value(line.place.as_bstr());
+            let all = at.into_iter().chain(below.into_iter().flatten());
+            self.hold_all(line, all)
         };
-        let path = path.trim_end_matches('/').to_owned();
+        self.edits = edits;
+        done
+    }
+
+    fn hold_all<'e>(
+        &mut self,
+        line: &Line<'_>,
+        edited: impl Iterator<Item = (&'e &'d BStr, &'e Edited<'d>)>,
+    ) -> Result<(), Stop>
+    where
+        'd: 'e,
+    {
+        for (path, edited) in edited {
+            for edit in &edited.edits {
+                self.count(1)?;
+                let change = &self.draft.edits[*edit].change;
+                let Some(what) = self.undoes(line, path, edited.inode, change)? else {
+                    continue;
+                };
+                if self.found.len() == UNDONE {
+                    return fail(format!("tmpfiles.d undoes more than {UNDONE} edits"));
+                }
+                self.found.push(Undone {
+                    edit: *edit,
+                    file: line.file.to_owned(),
+                    number: line.number,
+                    what,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, checks: usize) -> Result<(), Stop> {
+        self.checks += checks;
+        if self.checks > CHECKS {
+            return fail("tmpfiles.d has more lines that may mean edited files than can be tried");
+        }
+        Ok(())
+    }
+
+    /// What a line does to an edit, if it takes it back.
+    fn undoes(
+        &mut self,
+        line: &Line<'_>,
+        path: &BStr,
+        there: Option<&Inode>,
+        change: &Change,
+    ) -> Result<Option<String>, Stop> {
+        let draft = self.draft;
+        let there = there.filter(|inode| line.adjusts(draft, path, inode));
+        Ok(match (change, there) {
+            (Change::Removed, _) if line.place == path && line.makes(draft) => {
+                Some("makes it again at boot".into())
+            }
+            (Change::Content | Change::Created, _) if line.removes(path) => {
+                Some("removes it at boot".into())
+            }
+            (Change::Content | Change::Created, _) if line.writes(path) => {
+                Some("writes over it at boot".into())
+            }
+            (Change::Mode { .. }, Some(inode)) => line.new_mode(inode),
+            (Change::Owner { .. }, Some(inode)) => self.new_owner(line, inode)?,
+            (Change::Created, Some(inode)) => match line.new_mode(inode) {
+                None => self.new_owner(line, inode)?,
+                mode => mode,
+            },
+            _ => None,
+        })
+    }
+
+    /// What becomes of its owner and group. Names that the image does not know change nothing.
+    fn new_owner(&mut self, line: &Line<'_>, inode: &Inode) -> Result<Option<String>, Stop> {
+        let present = (inode.meta.uid, inode.meta.gid);
+        let uid = self.number("passwd", line.user, present.0)?;
+        let gid = self.number("group", line.group, present.1)?;
+        let differs = (uid, gid) != present;
+        Ok(differs.then(|| format!("sets its owner to {uid}:{gid} at boot")))
+    }
+
+    fn number(&mut self, database: &'static str, name: &str, present: u64) -> Result<u64, Stop> {
+        if name == "-" || name.starts_with(':') {
+            return Ok(present);
+        }
+        let key = (database, name.to_owned());
+        if let Some(known) = self.numbers.get(&key) {
+            return Ok(known.unwrap_or(present));
+        }
+        self.count(LOOK_UP)?;
+        let number = accounts::id(self.draft, database, name)?;
+        self.numbers.insert(key, number);
+        Ok(number.unwrap_or(present))
+    }
+}
+
+impl<'t> Line<'t> {
+    fn parse(draft: &Draft<'_>, file: &'t str, number: usize, line: &'t [u8]) -> Option<Self> {
+        let mut words = line.fields().take(7).map(ByteSlice::to_str);
+        let mut word = || words.next().transpose().ok();
+        let (kind, path) = (word()??, word()??);
+        if kind.starts_with('#') {
+            return None;
+        }
+        let path = path.trim_end_matches('/');
         let place = match draft.rootfs().locate(path.as_bytes()) {
-            Ok(place) if !is_glob(&path) => draft.rootfs().location_path(&place),
-            _ => path.as_str().into(),
+            Ok(place) if !is_glob(path) => draft.rootfs().location_path(&place),
+            _ => path.into(),
         };
-        let word = |at: usize| words.get(at).copied().unwrap_or("-").to_owned();
+        let (mode, user, group) = (word()?, word()?, word()?);
+        word()?;
         Some(Self {
-            file: file.to_owned(),
+            file,
             number,
-            kind: kind.to_owned(),
+            kind,
             path,
             place,
-            mode: word(2),
-            user: word(3),
-            group: word(4),
-            argument: words.get(6).map(|argument| (*argument).to_owned()),
+            glob: is_glob(path).then(|| matcher(path)).flatten(),
+            mode: mode.unwrap_or("-"),
+            user: user.unwrap_or("-"),
+            group: group.unwrap_or("-"),
+            argument: word()?,
         })
     }
 
@@ -92,48 +282,19 @@ impl Line {
     }
 
     /// What a link or copy at `path` is made from, if that is what the line makes.
-    pub(crate) fn source(&self, path: &str) -> Option<String> {
-        let argument = self
-            .argument
-            .as_ref()
-            .filter(|_| self.path == path && "LC".contains(self.letter()))?;
+    fn source(&self, path: &str) -> Option<String> {
+        let makes = self.path == path && "LC".contains(self.letter());
+        let argument = self.argument.filter(|_| makes)?;
         if argument.starts_with('/') {
-            return Some(argument.clone());
+            return Some(argument.to_owned());
         }
         let (directory, _) = path.rsplit_once('/')?;
         Some(format!("{directory}/{argument}"))
     }
 
-    /// What the line does to an edit, if it takes it back.
-    pub(crate) fn undoes(
-        &self,
-        draft: &Draft<'_>,
-        path: &BStr,
-        change: &Change,
-    ) -> Result<Option<String>, Stop> {
-        let there = draft.rootfs().locate(path).ok();
-        let there = there.and_then(|place| place.inode);
-        let there = there.map(|id| draft.rootfs().inode(id));
-        let there =
-            there.filter(|inode| inode.symlink().is_none() && self.adjusts(draft, path, inode));
-        Ok(match (change, there) {
-            (Change::Removed, _) if self.place == path && self.makes(draft) => {
-                Some("makes it again at boot".into())
-            }
-            (Change::Content | Change::Created, _) if self.removes(path) => {
-                Some("removes it at boot".into())
-            }
-            (Change::Content | Change::Created, _) if self.writes(path) => {
-                Some("writes over it at boot".into())
-            }
-            (Change::Mode { .. }, Some(inode)) => self.new_mode(inode),
-            (Change::Owner { .. }, Some(inode)) => self.new_owner(draft, inode)?,
-            (Change::Created, Some(inode)) => match self.new_mode(inode) {
-                None => self.new_owner(draft, inode)?,
-                mode => mode,
-            },
-            _ => None,
-        })
+    /// Whether the line may mean what is below its place too.
+    fn reaches_below(&self) -> bool {
+        "ZRDLpbc".contains(self.letter())
     }
 
     fn makes(&self, draft: &Draft<'_>) -> bool {
@@ -146,9 +307,9 @@ impl Line {
     /// What a `C` copies; without an argument, what the factory has.
     fn copied<'d>(&self, draft: &'d Draft<'_>) -> Option<&'d Inode> {
         let factory = format!("/usr/share/factory{}", self.path);
-        let source = match self.argument.as_deref() {
+        let source = match self.argument {
             None | Some("-") => factory,
-            Some(_) => self.source(&self.path)?,
+            Some(_) => self.source(self.path)?,
         };
         let source = draft.rootfs().open(&source)?;
         Some(draft.rootfs().inode(source))
@@ -201,8 +362,8 @@ impl Line {
     }
 
     fn matches(&self, path: &BStr) -> bool {
-        let glob = || matcher(&self.path).is_some_and(|m| m.is_match(path.to_path_lossy()));
-        self.place == path || is_glob(&self.path) && glob()
+        let glob = || self.glob.as_ref();
+        self.place == path || glob().is_some_and(|glob| glob.is_match(path.to_path_lossy()))
     }
 
     /// Whether the line means a path, or a directory above it.
@@ -228,19 +389,5 @@ impl Line {
         }
         let differs = !prefix.contains(':') && mode != present;
         differs.then(|| format!("sets its mode to {mode:04o} at boot"))
-    }
-
-    /// What becomes of its owner and group. Names that the image does not know change nothing.
-    fn new_owner(&self, draft: &Draft<'_>, inode: &Inode) -> Result<Option<String>, Stop> {
-        let present = (inode.meta.uid, inode.meta.gid);
-        let number = |database, name: &str, present| match name {
-            "-" => Ok(present),
-            name if name.starts_with(':') => Ok(present),
-            name => accounts::id(draft, database, name).map(|id| id.unwrap_or(present)),
-        };
-        let uid = number("passwd", &self.user, present.0)?;
-        let gid = number("group", &self.group, present.1)?;
-        let differs = (uid, gid) != present;
-        Ok(differs.then(|| format!("sets its owner to {uid}:{gid} at boot")))
     }
 }

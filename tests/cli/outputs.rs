@@ -214,8 +214,9 @@ fn the_time_comes_from_the_option_or_source_date_epoch() {
     assert_eq!(bench.get("option"), bench.get("epoch"));
     assert_eq!(bench.get("option"), bench.get("both"));
     assert_ne!(bench.get("option"), bench.get("neither"));
+    // As for other tools, what is empty is not set.
+    bench.with_epoch("", "check image.tar -r ours.ini").code(1);
     for wrong in [
-        "",
         "yesterday",
         "-1",
         "1.5",
@@ -236,11 +237,20 @@ fn waivers_are_judged_by_the_day_given() {
          [Waive StripSetid:/usr/bin/su]\nReason=console\nExpires=2026-06-30\n",
     );
     let check = "check image.tar -r waiving.ini";
-    bench.run(check).says(2, &["--as-of", "waiving.ini:4:"]);
+    bench
+        .run(check)
+        .says(2, &["--as-of", "SOURCE_DATE_EPOCH", "waiving.ini:4:"]);
     bench.run(&format!("{check} --as-of 2026-06-30")).code(0);
     bench
         .run(&format!("{check} --as-of 2026-07-01"))
         .says(4, &["2026-06-30"]);
+    let unused = "[Recipe]\nSchema=1\n[Waive StripSetid:/none]\nReason=r\nExpires=2020-12-31\n";
+    bench.put("unused.ini", unused);
+    let run = bench.run("check image.tar -r unused.ini --as-of 2026-01-01");
+    assert!(
+        run.code(0)
+            .contains("expired on 2020-12-31); nothing used it")
+    );
     // The last second of that day, and the one behind it.
     bench.with_epoch("1782863999", check).code(0);
     bench.with_epoch("1782864000", check).code(4);

@@ -218,3 +218,23 @@ fn shipped_recipes_and_kinds_are_found_by_name() {
         "no rule is called `Firewall`; the rules are `Mask`, `DropIn`, `RemoveFromGroups`, `StripSetid`, `Permissions`"
     );
 }
+
+#[test]
+fn what_is_no_recipe_is_not_shown() {
+    let files = Files::new(&[
+        ("top.ini", headed("Extends=passwd").as_bytes()),
+        ("passwd", b"root:x:0:0\nuser:x:1:1\n"),
+        ("other.ini", headed("Extends=keys").as_bytes()),
+        ("keys", b"[login]\nsecret=hunter2\n"),
+    ]);
+    for (name, extended) in [("top.ini", "passwd"), ("other.ini", "keys")] {
+        let said = files.read(name);
+        let expected = format!("`{extended}` is no recipe: it has no section `[Recipe]`");
+        assert!(
+            said.ends_with(&expected) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    // Who names it himself is told what is wrong with it.
+    assert!(files.read("keys").contains("login"));
+}
