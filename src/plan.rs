@@ -131,6 +131,12 @@ impl Image {
 
         let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
         let edited = self.spliced(&splices)?;
+        if edited.archive().has_nothing() {
+            return Err(Error::Unfulfilled(
+                "the rules remove all that the image has, and what has nothing in it is no image"
+                    .into(),
+            ));
+        }
         let rules: Vec<RuleResult> = recipe
             .rules()
             .iter()

@@ -31,14 +31,15 @@ impl Archive {
     /// Reads a whole stream.
     pub(crate) fn index(stream: &impl Bytes, limits: Limits) -> Result<Self, Damage> {
         let archive = Self::walk(stream, limits, None)?;
-        if archive
-            .entries
-            .iter()
-            .all(|e| e.kind == EntryKind::Metadata)
-        {
+        if archive.has_nothing() {
             return damage(0, NOTHING);
         }
         Ok(archive)
+    }
+
+    /// Whether nothing is extracted.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.entries.iter().all(|e| e.kind == EntryKind::Metadata)
     }
 
     /// Refuses what can be no archive by its first block. A shorter one is no matter.
