@@ -1,10 +1,11 @@
 //! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
 
+use bstr::BString;
 use tar::Header;
 
 use super::entry::{Damage, Entry, EntryKind, damage};
 use super::extensions::{Pending, agreed};
-use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, parse_number};
+use super::fields::{self, BLOCK, TYPE, checksums, id_field, number_field, octal, parse_number};
 use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
@@ -89,7 +90,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
 
     /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
     pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
-        let typeflag = header.as_bytes()[156];
+        let typeflag = header.as_bytes()[TYPE];
         match typeflag {
             b'x' | b'X' => self.pax(header).map(|()| None),
             b'L' | b'K' => self.long_name(header, typeflag).map(|()| None),
@@ -102,7 +103,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
         let at = self.at;
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
-        let typeflag = header.as_bytes()[156];
+        let typeflag = header.as_bytes()[TYPE];
         let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
             // An empty one takes the record back, says POSIX, but some take it for zero.
             Some(text) => parse_number(text).map_or_else(
@@ -141,60 +142,10 @@ impl<'a, B: Bytes> Walker<'a, B> {
             self.limits.path,
         )?;
         let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
-        let kind = match typeflag {
-            0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => {
-                EntryKind::Directory
-            }
-            b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
-                return damage(
-                    at,
-                    format!(
-                        "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
-                    ),
-                );
-            }
-            b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
-            b'0' | 0 | b'7' => EntryKind::File,
-            b'1' => EntryKind::HardLink,
-            b'2' => EntryKind::Symlink,
-            b'3' => EntryKind::CharDevice,
-            b'4' => EntryKind::BlockDevice,
-            b'5' => EntryKind::Directory,
-            b'6' => EntryKind::Fifo,
-            b'V' => EntryKind::Metadata,
-            other => {
-                return damage(
-                    at,
-                    format!(
-                        "unknown entry type `{}` for {path}",
-                        char::from(other).escape_default()
-                    ),
-                );
-            }
-        };
+        let kind = kind(header, &path, sparse).or_else(|why| damage(at, why))?;
         let size = number("size", number_field(&header.as_old().size))?;
-        let stored = match kind {
-            EntryKind::File | EntryKind::SparseFile => size,
-            EntryKind::HardLink if self.first_pax.is_some() && size > 0 => {
-                return damage(
-                    at,
-                    format!(
-                        "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
-                    ),
-                );
-            }
-            // Elsewhere it may repeat its file's size, but no data follows.
-            EntryKind::HardLink => 0,
-            _ if size == 0 => 0,
-            _ => {
-                return damage(
-                    at,
-                    format!(
-                        "{path} is no regular file but has a size; extractors disagree on where it ends"
-                    ),
-                );
-            }
-        };
+        let stored = stored(kind, size, &path, self.first_pax.is_some());
+        let stored = stored.or_else(|why| damage(at, why))?;
         // No PAX record speaks of the mode.
         let Some(mode) = octal(&header.as_old().mode) else {
             return damage(at, "the mode field is not a number");
@@ -316,6 +267,49 @@ pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Da
         header.as_mut_bytes()[263..265].copy_from_slice(b"00");
     }
     Ok(Some(header))
+}
+
+/// What an entry makes, where all extractors make the same.
+fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, String> {
+    Ok(match header.as_bytes()[TYPE] {
+        0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => EntryKind::Directory,
+        b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+            return Err(format!(
+                "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+            ));
+        }
+        b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
+        b'0' | 0 | b'7' => EntryKind::File,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => EntryKind::CharDevice,
+        b'4' => EntryKind::BlockDevice,
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
+        b'V' => EntryKind::Metadata,
+        other => {
+            return Err(format!(
+                "unknown entry type `{}` for {path}",
+                char::from(other).escape_default()
+            ));
+        }
+    })
+}
+
+/// How many bytes of data follow an entry's headers, given the size that those say and whether PAX headers came before.
+fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result<u64, String> {
+    match kind {
+        EntryKind::File | EntryKind::SparseFile => Ok(size),
+        EntryKind::HardLink if after_pax && size > 0 => Err(format!(
+            "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
+        )),
+        // Elsewhere it may repeat its file's size, but no data follows.
+        EntryKind::HardLink => Ok(0),
+        _ if size == 0 => Ok(0),
+        _ => Err(format!(
+            "{path} is no regular file but has a size; extractors disagree on where it ends"
+        )),
+    }
 }
 
 const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
