@@ -7,7 +7,7 @@ use tar::GnuSparseHeader;
 
 use super::Image;
 use super::entry::{Damage, Entry, EntryKind};
-use super::fields::{BLOCK, number_field, padded, parse_number};
+use super::fields::{BLOCK, TYPE, number_field, padded, parse_number};
 use super::head::Head;
 use super::pax::{self, Record};
 use super::stream::TarStream;
@@ -50,7 +50,7 @@ impl Image {
             message: format!("the sparse map of {} cannot be made out", entry.path),
         };
         let head = Head::read(stream, entry)?;
-        let map = match head.header().as_bytes()[156] {
+        let map = match head.header().as_bytes()[TYPE] {
             b'S' => gnu_map(stream, &head, entry)?,
             _ => pax_map(stream, &head.records(), entry)?,
         };

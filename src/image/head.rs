@@ -6,7 +6,11 @@ use bstr::{BString, ByteSlice};
 use tar::{EntryType, Header};
 
 use super::entry::{Damage, Entry};
-use super::fields::{BLOCK, number_field, padded};
+use super::fields::{
+    BLOCK, GNU_SPARSE, GROUP_NAME, LINK, NUMERIC_GID, NUMERIC_MODE, NUMERIC_MTIME, NUMERIC_SIZE,
+    NUMERIC_UID, Numeric, PREFIX, TYPE, USER_NAME, number_field, padded, set_base256, set_checksum,
+    set_number,
+};
 use super::pax::{self, Record};
 use super::stream::TarStream;
 use super::xattrs::{self, xattr};
@@ -64,7 +68,7 @@ impl Head {
                 })?;
             let end = block() + size.next_multiple_of(block());
             let raw: Arc<[u8]> = rest[..end].into();
-            head.extensions.push(match header.as_bytes()[156] {
+            head.extensions.push(match header.as_bytes()[TYPE] {
                 typeflag @ (b'L' | b'K') => Extension::Long { typeflag, raw },
                 _ => {
                     let records = pax::parse(&rest[block()..block() + size])
@@ -138,7 +142,7 @@ impl Head {
 
     /// Writes owners by name as well as by number; [`set_uid`](Self::set_uid) and `set_gid` then keep the names right.
     pub(crate) fn name_owners(&mut self) {
-        for field in [265, 297] {
+        for field in [USER_NAME, GROUP_NAME] {
             self.header.as_mut_bytes()[field] = b'?';
         }
     }
@@ -152,13 +156,13 @@ impl Head {
     /// Sets the owner by id; a name that stood beside the old id would contradict it, so it goes, or becomes root's.
     pub(crate) fn set_uid(&mut self, uid: u64) {
         self.set_pax_number(NUMERIC_UID, "uid", uid);
-        self.set_owner_name(265, "uname", uid);
+        self.set_owner_name(USER_NAME, "uname", uid);
     }
 
     /// Sets the group by id, and its name as [`set_uid`](Self::set_uid) does.
     pub(crate) fn set_gid(&mut self, gid: u64) {
         self.set_pax_number(NUMERIC_GID, "gid", gid);
-        self.set_owner_name(297, "gname", gid);
+        self.set_owner_name(GROUP_NAME, "gname", gid);
     }
 
     fn set_owner_name(&mut self, field: usize, key: &str, id: u64) {
@@ -221,8 +225,7 @@ impl Head {
     pub(crate) fn make_plain_file(&mut self) {
         self.set_link(b"");
         if self.header.entry_type().is_gnu_sparse() {
-            // Times, sparse map, is-extended flag and real size of the old GNU header.
-            self.header.as_mut_bytes()[345..495].fill(0);
+            self.header.as_mut_bytes()[GNU_SPARSE].fill(0);
         }
         self.set_kind(EntryType::Regular);
         let name = self.record(SPARSE_NAME);
@@ -258,10 +261,10 @@ impl Head {
             .retain(|e| !matches!(e, Extension::Long { typeflag: t, .. } if *t == typeflag));
         let ustar = self.format() == Format::Ustar;
         let bytes = self.header.as_mut_bytes();
-        let field = if typeflag == b'L' { 0..100 } else { 157..257 };
+        let field = if typeflag == b'L' { 0..100 } else { LINK };
         bytes[field.clone()].fill(0);
         if typeflag == b'L' && ustar {
-            bytes[345..500].fill(0);
+            bytes[PREFIX].fill(0);
         }
         let cut = name.len().min(100);
         bytes[field][..cut].copy_from_slice(&name[..cut]);
@@ -308,9 +311,9 @@ impl Head {
         let bytes = header.as_mut_bytes();
         bytes[..100].fill(0);
         bytes[..16].copy_from_slice(b"././@PaxHeader\0\0");
-        bytes[157..257].fill(0);
+        bytes[LINK].fill(0);
         if header.as_ustar().is_some() {
-            header.as_mut_bytes()[345..500].fill(0);
+            header.as_mut_bytes()[PREFIX].fill(0);
         }
         self.extensions.insert(
             0,
@@ -377,69 +380,6 @@ fn gnu_long(typeflag: u8, name: &[u8]) -> Arc<[u8]> {
         0,
     );
     out.into()
-}
-
-/// The place of a numeric field in a header block.
-type Numeric = (usize, usize);
-const NUMERIC_MODE: Numeric = (100, 8);
-const NUMERIC_UID: Numeric = (108, 8);
-const NUMERIC_GID: Numeric = (116, 8);
-const NUMERIC_SIZE: Numeric = (124, 12);
-const NUMERIC_MTIME: Numeric = (136, 12);
-const NUMERIC_CHECKSUM: Numeric = (148, 8);
-
-/// Writes an octal number over the digits that are there, so that width, blanks and terminator stay the writer's own.
-/// False where the number does not fit.
-fn set_number(header: &mut Header, (at, len): Numeric, value: u64) -> bool {
-    let field = &mut header.as_mut_bytes()[at..at + len];
-    let end = field
-        .iter()
-        .rposition(u8::is_ascii_digit)
-        .map_or(0, |last| last + 1);
-    let well_formed = end > 0
-        && field[..end]
-            .iter()
-            .all(|b| b.is_ascii_digit() || *b == b' ');
-    let end = if well_formed { end } else { len - 1 };
-    let digits = format!("{value:o}");
-    // A terminator may give way to a digit, as writers do for sizes over 8 GiB minus one.
-    let end = if digits.len() > end { len - 1 } else { end };
-    if digits.len() > end {
-        return false;
-    }
-    if !well_formed {
-        field.fill(0);
-    }
-    field[..end].fill(b'0');
-    field[end - digits.len()..end].copy_from_slice(digits.as_bytes());
-    true
-}
-
-fn set_base256(header: &mut Header, (at, len): Numeric, value: u64) {
-    let field = &mut header.as_mut_bytes()[at..at + len];
-    field.fill(0);
-    field[len - 8..].copy_from_slice(&value.to_be_bytes());
-    field[0] |= 0x80;
-}
-
-fn set_checksum(header: &mut Header) {
-    let (at, len) = NUMERIC_CHECKSUM;
-    let sum = header
-        .as_bytes()
-        .iter()
-        .enumerate()
-        .map(|(i, b)| {
-            if (at..at + len).contains(&i) {
-                32
-            } else {
-                u64::from(*b)
-            }
-        })
-        .sum();
-    if header.cksum().ok().map(u64::from) != Some(sum) && !set_number(header, NUMERIC_CHECKSUM, sum)
-    {
-        header.set_cksum();
-    }
 }
 
 /// The name that a path has in the archive's own style, given an entry whose style to follow.

@@ -7,6 +7,7 @@ mod contents;
 mod decoding;
 mod directory;
 mod entry;
+mod extensions;
 mod fields;
 mod gzip;
 mod head;

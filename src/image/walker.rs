@@ -1,17 +1,16 @@
 //! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
 
-use std::io;
-
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 use tar::Header;
 
 use super::entry::{Damage, Entry, EntryKind, damage};
-use super::fields::{self, BLOCK, checksums, id_field, number_field, octal, padded, parse_number};
-use super::limits::{Exceeded, Limits, too_long};
+use super::extensions::{Pending, agreed};
+use super::fields::{self, BLOCK, TYPE, checksums, id_field, number_field, octal, parse_number};
+use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
 use super::stream::Bytes;
-use super::xattrs::{LIBARCHIVE_XATTR, SCHILY_ACL, SCHILY_XATTR, xattrs};
+use super::xattrs::xattrs;
 
 /// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
@@ -21,25 +20,16 @@ const ATTRIBUTE: usize = 128;
 
 /// A place in a tar stream, and what the headers before it mean for those to come.
 pub(super) struct Walker<'a, B> {
-    stream: &'a B,
+    pub(super) stream: &'a B,
     /// Where the next header lies.
     pub(super) at: u64,
-    limits: Limits,
+    pub(super) limits: Limits,
     /// The bytes of all names and attributes so far, and the PAX records.
     names: u64,
     records: u64,
     /// Where the first PAX header lies, once one came by.
     pub(super) first_pax: Option<u64>,
-    pending: Pending,
-}
-
-/// Extension headers that wait for the entry they speak of.
-#[derive(Default)]
-struct Pending {
-    start: Option<u64>,
-    records: Option<Vec<Record>>,
-    long_name: Option<BString>,
-    long_link: Option<BString>,
+    pub(super) pending: Pending,
 }
 
 impl<'a, B: Bytes> Walker<'a, B> {
@@ -100,73 +90,20 @@ impl<'a, B: Bytes> Walker<'a, B> {
 
     /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
     pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
-        let at = self.at;
-        let typeflag = header.as_bytes()[156];
+        let typeflag = header.as_bytes()[TYPE];
         match typeflag {
-            b'x' | b'X' => {
-                let records = self.records(header)?;
-                if self.pending.records.replace(records).is_some() {
-                    return damage(
-                        at,
-                        "two PAX headers precede one entry; extractors disagree on such an archive",
-                    );
-                }
-                self.pending.start.get_or_insert(at);
-                Ok(None)
-            }
-            b'L' | b'K' => {
-                let mut name = self.extension(header)?;
-                name.truncate(name.find_byte(0).unwrap_or(name.len()));
-                let slot = if typeflag == b'L' {
-                    &mut self.pending.long_name
-                } else {
-                    &mut self.pending.long_link
-                };
-                if slot.replace(name.into()).is_some() {
-                    return damage(
-                        at,
-                        "two long names precede one entry; extractors disagree on such an archive",
-                    );
-                }
-                self.pending.start.get_or_insert(at);
-                Ok(None)
-            }
+            b'x' | b'X' => self.pax(header).map(|()| None),
+            b'L' | b'K' => self.long_name(header, typeflag).map(|()| None),
             b'g' => self.global(header).map(Some),
             _ => self.member(header).map(Some),
         }
-    }
-
-    fn global(&mut self, header: &Header) -> Result<Entry, Damage> {
-        let at = self.at;
-        if self.pending.start.is_some() {
-            return damage(
-                at,
-                "a global PAX header stands between an entry and its extension header",
-            );
-        }
-        if let Some(record) = self
-            .records(header)?
-            .iter()
-            .find(|r| speaks_of_an_entry(&r.key))
-        {
-            return damage(
-                at,
-                format!(
-                    "a global PAX header sets `{}` for all entries; extractors disagree on that",
-                    record.key
-                ),
-            );
-        }
-        let size = self.at - (at + BLOCK);
-        self.at = at;
-        Ok(Entry::metadata(at, size))
     }
 
     fn member(&mut self, header: &Header) -> Result<Entry, Damage> {
         let at = self.at;
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
-        let typeflag = header.as_bytes()[156];
+        let typeflag = header.as_bytes()[TYPE];
         let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
             // An empty one takes the record back, says POSIX, but some take it for zero.
             Some(text) => parse_number(text).map_or_else(
@@ -205,60 +142,10 @@ impl<'a, B: Bytes> Walker<'a, B> {
             self.limits.path,
         )?;
         let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
-        let kind = match typeflag {
-            0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => {
-                EntryKind::Directory
-            }
-            b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
-                return damage(
-                    at,
-                    format!(
-                        "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
-                    ),
-                );
-            }
-            b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
-            b'0' | 0 | b'7' => EntryKind::File,
-            b'1' => EntryKind::HardLink,
-            b'2' => EntryKind::Symlink,
-            b'3' => EntryKind::CharDevice,
-            b'4' => EntryKind::BlockDevice,
-            b'5' => EntryKind::Directory,
-            b'6' => EntryKind::Fifo,
-            b'V' => EntryKind::Metadata,
-            other => {
-                return damage(
-                    at,
-                    format!(
-                        "unknown entry type `{}` for {path}",
-                        char::from(other).escape_default()
-                    ),
-                );
-            }
-        };
+        let kind = kind(header, &path, sparse).or_else(|why| damage(at, why))?;
         let size = number("size", number_field(&header.as_old().size))?;
-        let stored = match kind {
-            EntryKind::File | EntryKind::SparseFile => size,
-            EntryKind::HardLink if self.first_pax.is_some() && size > 0 => {
-                return damage(
-                    at,
-                    format!(
-                        "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
-                    ),
-                );
-            }
-            // Elsewhere it may repeat its file's size, but no data follows.
-            EntryKind::HardLink => 0,
-            _ if size == 0 => 0,
-            _ => {
-                return damage(
-                    at,
-                    format!(
-                        "{path} is no regular file but has a size; extractors disagree on where it ends"
-                    ),
-                );
-            }
-        };
+        let stored = stored(kind, size, &path, self.first_pax.is_some());
+        let stored = stored.or_else(|why| damage(at, why))?;
         // No PAX record speaks of the mode.
         let Some(mode) = octal(&header.as_old().mode) else {
             return damage(at, "the mode field is not a number");
@@ -347,50 +234,14 @@ impl<'a, B: Bytes> Walker<'a, B> {
         Ok(data)
     }
 
-    fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {
-        let at = self.at;
-        self.first_pax.get_or_insert(at);
-        let data = self.extension(header)?;
-        let records = pax::parse(&data).or_else(|message| damage(at, message))?;
-        self.count_records(records.len() as u64)?;
-        Ok(records)
-    }
-
     /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
-    fn count_records(&mut self, more: u64) -> Result<(), Damage> {
+    pub(super) fn count_records(&mut self, more: u64) -> Result<(), Damage> {
         self.records = self.records.saturating_add(more);
         let (name, value) = ("records", self.limits.records);
         if self.records > value {
             return damage(self.at, Exceeded { name, value }.to_string());
         }
         Ok(())
-    }
-
-    /// The data of an extension header; moves past it.
-    fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
-        let size = number_field(&header.as_old().size)
-            .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
-        if size > self.limits.extension.min(1 << 30) {
-            let (name, value) = ("extension", self.limits.extension);
-            return damage(self.at, Exceeded { name, value }.to_string());
-        }
-        let data = self.at + BLOCK;
-        let mut bytes = vec![0; usize::try_from(size).expect("at most a gibibyte")];
-        let whole = match self.stream.read_exact_at(&mut bytes, data) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => false,
-            read => {
-                read?;
-                self.stream.reaches(padded(data + size))?
-            }
-        };
-        if !whole {
-            return damage(
-                self.at,
-                "the archive is cut short inside an extension header",
-            );
-        }
-        self.at = padded(data + size);
-        Ok(bytes)
     }
 }
 
@@ -418,65 +269,52 @@ pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Da
     Ok(Some(header))
 }
 
+/// What an entry makes, where all extractors make the same.
+fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, String> {
+    Ok(match header.as_bytes()[TYPE] {
+        0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => EntryKind::Directory,
+        b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+            return Err(format!(
+                "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+            ));
+        }
+        b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
+        b'0' | 0 | b'7' => EntryKind::File,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => EntryKind::CharDevice,
+        b'4' => EntryKind::BlockDevice,
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
+        b'V' => EntryKind::Metadata,
+        other => {
+            return Err(format!(
+                "unknown entry type `{}` for {path}",
+                char::from(other).escape_default()
+            ));
+        }
+    })
+}
+
+/// How many bytes of data follow an entry's headers, given the size that those say and whether PAX headers came before.
+fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result<u64, String> {
+    match kind {
+        EntryKind::File | EntryKind::SparseFile => Ok(size),
+        EntryKind::HardLink if after_pax && size > 0 => Err(format!(
+            "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
+        )),
+        // Elsewhere it may repeat its file's size, but no data follows.
+        EntryKind::HardLink => Ok(0),
+        _ if size == 0 => Ok(0),
+        _ => Err(format!(
+            "{path} is no regular file but has a size; extractors disagree on where it ends"
+        )),
+    }
+}
+
 const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
-/// One name from the up to three places that may give it. GNU tar and Go rank PAX and GNU names differently, so the two
-/// must agree where both are there.
-fn agreed(
-    at: u64,
-    what: &str,
-    pax: Option<&[u8]>,
-    gnu: Option<BString>,
-    header: &[u8],
-    longest: u64,
-) -> Result<BString, Damage> {
-    let name: BString = match (pax, gnu) {
-        (Some(pax), Some(gnu)) if pax != gnu => {
-            return damage(
-                at,
-                format!(
-                    "a PAX and a GNU {what} differ ({} and {gnu}); extractors disagree on which counts",
-                    pax.as_bstr()
-                ),
-            );
-        }
-        (Some(pax), _) => pax.into(),
-        (None, Some(gnu)) => gnu,
-        (None, None) => header.into(),
-    };
-    if name.is_empty() && what == "name" {
-        return damage(
-            at,
-            "an entry has no name; extractors disagree on what it is",
-        );
-    }
-    if name.len() as u64 > longest {
-        return damage(
-            at,
-            format!("a {what} has {} bytes; {}", name.len(), too_long(longest)),
-        );
-    }
-    if name.contains(&0) {
-        return damage(at, format!("a {what} holds a NUL byte"));
-    }
-    Ok(name)
-}
-
 fn sparse_name(records: &[Record]) -> Option<&[u8]> {
     pax::value(records, "GNU.sparse.name")
-}
-
-fn speaks_of_an_entry(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"uname" | b"gname"
-    ) || [
-        &b"GNU.sparse."[..],
-        SCHILY_XATTR,
-        SCHILY_ACL,
-        LIBARCHIVE_XATTR,
-    ]
-    .iter()
-    .any(|p| key.starts_with(p))
 }

@@ -119,7 +119,7 @@ file opt/tool/sub/b
             "changed\n  removed /opt/tool/a\n  removed /opt/tool/sub/b\n  removed /opt/tool/sub\n  removed /opt/tool\n",
         );
         check(
-            "file a\n| 1\nfile a\n| 2\n",
+            "file a\n| 1\nfile a\n| 2\nfile b\n",
             "[Remove /a]",
             "changed\n  removed /a\n",
         );
