@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
-use crate::rootfs::glob::is_glob;
 use crate::rootfs::{InodeId, Rootfs};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -70,17 +69,12 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             draft.left_open(other.as_bstr(), message, is_open);
         }
     }
-    if is_glob(&section.argument) && draft.rootfs().children(Rootfs::ROOT).next().is_none() {
-        return fail("this would remove all that the image has; write a narrower glob");
-    }
     Ok(Verdict::Holds)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::edit::Outcome;
-    use crate::recipe::Recipe;
-    use crate::rules::harness::{check, open};
+    use crate::rules::harness::check;
 
     const IMAGE: &str = "
 dir ./
@@ -123,23 +117,6 @@ file opt/tool/sub/b
             "[Remove /a]",
             "changed\n  removed /a\n",
         );
-    }
-
-    #[test]
-    fn a_glob_does_not_empty_the_image() {
-        for all in ["/**", "/*", "/{a,b}"] {
-            let image = "file a\nfile b\n";
-            let why = "this would remove all that the image has; write a narrower glob";
-            let plan = open(image);
-            let recipe = format!("[Recipe]\nSchema=1\n[Remove {all}]");
-            let recipe = Recipe::parse("test", &recipe).unwrap();
-            let plan = plan.plan(&recipe).unwrap();
-            assert_eq!(
-                plan.rules()[0].outcome,
-                Outcome::Failed(why.into()),
-                "{all}"
-            );
-        }
     }
 
     #[test]
