@@ -3,15 +3,14 @@
 /// A line in which nothing can move the cursor, change colours, or show text in another order than it has.
 ///
 /// Image and recipe can come from anyone, and a terminal obeys what it is sent. Tabs stay; whatever else is no visible
-/// character is written as `\x1b`, `\u{202e}`, or, where it is no UTF-8, byte by byte.
+/// character is written as reports have it: `\n`, `\u{1b}`, or, where it is no UTF-8, byte by byte.
 pub(crate) fn printable(line: impl AsRef<[u8]>) -> String {
     let mut out = String::new();
     for chunk in line.as_ref().utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\t' => out.push(c),
-                _ if misleads(c) && c.is_ascii() => out += &format!("\\x{:02x}", u32::from(c)),
-                _ if misleads(c) => out += &format!("\\u{{{:x}}}", u32::from(c)),
+                _ if misleads(c) => out.extend(c.escape_default()),
                 _ => out.push(c),
             }
         }
@@ -44,8 +43,8 @@ mod tests {
         let cases: &[(&[u8], &str)] = &[
             (b"plain\ttext", "plain\ttext"),
             ("Grüße 漢字 🦀".as_bytes(), "Grüße 漢字 🦀"),
-            (b"\x1b[2J\x07\x7f\r", "\\x1b[2J\\x07\\x7f\\x0d"),
-            (b"two\nlines", "two\\x0alines"),
+            (b"\x1b[2J\x07\x7f\r", "\\u{1b}[2J\\u{7}\\u{7f}\\r"),
+            (b"two\nlines", "two\\nlines"),
             ("\u{9b}31m \u{85}".as_bytes(), "\\u{9b}31m \\u{85}"),
             ("a\u{202e}b\u{2066}c".as_bytes(), "a\\u{202e}b\\u{2066}c"),
             (b"latin-1 \xe9t\xe9", "latin-1 \\xe9t\\xe9"),
@@ -57,6 +56,6 @@ mod tests {
 
     #[test]
     fn lines_stay_lines() {
-        assert_eq!(printable_lines("a\n\x1bb\n"), "a\n\\x1bb\n");
+        assert_eq!(printable_lines("a\n\x1bb\n"), "a\n\\u{1b}b\n");
     }
 }

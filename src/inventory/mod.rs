@@ -13,7 +13,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bstr::BString;
+use bstr::{BString, ByteVec};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -221,25 +221,39 @@ pub struct Change {
 }
 
 impl fmt::Display for Change {
-    /// In a line, which begins with `+`, `-` or, where both is so, `~`. Names are as the image has them, not escaped.
+    /// In a line, which begins with `+`, `-` or, where both is so, `~`. Names are as the image has them, not escaped, but for
+    /// bytes that are not UTF-8, which become `\xff`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let join = |details: &[BString]| BString::from(bstr::join(b", ", details));
-        let (lost, gained) = (join(&self.lost), join(&self.gained));
-        let sign = match (self.lost.is_empty(), self.gained.is_empty()) {
-            (true, _) => '+',
-            (_, true) => '-',
-            _ => '~',
-        };
-        write!(f, "{sign} {} {}", self.kind.name(), self.name)?;
-        match sign {
-            '~' => write!(f, "  {lost} → {gained}"),
-            _ if lost.is_empty() && gained.is_empty() => Ok(()),
-            _ => write!(f, "  {lost}{gained}"),
+        for chunk in self.line().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
         }
+        Ok(())
     }
 }
 
 impl Change {
+    /// The line that [`Display`](fmt::Display) shows, byte by byte.
+    pub(crate) fn line(&self) -> BString {
+        let join = |details: &[BString]| bstr::join(b", ", details);
+        let (lost, gained) = (join(&self.lost), join(&self.gained));
+        let (sign, arrow) = match (self.lost.is_empty(), self.gained.is_empty()) {
+            (true, _) => ("+ ", ""),
+            (_, true) => ("- ", ""),
+            _ => ("~ ", " → "),
+        };
+        let kind = self.kind.name();
+        let mut line = BString::from([sign, kind, " "].concat());
+        line.push_str(&self.name);
+        if !(lost.is_empty() && gained.is_empty() && arrow.is_empty()) {
+            line.push_str("  ");
+            line.push_str([&lost, arrow.as_bytes(), &gained].concat());
+        }
+        line
+    }
+
     /// Whether someone has a privilege by it that was not there before.
     pub fn is_privilege_gained(&self) -> bool {
         self.kind.is_privilege() && !self.gained.is_empty()

@@ -3,7 +3,7 @@
 use bstr::BString;
 
 use super::state::{Data, State};
-use super::text::{self, escape, hex, mode};
+use super::text::{self, hex, mode};
 use crate::capability;
 
 /// Whether contents differ of which at least one cannot be shown line by line.
@@ -76,7 +76,7 @@ fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
         out.say(binary(data));
     }
     for (name, value) in &meta.xattrs {
-        out.say(format!("with {}", xattr(name, value)));
+        out.say([b"with ".as_slice(), &xattr(name, value)].concat());
     }
 }
 
@@ -92,7 +92,7 @@ fn changes(out: &mut Facts, old: &State<'_>, new: &State<'_>) {
     for (sign, here, there) in [("removed", was, is), ("added", is, was)] {
         for pair in here.xattrs.iter().filter(|x| !there.xattrs.contains(x)) {
             let text = xattr(&pair.0, &pair.1);
-            out.say(format!("{sign} {text}"));
+            out.say([sign.as_bytes(), b" ", &text].concat());
         }
     }
     if let (Some(a), Some(b)) = (&old.data, &new.data)
@@ -106,11 +106,14 @@ fn changes(out: &mut Facts, old: &State<'_>, new: &State<'_>) {
     }
 }
 
-fn xattr(name: &[u8], value: &[u8]) -> String {
+fn xattr(name: &[u8], value: &[u8]) -> Vec<u8> {
     let capabilities = (name == b"security.capability").then(|| capability::decode(value));
     match capabilities.flatten() {
-        Some(text) => format!("capabilities {text}"),
-        None => format!("xattr {}, {} bytes", escape(name), value.len()),
+        Some(text) => format!("capabilities {text}").into_bytes(),
+        None => {
+            let size = format!(", {} bytes", value.len());
+            [b"xattr ", name, size.as_bytes()].concat()
+        }
     }
 }
 

@@ -70,13 +70,13 @@ impl Report<'_> {
             out.comment("");
             out.comment(format!("not in {}:", lock.name));
             for change in &lock.beyond {
-                out.comment(format!("  {change}"));
+                out.comment([b"  ", change.line().as_slice()].concat());
             }
         }
         out.comment("");
         let rules: Vec<_> = self.rules().iter().collect();
         for (rule, line) in rules.iter().zip(self.aligned(&rules)) {
-            out.comment(line);
+            out.escaped_comment(&line);
             for note in &rule.notes {
                 out.comment(format!("           note: {note}"));
             }
@@ -272,9 +272,13 @@ impl Text {
         self.0.push(b'\n');
     }
 
-    /// The only way to a comment line, so that all of them are escaped.
+    /// A comment line of what may be foreign.
     fn comment(&mut self, text: impl AsRef<[u8]>) {
-        let text = escape(text);
+        self.escaped_comment(&escape(text));
+    }
+
+    /// A comment line whose foreign parts are escaped already: to do it twice would double backslashes.
+    fn escaped_comment(&mut self, text: &str) {
         self.line(format!("# {text}").trim_end());
     }
 }

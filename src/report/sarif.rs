@@ -242,7 +242,7 @@ fn log(report: &Report<'_>) -> Log {
         results.add(
             Topic::Open,
             kind,
-            &format!("{}{label}", residual.message),
+            format!("{}{label}", residual.message),
             place,
         );
     }
@@ -291,7 +291,7 @@ impl Results {
         }
     }
 
-    fn add(&mut self, topic: Topic, kind: &str, text: &str, place: Place) {
+    fn add(&mut self, topic: Topic, kind: &str, text: impl AsRef<[u8]>, place: Place) {
         let id = format!("{kind}/{}", topic.name());
         let known = self.rules.iter().position(|rule| rule.id == id);
         let rule_index = known.unwrap_or_else(|| {
@@ -319,7 +319,7 @@ impl Results {
         let mut texts = [&change.name].into_iter().chain(&change.gained);
         let path = texts.find(|text| text.starts_with(b"/"));
         let place = path.map_or_else(|| image_place(image), |path| place_within(path));
-        self.add(topic, change.kind.name(), &change.to_string(), place);
+        self.add(topic, change.kind.name(), change.line(), place);
     }
 
     fn waiver(&mut self, result: &WaiverResult) {
@@ -332,7 +332,7 @@ impl Results {
         self.add(
             topic,
             &waiver.kind,
-            &result.to_string(),
+            result.to_string(),
             recipe_place(&waiver.at),
         );
         if topic == Topic::Waived
@@ -341,7 +341,7 @@ impl Results {
             finding.suppressions.push(Suppression {
                 kind: "external",
                 status: "accepted",
-                justification: message(&result.reason()),
+                justification: message(result.reason()),
             });
         }
     }
@@ -420,6 +420,6 @@ fn uri(path: &[u8]) -> String {
 }
 
 /// A message that prints, and in which nothing is a link.
-fn message(text: &str) -> String {
+fn message(text: impl AsRef<[u8]>) -> String {
     escape(text).replace("](", "] (")
 }

@@ -37,22 +37,38 @@ fn is_bidi(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text that stays on its line and shows what it holds: whatever does not print is escaped.
+/// A text that stays on its line and shows what it holds: whatever does not print is escaped, as Rust has it, and bytes that are
+/// not UTF-8 as `\xff`. No two texts look alike: a backslash that could be taken for the beginning of an escape is doubled.
 pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
     let mut out = String::new();
-    for chunk in text.as_ref().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                // These print; systemd's unit names are full of backslashes.
-                '\\' | '"' | '\'' => out.push(c),
-                _ => out.extend(c.escape_debug()),
+    for (start, end, c) in text.char_indices() {
+        let bytes = &text[start..end];
+        match c {
+            // These print; systemd's unit names are full of backslashes.
+            '"' | '\'' => out.push(c),
+            '\\' if begins_escape(&text[end..]) => out.push_str("\\\\"),
+            '\\' => out.push(c),
+            char::REPLACEMENT_CHARACTER if bytes != "\u{fffd}".as_bytes() => {
+                out.extend(bytes.iter().map(|byte| format!("\\x{byte:02x}")));
             }
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            _ => out.extend(c.escape_debug()),
         }
     }
     out
+}
+
+/// Whether a backslash before this would look like an escape. `\x2d` does not: what is ASCII is never escaped so.
+fn begins_escape(rest: &[u8]) -> bool {
+    match rest {
+        [b'\\' | b'n' | b'r' | b't' | b'0', ..] | [b'u', b'{', ..] => true,
+        [b'x', high, ..] => matches!(high, b'8'..=b'9' | b'a'..=b'f'),
+        // What follows is an escape itself.
+        _ => rest.chars().next().is_some_and(|c| {
+            c == char::REPLACEMENT_CHARACTER
+                || !matches!(c, '"' | '\'') && c.escape_debug().len() > 1
+        }),
+    }
 }
 
 /// As [`escape`], for a line of a text: tabs stay.
@@ -128,6 +144,23 @@ mod tests {
             "a\\x2db \"c\" é → \\n\\u{1b}[31m"
         );
         assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
+        let alike: &[&[u8]] = &[
+            b"a\nb",
+            br"a\nb",
+            br"a\\nb",
+            b"a\\\nb",
+            b"a\xffb",
+            br"a\xffb",
+            b"a\\\xffb",
+            br"a\\xffb",
+            br"a\u{1b}b",
+            b"a\x1bb",
+            br"a\x1bb",
+            b"a\\\x1bb",
+            "a\u{fffd}b".as_bytes(),
+        ];
+        let shown: std::collections::BTreeSet<_> = alike.iter().map(escape).collect();
+        assert_eq!(shown.len(), alike.len(), "{shown:?}");
         for c in '\0'..=char::MAX {
             if is_misleading(c) {
                 let escaped = escape(c.to_string());

@@ -7,7 +7,7 @@ mod plan;
 
 use std::collections::BTreeSet;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::edit::Outcome;
 use crate::inventory::{self, Inventory};
@@ -206,7 +206,7 @@ impl Surface {
                 let changes = changes.iter().filter(|change| change.kind == kind);
                 let lines = changes.flat_map(|change| {
                     let lines = details(change).iter();
-                    lines.map(|detail| escape(format!("{} {detail}", change.name).trim()))
+                    lines.map(|detail| escape(bstr::join(b" ", [&change.name, detail]).trim()))
                 });
                 lines.collect()
             };

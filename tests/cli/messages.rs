@@ -118,7 +118,7 @@ fn what_images_and_recipes_are_called_cannot_steer_a_terminal() {
     let evil = "evil\x1b[2J\u{202e}\u{9b}";
     bench.put(evil, "no tar");
     let run = super::Run::of(bench.command(["check", evil, "-r", "ours.ini"]).output());
-    run.says(3, &["evil\\x1b[2J\\u{202e}\\u{9b}"]);
+    run.says(3, &["evil\\u{1b}[2J\\u{202e}\\u{9b}"]);
 
     let recipe = format!("./{evil}.ini");
     bench.put(

@@ -26,7 +26,7 @@ impl Report<'_> {
             beyond: self
                 .beyond_lock()
                 .iter()
-                .map(|change| escape(change.to_string()))
+                .map(|change| escape(change.line()))
                 .collect(),
             rules: self.rules().iter().map(Rule::from).collect(),
             residuals: plan.residuals.iter().map(|r| self.open(r)).collect(),
