@@ -1,6 +1,7 @@
 //! From the sections of several documents to rules: values are checked, and what extends is added to what it extends.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Diagnostic, Span};
 
@@ -194,46 +195,38 @@ impl Layer {
     /// Of two settings that are the same one goes; two that set one thing to different values are a mistake.
     fn settle_twins(&mut self, mistakes: &mut Vec<Diagnostic>) {
         let schema = self.schema;
-        let mut seen: Vec<Setting> = Vec::new();
+        let mut seen: BTreeMap<_, (String, Span)> = BTreeMap::new();
         self.settings.retain(|setting| {
-            let Some((name, value)) = sets(schema, setting) else {
+            let Some((what, value)) = sets(schema, setting) else {
                 return true;
             };
-            let same_key = seen.iter().filter(|s| s.key == setting.key);
-            let other = same_key
-                .filter_map(|s| Some((s, sets(schema, s)?)))
-                .find(|(_, (n, v))| *n == name && *v != value);
-            if let Some((other, _)) = other {
+            let name = quoted(&what.1);
+            let first = match seen.entry(what) {
+                Entry::Vacant(place) => {
+                    place.insert((value, setting.at.clone()));
+                    return true;
+                }
+                Entry::Occupied(first) => first.into_mut(),
+            };
+            if first.0 != value {
                 mistakes.push(
-                    Diagnostic::new(
-                        setting.at.clone(),
-                        format!("{} is given two values", quoted(&name)),
-                    )
-                    .label("the second one")
-                    .related(other.at.clone(), "the first one")
-                    .help("take one of them out"),
+                    Diagnostic::new(setting.at.clone(), format!("{name} is given two values"))
+                        .label("the second one")
+                        .related(first.1.clone(), "the first one")
+                        .help("take one of them out"),
                 );
             }
-            let again = |s: &Setting| (&s.key, &s.value) == (&setting.key, &setting.value);
-            let again = seen.iter().any(again);
-            seen.push(setting.clone());
-            !again
+            false
         });
     }
 
     /// Adds a section of the same kind and argument that extends this one.
     fn extend(&mut self, by: Self) {
         let schema = self.schema;
-        let set_anew = |setting: &Setting| {
-            let Some((name, _)) = sets(schema, setting) else {
-                return false;
-            };
-            let anew = |s: &Setting| {
-                s.key == setting.key && sets(schema, s).is_some_and(|(n, _)| n == name)
-            };
-            by.settings.iter().any(anew)
-        };
-        self.settings.retain(|setting| !set_anew(setting));
+        let what = |setting: &Setting| Some(sets(schema, setting)?.0);
+        let anew: BTreeSet<_> = by.settings.iter().filter_map(what).collect();
+        self.settings
+            .retain(|setting| what(setting).is_none_or(|what| !anew.contains(&what)));
         let replaced = |key: &str| {
             let once = self.schema.key(key).is_some_and(|schema| !schema.list);
             by.resets.contains_key(key) || (once && by.settings.iter().any(|s| s.key == key))
@@ -321,9 +314,10 @@ impl Layer {
     }
 }
 
-/// What a setting sets and to which value, where its key is one of assignments.
-fn sets(schema: &RuleSchema, setting: &Setting) -> Option<(String, String)> {
-    schema.key(&setting.key)?.check.sets(&setting.value)
+/// What a setting sets, by its key and a name, and to which value, where the key is one of assignments.
+fn sets(schema: &RuleSchema, setting: &Setting) -> Option<((String, String), String)> {
+    let (name, value) = schema.key(&setting.key)?.check.sets(&setting.value)?;
+    Some(((setting.key.clone(), name), value))
 }
 
 #[derive(Debug, Default)]

@@ -339,7 +339,7 @@ impl Bench {
             self.fresh_out();
             let gz = |tar| compressed(tar, "gz", &["pigz", "-1", "-nc"]);
             let (rootfs, large_gz) = (gz(&rootfs)?, gz(&large)?);
-            let _ = fs::remove_file(large);
+            let _ = fs::remove_file(&large);
             let (small, ten_times) = ("apply .tar.gz of 600 MB", "apply .tar.gz of 6 GB");
             let mut contest = Contest::new();
             contest.add(small, || self.apply(&rootfs, "no-setid"));
@@ -347,7 +347,7 @@ impl Bench {
             contest.run(2);
             table.ratio(&contest, ten_times, small, Goal::AtMost(10.2));
             table.memory(".tar.gz of 6 GB", contest.peak(ten_times));
-            let _ = fs::remove_file(large_gz);
+            let _ = fs::remove_file(&large_gz);
         }
         Ok(())
     }
