@@ -126,7 +126,8 @@ fn tree() -> impl Strategy<Value = String> {
     );
     prop::collection::btree_map((0..3usize, 0..5usize), entry, 0..8).prop_map(|entries| {
         let mut seen = BTreeSet::new();
-        let mut text = String::new();
+        // What has nothing in it is refused.
+        let mut text = String::from("file always\n");
         for (directory, name, kind, content) in entries.into_values() {
             let path = format!("{directory}/{name}").replace(' ', "\\ ");
             if !seen.insert(path.clone()) {

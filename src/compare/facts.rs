@@ -132,7 +132,7 @@ fn xattrs(was: &Meta, is: &Meta) -> Vec<BString> {
     let names: BTreeSet<&BString> = was.keys().chain(is.keys()).collect();
     let line = |name: &BString| {
         let shown = |values: &BTreeMap<BString, BString>| match values.get(name) {
-            Some(value) => shown(name, value),
+            Some(value) => shown(value),
             None => "none".into(),
         };
         let differ = was.get(name) != is.get(name);
@@ -147,13 +147,9 @@ fn xattrs(was: &Meta, is: &Meta) -> Vec<BString> {
     names.into_iter().filter_map(line).collect()
 }
 
-/// The value of an extended attribute, if it is a short text; SELinux ends its labels with a NUL, and GNU tar writes an
-/// access control list in lines.
-fn shown(name: &[u8], value: &BString) -> BString {
-    let mut text = BString::from(value.trim_end_with(|c| c == '\0'));
-    if name.starts_with(b"SCHILY.acl.") {
-        text = text.trim().replace("\n", ",").into();
-    }
+/// The value of an extended attribute, if it is a short text; SELinux ends its labels with a NUL.
+fn shown(value: &BString) -> BString {
+    let text = BString::from(value.trim_end_with(|c| c == '\0'));
     let plain = |text: &str| text.len() <= 80 && !text.contains(char::is_control);
     if text.to_str().is_ok_and(plain) {
         return text;

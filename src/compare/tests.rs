@@ -109,7 +109,7 @@ file capabilities
 
 paths
   ~ /attr
-      xattr SCHILY.acl.access user::rw-,user:core:rw-,mask::rw- → none
+      xattr SCHILY.acl.access mask::rw-,user::rw-,user:core:rw- → none
       xattr user.a old → new
   ~ /bin
       - 3000 bytes, sha256 658bfba0a19faeedda77321736da460db848ff22df8f3682eae8691c03c47c55

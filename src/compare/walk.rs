@@ -103,7 +103,21 @@ pub(super) fn of_inodes(
 /// The extended attributes but for the capabilities, by name: archives may have them in any order, and twice.
 pub(super) fn xattrs(meta: &Meta) -> BTreeMap<BString, BString> {
     let others = meta.xattrs.iter().filter(|(name, _)| name != CAPABILITY);
-    others.cloned().collect()
+    others
+        .map(|(name, value)| match name.strip_prefix(b"SCHILY.acl.") {
+            Some(_) => (name.clone(), sorted(value)),
+            None => (name.clone(), value.clone()),
+        })
+        .collect()
+}
+
+/// The entries of an access control list, which each program writes in its own order, on lines or between commas.
+fn sorted(list: &BString) -> BString {
+    let entries = list
+        .split(|byte| b",\n".contains(byte))
+        .map(<[u8]>::trim_ascii);
+    let entries: BTreeSet<&[u8]> = entries.filter(|entry| !entry.is_empty()).collect();
+    bstr::join(b",", entries).into()
 }
 
 /// The numbers of a device; nothing for anything else.

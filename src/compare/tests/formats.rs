@@ -70,7 +70,7 @@ fn people_see_what_each_path_came_to() {
         .iter()
         .map(|file| format!("{} {}: {}", file.kind.sign(), file.name.path, file.brief))
         .collect();
-    let want = "~ attr: xattr SCHILY.acl.access user::rw-,user:core:rw-,mask::rw- → none, xattr user.a old → new
+    let want = "~ attr: xattr SCHILY.acl.access mask::rw-,user::rw-,user:core:rw- → none, xattr user.a old → new
 ~ bin: other content
 ~ cap: capabilities cap_net_raw=ep → none
 ~ d: mode 0755 (rwxr-xr-x) → 0700 (rwx------)
