@@ -134,7 +134,8 @@ impl Image {
 
         let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
         let edited = self.spliced(&splices)?;
-        if edited.archive().has_nothing() {
+        let empty = |tree: &Rootfs| tree.children(Rootfs::ROOT).next().is_none();
+        if empty(&after) && !empty(&before) {
             return Err(Error::Unfulfilled(
                 "the rules remove all that the image has, and what has nothing in it is no image"
                     .into(),

@@ -142,6 +142,7 @@ fn what_would_have_nothing_in_it_is_not_made() {
         "option trailer=none\nfile a",
         "global comment=x\nfile a\nhardlink b -> a",
         "hardlink a/b -> gone",
+        "dir ./\nfile a",
     ] {
         let refused = model::harden(&build(image), &recipe("[Recipe]\nSchema=1\n[Remove /*]\n"));
         let why = refused.expect_err("nothing is left").to_string();

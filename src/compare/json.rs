@@ -204,7 +204,7 @@ impl StateView {
         let digest = (hashed && inode.is_file()).then(|| digest(side.image, &side.rootfs, id));
         let digest = digest.transpose().map_err(|error| side.failed(error))?;
         let names = links.at(path, id, &side.rootfs);
-        let xattrs = walk::xattrs(meta).into_iter();
+        let xattrs = walk::raw_xattrs(meta);
         let (target, target_bytes) = inode.symlink().map(|target| both(target)).unzip();
         Ok(Self {
             r#type: inode.type_name(),
@@ -219,7 +219,7 @@ impl StateView {
             device: walk::device(side, inode)?,
             capabilities: facts::capabilities(meta),
             xattrs: xattrs
-                .map(|(name, value)| (name.to_string(), hex(&value)))
+                .map(|(name, value)| (name.to_string(), hex(value)))
                 .collect(),
             hard_links: names.all.iter().map(|p| PathView::of(p)).collect(),
             hard_links_at: names.told_at.map(|p| PathView::of(&p)),

@@ -386,3 +386,19 @@ proptest::proptest! {
         new.compare(&old).unwrap();
     }
 }
+
+#[test]
+fn access_lists_are_compared_whatever_their_order_and_what_pretends_to_be_one() {
+    let tar = |list: &str| {
+        format!(
+            "file a mode=0600 pax:SCHILY.acl.access={list} pax:SCHILY.xattr.SCHILY.acl.access=user::r--\n"
+        )
+    };
+    let differ = |old: &str, new: &str| {
+        let (old, new) = (open(&tar(old)), open(&tar(new)));
+        let comparison = old.compare(&new).unwrap();
+        comparison.paths().len()
+    };
+    assert_eq!(differ("user::rw-,other::---", "other::---,user::rw-"), 0);
+    assert_eq!(differ("user::rw-,other::---", "user::rw-,other::rwx"), 1);
+}

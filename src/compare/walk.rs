@@ -102,16 +102,19 @@ pub(super) fn of_inodes(
 
 /// The extended attributes but for the capabilities, by name: archives may have them in any order, and twice.
 pub(super) fn xattrs(meta: &Meta) -> BTreeMap<BString, BString> {
-    let others = meta.xattrs.iter().filter(|(name, _)| name != CAPABILITY);
-    others
-        .map(|(name, value)| match name.strip_prefix(b"SCHILY.acl.") {
-            Some(_) => (name.clone(), sorted(value)),
-            None => (name.clone(), value.clone()),
-        })
-        .collect()
+    let comparable = |(name, value): &(BString, BString)| match &name[..] {
+        b"SCHILY.acl.access" | b"SCHILY.acl.default" => (name.clone(), sorted(value)),
+        _ => (name.clone(), value.clone()),
+    };
+    raw_xattrs(meta).map(comparable).collect()
 }
 
-/// The entries of an access control list, which each program writes in its own order, on lines or between commas.
+/// As the archive has them.
+pub(super) fn raw_xattrs(meta: &Meta) -> impl Iterator<Item = &(BString, BString)> {
+    meta.xattrs.iter().filter(|(name, _)| name != CAPABILITY)
+}
+
+/// The entries of a POSIX access control list, which each program writes in its own order, on lines or between commas.
 fn sorted(list: &BString) -> BString {
     let entries = list
         .split(|byte| b",\n".contains(byte))

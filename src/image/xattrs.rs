@@ -30,10 +30,15 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
     if record.key.starts_with(SCHILY_ACL) {
         return Some((record.key.clone(), record.value.clone()));
     }
+    // No attribute is called like a list, so one that is must not pass for it.
+    let named = |name: BString| match name.starts_with(SCHILY_ACL) {
+        true => record.key.clone(),
+        false => name,
+    };
     if let Some(name) = record.key.strip_prefix(SCHILY_XATTR) {
-        return Some((name.into(), record.value.clone()));
+        return Some((named(name.into()), record.value.clone()));
     }
-    let name = percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?);
+    let name = named(percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?));
     let text: Vec<u8> = record
         .value
         .iter()

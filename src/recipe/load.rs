@@ -191,6 +191,15 @@ impl Graph<'_> {
         let source = Arc::new(Source::new(&origin.name, text));
         self.sources.push(Arc::clone(&source));
         self.visited.insert(origin.identity.clone());
+        if let (Some((message, _)), Some(name)) = (&refused, extended_at) {
+            // Nor is anything shown of it here.
+            let message = format!("{} is no recipe: {message}", quoted(&name.text));
+            self.mistakes
+                .push(Diagnostic::new(name.at.clone(), message));
+            self.incomplete = true;
+            self.documents.push(Document::unread());
+            return;
+        }
         if let Some((message, help)) = refused {
             let end = source.text.len();
             let at = Span {

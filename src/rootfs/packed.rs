@@ -25,8 +25,12 @@ const MANIFEST_LIMIT: u64 = 1 << 20;
 /// How a layer says that a file of those below it is gone.
 const WHITEOUT: &[u8] = b".wh.";
 
-/// Refuses an image whose file trees are archives within it.
+/// Refuses an image whose file trees are archives within it, unless it is a system that has such archives too.
 pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
+    let has = |name: &str| rootfs.child(Rootfs::ROOT, name.as_bytes()).is_some();
+    if has("etc") || has("usr") {
+        return Ok(());
+    }
     for (name, words, what) in PACKED {
         let Some(file) = rootfs.child(Rootfs::ROOT, name.as_bytes()) else {
             continue;

@@ -133,7 +133,11 @@ fn displaced(draft: &mut Draft<'_>, unit: &str, id: InodeId) {
         }
     }
     for (path, other, message) in open {
-        let is_open = move |rootfs: &Rootfs| !Units::read(rootfs).is_masked(&other);
+        let place = path.clone();
+        let is_open = move |rootfs: &Rootfs| {
+            let units = Units::read(rootfs);
+            units.fragment(&other) == Some(&*place) && !units.is_masked(&other)
+        };
         draft.left_open(path.as_bytes().as_bstr(), message, is_open);
     }
 }

@@ -1,6 +1,6 @@
 //! `RemoveFromGroups`: a user who is in none of these groups, whatever the source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
@@ -202,16 +202,16 @@ fn namesakes<'g>(
     groups: &[&'g str],
 ) -> Result<Vec<(GroupNumber, &'g str)>, Stop> {
     let numbers = accounts::group_numbers(draft)?;
-    let named = |gid: u64| {
-        let has = |group: &&&str| numbers.iter().any(|n| n.gid == gid && n.group == **group);
-        groups.iter().find(has).copied()
-    };
-    let others = numbers
-        .iter()
-        .filter(|n| account.listed.contains(&n.group) && !groups.contains(&n.group.as_str()));
-    Ok(others
-        .filter_map(|other| Some((other.clone(), named(other.gid)?)))
-        .collect())
+    let (mut named, mut others) = (BTreeMap::new(), Vec::new());
+    for number in numbers {
+        if let Some(group) = groups.iter().find(|group| **group == number.group) {
+            named.insert(number.gid, *group);
+        } else if account.listed.contains(&number.group) {
+            others.push(number);
+        }
+    }
+    let of = |other: GroupNumber| named.get(&other.gid).map(|group| (other, *group));
+    Ok(others.into_iter().filter_map(of).collect())
 }
 
 #[cfg(test)]

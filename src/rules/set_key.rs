@@ -68,13 +68,13 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 with_key(&text, key, value)
             });
         let at = draft.rootfs().path(file);
+        if new == old || draft.waived(at.as_bstr()) {
+            continue;
+        }
         if let Some((line, key)) = without_equals(&old, section) {
             return fail(format!(
                 "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
             ));
-        }
-        if new == old || draft.waived(at.as_bstr()) {
-            continue;
         }
         if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
             return fail(why);

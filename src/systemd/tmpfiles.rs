@@ -1,5 +1,6 @@
 //! tmpfiles.d: what is made, changed and removed when the system boots.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -28,8 +29,8 @@ struct Line<'t> {
     path: &'t str,
     /// The path without symbolic links on the way, unless it is a glob.
     place: BString,
-    /// What a glob matches; compiled once, not for each path that is held against it.
-    glob: Option<GlobMatcher>,
+    /// What a glob matches; compiled when the first path is held against it.
+    glob: OnceCell<Option<GlobMatcher>>,
     mode: &'t str,
     user: &'t str,
     group: &'t str,
@@ -88,7 +89,7 @@ pub(crate) fn undone(draft: &Draft<'_>) -> Result<Vec<Undone>, Stop> {
     Ok(search.found)
 }
 
-/// How many paths are held against lines that may mean them, and how many edits are found undone, before the search gives up.
+/// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the search gives up.
 /// Real images have a few dozen globs, and few lines that mean the same path.
 const CHECKS: usize = 4_000_000;
 const UNDONE: usize = 100_000;
@@ -166,8 +167,14 @@ impl<'d, 'i> Search<'d, 'i> {
         'd: 'e,
     {
         for (path, edited) in edited {
+            // A glob is held against each part of the path, and that takes as long as they are.
+            let parts = if is_glob(line.path) {
+                path.split(|byte| *byte == b'/').count() * (1 + path.len() / 64)
+            } else {
+                1
+            };
             for edit in &edited.edits {
-                self.count(1)?;
+                self.count(parts)?;
                 let change = &self.draft.edits[*edit].change;
                 let Some(what) = self.undoes(line, path, edited.inode, change)? else {
                     continue;
@@ -269,7 +276,7 @@ impl<'t> Line<'t> {
             kind,
             path,
             place,
-            glob: is_glob(path).then(|| matcher(path)).flatten(),
+            glob: OnceCell::new(),
             mode: mode.unwrap_or("-"),
             user: user.unwrap_or("-"),
             group: group.unwrap_or("-"),
@@ -362,7 +369,8 @@ impl<'t> Line<'t> {
     }
 
     fn matches(&self, path: &BStr) -> bool {
-        let glob = || self.glob.as_ref();
+        let glob = || is_glob(self.path).then(|| matcher(self.path)).flatten();
+        let glob = || self.glob.get_or_init(glob).as_ref();
         self.place == path || glob().is_some_and(|glob| glob.is_match(path.to_path_lossy()))
     }
 

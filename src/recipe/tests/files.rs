@@ -226,7 +226,14 @@ fn what_is_no_recipe_is_not_shown() {
         ("passwd", b"root:x:0:0\nuser:x:1:1\n"),
         ("other.ini", headed("Extends=keys").as_bytes()),
         ("keys", b"[login]\nsecret=hunter2\n"),
+        ("third.ini", headed("Extends=bytes").as_bytes()),
+        ("bytes", b"secret=hunter2\xe9\n"),
     ]);
+    let said = files.read("third.ini");
+    assert!(
+        said.contains("`bytes` is no recipe: ") && !said.contains("hunter2"),
+        "{said}"
+    );
     for (name, extended) in [("top.ini", "passwd"), ("other.ini", "keys")] {
         let said = files.read(name);
         let expected = format!("`{extended}` is no recipe: it has no section `[Recipe]`");
