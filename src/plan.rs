@@ -258,9 +258,7 @@ fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
 /// Leaves out what is in a list already.
 fn keep_first(residuals: &mut Vec<Residual>) {
     let mut seen = BTreeSet::new();
-    let first: Vec<bool> = residuals.iter().map(|one| seen.insert(one)).collect();
-    let mut first = first.into_iter();
-    residuals.retain(|_| first.next() == Some(true));
+    residuals.retain(|one| seen.insert(one.clone()));
 }
 
 fn os_release(draft: &Draft<'_>) -> Result<OsRelease> {

@@ -3,8 +3,8 @@
 //! Both are compared as what extracting them would give, so the order of entries, header formats and compression do not
 //! count, nor do times unless they are asked for.
 //!
-//! **Invariant: memory holds names and the maps of sparse files, never contents.** Files are compared piece by piece, and only where their sizes agree;
-//! digests are made only of what may have moved. Each writer reads one file at a time.
+//! **Invariant: memory holds names and the maps of sparse files, never contents.** Files are compared piece by piece, and only
+//! where their sizes agree; digests are made only of what may have moved. Each writer reads one file at a time.
 
 mod content;
 mod diff;

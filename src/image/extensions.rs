@@ -89,7 +89,7 @@ impl<B: Bytes> Walker<'_, B> {
         self.first_pax.get_or_insert(at);
         let data = self.extension(header)?;
         let records = pax::parse(&data).or_else(|message| damage(at, message))?;
-        self.count_records(records.len() as u64)?;
+        self.count_records(at, records.len() as u64)?;
         Ok(records)
     }
 

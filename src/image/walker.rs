@@ -163,7 +163,7 @@ impl<'a, B: Bytes> Walker<'a, B> {
             (EntryKind::SparseFile, _) if end.is_some() => {
                 let most = self.limits.records;
                 let ranges = sparse::pax_ranges(records, self.stream, data, stored, most)?;
-                self.count_records(ranges.unwrap_or_default())?;
+                self.count_records(self.at, ranges.unwrap_or_default())?;
                 ranges.is_some()
             }
             _ => true,
@@ -228,18 +228,18 @@ impl<'a, B: Bytes> Walker<'a, B> {
         }
         let size = number_field(&header.realsize);
         match ranges.filter(|map| map.fits(size, stored)) {
-            Some(map) => self.count_records(map.ranges)?,
+            Some(map) => self.count_records(self.at, map.ranges)?,
             None => return damage(self.at, ODD_MAP),
         }
         Ok(data)
     }
 
     /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
-    pub(super) fn count_records(&mut self, more: u64) -> Result<(), Damage> {
+    pub(super) fn count_records(&mut self, at: u64, more: u64) -> Result<(), Damage> {
         self.records = self.records.saturating_add(more);
         let (name, value) = ("records", self.limits.records);
         if self.records > value {
-            return damage(self.at, Exceeded { name, value }.to_string());
+            return damage(at, Exceeded { name, value }.to_string());
         }
         Ok(())
     }

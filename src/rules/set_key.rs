@@ -21,8 +21,8 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     summary: "keys of a KEY=VALUE file have these values",
     about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
-        bytes stay. A file that sets the key without a `=`, as /etc/login.defs does, is refused. Edited are the file that the path leads to, the copies of it from which the booted system fills /etc, and, \
-        where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+        bytes stay. A file that sets the key without a `=`, as /etc/login.defs does, is refused. Edited are the file that the path \
+        leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
     keys: &[KeySchema {
         name: "Set",

@@ -89,8 +89,8 @@ pub(crate) fn undone(draft: &Draft<'_>) -> Result<Vec<Undone>, Stop> {
     Ok(search.found)
 }
 
-/// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the search gives up.
-/// Real images have a few dozen globs, and few lines that mean the same path.
+/// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the
+/// search gives up. Real images have a few dozen globs, and few lines that mean the same path.
 const CHECKS: usize = 4_000_000;
 const UNDONE: usize = 100_000;
 /// What looking up a user or group counts for: that reads a file.
