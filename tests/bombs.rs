@@ -470,6 +470,18 @@ fn patterns_of_selinux_that_are_large_take_no_memory() {
 }
 
 #[test]
+fn lines_of_a_database_are_not_kept() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let lines: String = (0..700_000).map(|n| format!("| g{n}:x:{n}:\n")).collect();
+    let text = format!("file etc/group\n| wheel:x:10:core\n{lines}");
+    let image = described(folder.path(), "image.tar", &text);
+    let run = check_by("[RemoveFromGroups core]\nGroup=wheel", &image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    println!("700000 groups: {:.2?}, {} MiB", run.time, run.memory >> 20);
+    run.is_bounded("700000 groups");
+}
+
+#[test]
 fn reports_do_not_grow_with_the_square_of_hard_links() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let links = |mode: u32| {

@@ -65,11 +65,16 @@ impl Account {
             account.listed.extend(names);
         }
         account.groups.extend(account.listed.iter().cloned());
-        let numbers = group_numbers(draft)?;
-        let own = numbers.iter().filter(|n| account.groups.contains(&n.group));
-        account.gids.extend(own.map(|n| n.gid));
-        let same = numbers.iter().filter(|n| account.gids.contains(&n.gid));
-        account.groups.extend(same.map(|n| n.group.clone()));
+        group_numbers(draft, &mut |number| {
+            if account.groups.contains(number.group) {
+                account.gids.insert(number.gid);
+            }
+        })?;
+        group_numbers(draft, &mut |number| {
+            if account.gids.contains(&number.gid) {
+                account.groups.insert(number.group.to_owned());
+            }
+        })?;
         Ok(account)
     }
 

@@ -12,7 +12,7 @@ pub(crate) mod sudoers;
 pub(crate) mod sysusers;
 pub(crate) mod userdb;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
@@ -91,10 +91,16 @@ pub(crate) fn primary_group(
     groups: &[&str],
 ) -> Result<Vec<(String, usize, String)>, Stop> {
     let mut found = Vec::new();
-    let numbers = group_numbers(draft)?;
-    for group in groups {
-        let own = numbers.iter().filter(|n| n.group == *group);
-        let gids: BTreeSet<u64> = own.map(|n| n.gid).collect();
+    let mut numbers: BTreeMap<&str, BTreeSet<u64>> = groups
+        .iter()
+        .map(|group| (*group, BTreeSet::new()))
+        .collect();
+    group_numbers(draft, &mut |number| {
+        if let Some(gids) = numbers.get_mut(number.group) {
+            gids.insert(number.gid);
+        }
+    })?;
+    for (group, gids) in &numbers {
         for (path, file) in databases(draft.rootfs(), "passwd") {
             let text = draft.read(file)?;
             for (line, fields) in records(&text).filter(|(_, f)| f[0] == user.as_bytes()) {
@@ -125,29 +131,34 @@ pub(crate) fn primary_group(
 }
 
 /// A number that a source gives a group, and the line that does.
-#[derive(Clone, Debug)]
-pub(crate) struct GroupNumber {
-    pub(crate) path: String,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupNumber<'a> {
+    pub(crate) path: &'a str,
     pub(crate) line: usize,
-    pub(crate) group: String,
+    pub(crate) group: &'a str,
     pub(crate) gid: u64,
 }
 
-/// Every number that a source gives a group. Two names of one number are one group to the kernel.
-pub(crate) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
-    let mut found = Vec::new();
+/// Shows every number that a source gives a group. Two names of one number are one group to the kernel.
+pub(crate) fn group_numbers(
+    draft: &Draft<'_>,
+    each: &mut dyn FnMut(GroupNumber<'_>),
+) -> Result<(), Stop> {
     for (path, file) in databases(draft.rootfs(), "group") {
-        let text = draft.read(file)?;
-        found.extend(records(&text).filter_map(|(line, fields)| {
-            Some(GroupNumber {
-                path: path.clone(),
-                line,
-                group: fields[0].to_str_lossy().into_owned(),
-                gid: fields.get(2)?.to_str().ok()?.parse().ok()?,
-            })
-        }));
+        for (line, fields) in records(&draft.read(file)?) {
+            if let Some(gid) = fields
+                .get(2)
+                .and_then(|gid| gid.to_str().ok()?.parse().ok())
+            {
+                each(GroupNumber {
+                    path: &path,
+                    line,
+                    group: &fields[0].to_str_lossy(),
+                    gid,
+                });
+            }
+        }
     }
-    found.extend(sysusers::group_numbers(draft)?);
-    found.extend(userdb::group_numbers(draft)?);
-    Ok(found)
+    sysusers::group_numbers(draft, each)?;
+    userdb::group_numbers(draft, each)
 }

@@ -95,24 +95,26 @@ pub(crate) fn users(draft: &Draft<'_>, user: &str) -> Result<Vec<Created>, Stop>
     Ok(found)
 }
 
-/// The numbers of groups that lines create, with a user or without.
-pub(super) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
-    let mut found = Vec::new();
+/// Shows the numbers of groups that lines create, with a user or without.
+pub(super) fn group_numbers(
+    draft: &Draft<'_>,
+    each: &mut dyn FnMut(GroupNumber<'_>),
+) -> Result<(), Stop> {
     for (path, file) in files(draft) {
         for (line, text) in (1..).zip(draft.read(file)?.lines()) {
             if let [[b'g' | b'u', ..], group, id, ..] = words(text)[..]
                 && let Some(gid) = id.to_str().ok().and_then(|id| id.parse().ok())
             {
-                found.push(GroupNumber {
-                    path: path.clone(),
+                each(GroupNumber {
+                    path: &path,
                     line,
-                    group: group.to_str_lossy().into_owned(),
+                    group: &group.to_str_lossy(),
                     gid,
                 });
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The groups that `m` lines put the user into.

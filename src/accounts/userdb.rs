@@ -21,24 +21,24 @@ pub(crate) fn groups(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
     records(draft, ".group")
 }
 
-/// The numbers that group records give.
-pub(super) fn group_numbers(draft: &Draft<'_>) -> Result<Vec<GroupNumber>, Stop> {
-    let mut found = Vec::new();
+/// Shows the numbers that group records give.
+pub(super) fn group_numbers(
+    draft: &Draft<'_>,
+    each: &mut dyn FnMut(GroupNumber<'_>),
+) -> Result<(), Stop> {
     for (path, file) in groups(draft) {
         let text = draft.read(file)?;
         let record: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-        let group = record["groupName"].as_str().map(str::to_owned);
-        found.extend(group.zip(record["gid"].as_u64()).map(|(group, gid)| {
-            let line = 1;
-            GroupNumber {
-                path,
-                line,
+        if let (Some(group), Some(gid)) = (record["groupName"].as_str(), record["gid"].as_u64()) {
+            each(GroupNumber {
+                path: &path,
+                line: 1,
                 group,
                 gid,
-            }
-        }));
+            });
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Every user record.

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::{RuleKind, granted_elsewhere};
 use crate::accounts::group::Database;
 use crate::accounts::sudoers::{Grantee, Policy};
-use crate::accounts::{self, Account, GroupNumber, group, polkit, sysusers, userdb};
+use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
 
@@ -153,13 +153,18 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
         );
     }
     let account = Account::read(draft, user)?;
-    for (other, of) in namesakes(draft, &account, groups)? {
+    for Namesake {
+        path,
+        line,
+        group,
+        of,
+    } in namesakes(draft, &account, groups)?
+    {
         draft.open_so_far(
-            Some(other.path.as_bytes().as_bstr()),
-            Some(other.line),
+            Some(path.as_bytes().as_bstr()),
+            Some(line),
             format!(
-                "{} has the number of {of}, and {user} is in it; write `Group={0}` too",
-                other.group
+                "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
             ),
         );
     }
@@ -195,23 +200,39 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     Ok(())
 }
 
-/// The groups that have the user as a member and the number of one of these groups, which the kernel takes for the same.
+/// A group that has the user as a member, and the number of one that he leaves, which the kernel takes for the same.
+struct Namesake<'g> {
+    path: String,
+    line: usize,
+    group: String,
+    of: &'g str,
+}
+
 fn namesakes<'g>(
     draft: &Draft<'_>,
     account: &Account,
     groups: &[&'g str],
-) -> Result<Vec<(GroupNumber, &'g str)>, Stop> {
-    let numbers = accounts::group_numbers(draft)?;
-    let (mut named, mut others) = (BTreeMap::new(), Vec::new());
-    for number in numbers {
-        if let Some(group) = groups.iter().find(|group| **group == number.group) {
-            named.insert(number.gid, *group);
-        } else if account.listed.contains(&number.group) {
-            others.push(number);
+) -> Result<Vec<Namesake<'g>>, Stop> {
+    let mut left = BTreeMap::new();
+    accounts::group_numbers(draft, &mut |number| {
+        let group = groups.iter().find(|group| **group == number.group);
+        left.extend(group.map(|group| (number.gid, *group)));
+    })?;
+    let mut found = Vec::new();
+    accounts::group_numbers(draft, &mut |number| {
+        if !groups.contains(&number.group)
+            && account.listed.contains(number.group)
+            && let Some(of) = left.get(&number.gid)
+        {
+            found.push(Namesake {
+                path: number.path.to_owned(),
+                line: number.line,
+                group: number.group.to_owned(),
+                of,
+            });
         }
-    }
-    let of = |other: GroupNumber| named.get(&other.gid).map(|group| (other, *group));
-    Ok(others.into_iter().filter_map(of).collect())
+    })?;
+    Ok(found)
 }
 
 #[cfg(test)]
