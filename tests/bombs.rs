@@ -507,6 +507,36 @@ fn reports_do_not_grow_with_the_square_of_hard_links() {
 }
 
 #[test]
+fn a_file_is_hashed_once_whatever_its_names() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let image = folder.path().join("image.tar");
+    let mut out = BufWriter::new(File::create(&image).expect("the folder is writable"));
+    let mut file = header("f0", b'0', 8 << 20);
+    file.set_mode(0o4755);
+    file.set_cksum();
+    put(&mut out, file.as_bytes());
+    put(&mut out, &vec![0; 8 << 20]);
+    for n in 1..2000 {
+        let mut link = header(&format!("f{n}"), b'1', 0);
+        link.as_mut_bytes()[157..159].copy_from_slice(b"f0");
+        link.set_mode(0o4755);
+        link.set_cksum();
+        put(&mut out, link.as_bytes());
+    }
+    put(&mut out, &[0; 1024]);
+    out.flush().expect("the folder is writable");
+    let report = |name: &str| {
+        let path = folder.path().join(name);
+        path.to_str().expect("its name is text").to_owned()
+    };
+    let (json, diff) = (report("report.json"), report("report.diff"));
+    let run = check(&image, &["--report", &json, "--report", &diff]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    println!("8 MiB by 2000 names: {:.2?}", run.time);
+    run.is_bounded("8 MiB by 2000 names");
+}
+
+#[test]
 fn lines_of_tmpfiles_are_not_held_against_each_edit() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let files: String = (0..4000)

@@ -27,7 +27,7 @@ use bstr::BString;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::inventory::{self, Inventory};
-use crate::report::{Format, Tree, write_html, write_markdown, write_sarif};
+use crate::report::{Format, Known, Tree, write_html, write_markdown, write_sarif};
 use crate::rootfs::{InodeId, Rootfs};
 
 use filter::Filter;
@@ -203,18 +203,24 @@ pub struct Comparison<'a> {
 struct Side<'a> {
     image: &'a Image,
     rootfs: Rootfs,
+    known: Known,
 }
 
 impl<'a> Side<'a> {
     fn read(image: &'a Image) -> Result<Self> {
         let rootfs = image.rootfs()?;
-        Ok(Self { image, rootfs })
+        Ok(Self {
+            image,
+            rootfs,
+            known: Known::default(),
+        })
     }
 
     fn tree(&self) -> Tree<'_> {
         Tree {
             image: self.image,
             rootfs: &self.rootfs,
+            known: &self.known,
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) use html::write as write_html;
 pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
 pub(crate) use markdown::write as write_markdown;
 pub(crate) use sarif::gained as write_sarif;
-pub(crate) use state::{Data, State, Tree, pair};
+pub(crate) use state::{Data, Known, State, Tree, pair};
 pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 
 /// A plan as its readers see it.
@@ -67,6 +67,7 @@ pub struct Report<'a> {
     output: Option<PathBuf>,
     color: bool,
     lock: Option<Lock>,
+    known: Known,
 }
 
 /// What the hardened image was compared with, and what it would give beyond that.
@@ -91,7 +92,8 @@ impl Plan<'_> {
         for edit in &self.edits {
             touched.entry(&edit.path).or_default().insert(edit.rule);
         }
-        let (before, after) = self.trees();
+        let known = Known::default();
+        let (before, after) = self.trees(&known);
         let files = touched
             .into_iter()
             .filter(|(path, _)| before.differs(&after, path))
@@ -106,13 +108,15 @@ impl Plan<'_> {
             output: None,
             color: false,
             lock: None,
+            known,
         }
     }
 
-    fn trees(&self) -> (Tree<'_>, Tree<'_>) {
+    fn trees<'a>(&'a self, known: &'a Known) -> (Tree<'a>, Tree<'a>) {
         let tree = |rootfs| Tree {
             image: self.image,
             rootfs,
+            known,
         };
         (tree(&self.before), tree(&self.after))
     }
@@ -248,15 +252,15 @@ impl<'a> Report<'a> {
     }
 
     /// What a path stood for and stands for now.
-    fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'a>>, Option<State<'a>>)> {
-        let (before, after) = self.plan.trees();
+    fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'_>>, Option<State<'_>>)> {
+        let (before, after) = self.plan.trees(&self.known);
         pair(before, after, path)
     }
 
     /// The file that a path stands for on both sides, if it does; its other names have the same.
     fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
-        let (before, after) = self.plan.trees();
-        Some((before.rootfs.at(path)?, after.rootfs.at(path)?))
+        let (before, after) = (&self.plan.before, &self.plan.after);
+        Some((before.at(path)?, after.at(path)?))
     }
 }
 

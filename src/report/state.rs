@@ -1,7 +1,8 @@
 //! What a path stands for in a rootfs, and whether that differs in another.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bstr::{BString, ByteSlice};
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,13 @@ use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
 pub(crate) struct Tree<'a> {
     pub(crate) image: &'a Image,
     pub(crate) rootfs: &'a Rootfs,
+    pub(crate) known: &'a Known,
 }
+
+/// The digests of an image's entries that are no text: an entry can have many names, stand on both sides, and be in several
+/// reports, and is read once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known(Arc<Mutex<BTreeMap<u32, Data>>>);
 
 /// What a path stands for.
 pub(crate) struct State<'a> {
@@ -33,6 +40,7 @@ pub(crate) struct State<'a> {
 }
 
 /// Bytes by their digest, and the bytes themselves if they can be shown.
+#[derive(Clone, Debug)]
 pub(crate) struct Data {
     pub(crate) len: u64,
     pub(crate) sha256: [u8; 32],
@@ -67,23 +75,36 @@ impl<'a> Tree<'a> {
     }
 
     fn data(&self, id: InodeId) -> io::Result<Option<Data>> {
-        let content = match &self.rootfs.inode(id).node {
-            Node::File(content) => content,
-            Node::Symlink(target) => return Ok(Some(Data::of(target.as_bytes().into()))),
-            _ => return Ok(None),
-        };
-        if let Some(bytes) = small_content(self.image, self.rootfs, id, TEXT_LIMIT)? {
-            return Ok(Some(Data::of(bytes)));
+        match &self.rootfs.inode(id).node {
+            Node::File(Content::Entry(entry, _)) => self.entry(id, *entry).map(Some),
+            Node::File(Content::New(bytes)) => Ok(Some(Data::of(Arc::clone(bytes)))),
+            Node::Symlink(target) => Ok(Some(Data::of(target.as_bytes().into()))),
+            _ => Ok(None),
         }
-        let (len, sha256) = digest(self.image, self.rootfs, id)?;
-        let entries = &self.image.archive().entries;
-        let sparse = matches!(content, Content::Entry(n, _) if entries[*n as usize].kind == EntryKind::SparseFile);
-        Ok(Some(Data {
-            len,
-            sha256,
-            text: None,
-            sparse,
-        }))
+    }
+
+    fn entry(&self, id: InodeId, entry: u32) -> io::Result<Data> {
+        let known = || self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(data) = known().get(&entry) {
+            return Ok(data.clone());
+        }
+        let data = match small_content(self.image, self.rootfs, id, TEXT_LIMIT)? {
+            Some(bytes) => Data::of(bytes),
+            None => {
+                let (len, sha256) = digest(self.image, self.rootfs, id)?;
+                let kind = self.image.archive().entries[entry as usize].kind;
+                Data {
+                    len,
+                    sha256,
+                    text: None,
+                    sparse: kind == EntryKind::SparseFile,
+                }
+            }
+        };
+        if data.text.is_none() {
+            known().insert(entry, data.clone());
+        }
+        Ok(data)
     }
 }
 
