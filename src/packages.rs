@@ -169,14 +169,6 @@ pub(crate) fn file_triggers(draft: &Draft<'_>, rootfs: &Rootfs) -> Result<Vec<Fi
     Ok(triggers.collect())
 }
 
-impl FileTrigger {
-    /// Whether the path is what the trigger names, or below it.
-    pub(crate) fn watches(&self, path: &[u8]) -> bool {
-        let rest = path.strip_prefix(self.path.as_slice());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    }
-}
-
 /// The databases that say which packages are installed.
 pub(crate) fn databases(rootfs: &Rootfs) -> Vec<InodeId> {
     let mut paths: Vec<BString> = vec!["/var/lib/dpkg/status".into(), APK.into()];

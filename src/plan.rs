@@ -114,11 +114,13 @@ impl Image {
         );
         let outcomes = run(&mut draft, recipe, Look::First)?;
         draft.settle();
-        let unlabelled = readable(selinux::label_new(&mut draft, &before))?;
+        let doubtful = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = before.doubts();
         notes.extend(self::notes(&draft, recipe)?);
-        notes
-            .extend(unlabelled.map(|why| format!("new files are not labelled for SELinux: {why}")));
+        notes.extend(
+            doubtful
+                .map(|why| format!("SELinux labels of new files may not be the policy's: {why}")),
+        );
         notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
         residuals.extend(sealed::residuals(&draft, &os_release(&draft)?));
@@ -240,10 +242,14 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// Adds what takes edits back; a note where that cannot be found out.
-fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Option<String>> {
-    let why = readable(regrants::residuals(draft, before))?;
-    Ok(why.map(|why| format!("what takes edits back is not known in full: {why}")))
+/// Adds what takes edits back; notes where that cannot be found out.
+fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for searched in regrants::residuals(draft, before) {
+        let why = readable(searched)?;
+        notes.extend(why.map(|why| format!("what takes edits back is not known in full: {why}")));
+    }
+    Ok(notes)
 }
 
 /// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.

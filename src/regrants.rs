@@ -2,33 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
-use crate::edit::{Change, Draft, Edit, Stop};
+use crate::edit::{Change, Draft, Edit, Stop, fail};
 use crate::lowerdir;
 use crate::packages::{self, Owner};
-use crate::rootfs::Rootfs;
+use crate::rootfs::{Rootfs, below};
 use crate::systemd::tmpfiles;
 
-/// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was.
-pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+/// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was. What cannot be known of
+/// one such thing does not keep the others from being found.
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 4] {
     copies(draft);
-    alternatives(draft)?;
-    triggers(draft, before)?;
-    upgrades(draft, before)?;
-    // Last, since it gives up where an image asks for too much.
-    boots(draft)
+    [
+        alternatives(draft),
+        triggers(draft, before),
+        upgrades(draft, before),
+        boots(draft),
+    ]
 }
 
 /// systemd-tmpfiles makes, changes and removes files when the system boots.
 fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    for undone in tmpfiles::undone(draft)? {
+    let (found, searched) = tmpfiles::undone(draft);
+    for undone in found {
         let edit = &draft.edits[undone.edit];
         let (rule, message) = (edit.rule, format!("{}: {}", edit.path, undone.what));
         let file = Some(undone.file.as_bytes().as_bstr());
         draft.residual_of(rule, file, Some(undone.number), message);
     }
-    Ok(())
+    searched
 }
 
 /// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
@@ -78,21 +81,37 @@ fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// How often an edit may be found in a directory that a package watches.
+const WATCHED: usize = 1_000_000;
+
 /// A package that watches a directory runs its own script when others change what is in there.
 fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     let edits = draft.edits.clone();
-    let mut told = BTreeSet::new();
+    let mut by_path: BTreeMap<&BStr, Vec<usize>> = BTreeMap::new();
+    for (at, edit) in edits.iter().enumerate() {
+        by_path.entry(edit.path.as_bstr()).or_default().push(at);
+    }
+    let mut left = WATCHED;
     for trigger in packages::file_triggers(draft, before)? {
-        for edit in edits.iter().filter(|edit| trigger.watches(&edit.path)) {
-            // The first file of a rule stands for all.
-            if told.insert((edit.rule, trigger.line)) {
-                let message = format!(
-                    "{}: the package {} runs a script of its own when packages change what is in {}, and may write it anew",
-                    edit.path, trigger.package, trigger.path
-                );
-                let file = Some(packages::TRIGGERS.as_bytes().as_bstr());
-                draft.residual_of(edit.rule, file, Some(trigger.line), message);
-            }
+        let at = by_path.get_key_value(trigger.path.as_bstr());
+        let watched = at.into_iter().chain(below(&by_path, &trigger.path));
+        // The first file of a rule stands for all.
+        let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+        for at in watched.flat_map(|(_, edits)| edits) {
+            left = left.checked_sub(1).map_or_else(
+                || fail("dpkg's triggers watch edited files more often than can be looked at"),
+                Ok,
+            )?;
+            let known = first.entry(edits[*at].rule).or_insert(*at);
+            *known = (*known).min(*at);
+        }
+        for (rule, at) in first {
+            let message = format!(
+                "{}: the package {} runs a script of its own when packages change what is in {}, and may write it anew",
+                edits[at].path, trigger.package, trigger.path
+            );
+            let file = Some(packages::TRIGGERS.as_bytes().as_bstr());
+            draft.residual_of(rule, file, Some(trigger.line), message);
         }
     }
     Ok(())
@@ -343,6 +362,15 @@ file run/log mode=0640
             "changed\n  owner /run/key 1000:0 0:0\n  residual /usr/lib/tmpfiles.d/a.conf:1: /run/key: sets its owner to 1000:0 at \
              boot\nchanged\n  mode /run/log 0640 0600\n  residual /usr/lib/tmpfiles.d/a.conf:2: /run/log: sets its mode to 0666 at \
              boot\n",
+        );
+    }
+
+    #[test]
+    fn tmpfiles_can_mean_the_root() {
+        check(
+            "file usr/lib/tmpfiles.d/a.conf\n| Z / 4755\nfile bin/su mode=4755\n",
+            "[StripSetid]",
+            "changed\n  mode /bin/su 4755 0755\n  residual /usr/lib/tmpfiles.d/a.conf:1: /bin/su: sets its mode to 4755 at boot\n",
         );
     }
 

@@ -1,5 +1,8 @@
 //! SELinux as the rootfs shows it: whether there is a policy to enforce, and how new files are labelled.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use bstr::{BStr, BString, ByteSlice};
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -67,7 +70,9 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
         let kind = draft.rootfs().inode(*id).type_bits();
         (path.as_bstr(), kind)
     });
-    let labels = policy_labels(&file_contexts(draft)?, &kinds.collect::<Vec<_>>())?;
+    let mut labels = vec![None; new.len()];
+    let searched = file_contexts(draft)
+        .and_then(|text| policy_labels(&text, &kinds.collect::<Vec<_>>(), &mut labels));
     for ((_, id), label) in new.into_iter().zip(labels) {
         let rootfs = draft.rootfs();
         let Some((directory, _)) = rootfs.inode(id).names().first() else {
@@ -77,7 +82,7 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
             draft.add_xattr(id, LABEL, label.unwrap_or(near));
         }
     }
-    Ok(())
+    searched
 }
 
 /// The label of something of the same kind in the directory, else of the directory itself.
@@ -104,50 +109,75 @@ fn file_contexts(draft: &Draft<'_>) -> Result<Vec<u8>, Stop> {
     Ok(Vec::new())
 }
 
-/// As many patterns as are tried. Of a real policy's thousands, a few dozen begin as a given path does.
-const PATTERNS: usize = 2000;
+/// How often a pattern may be held against a path before the search ends. Of a real policy's thousands, a few dozen begin as a
+/// given path does.
+const CHECKS: usize = 4_000_000;
+/// What compiling a pattern counts for.
+const COMPILING: usize = 2000;
 /// How long a pattern may be, and the program that it is compiled to: a few bytes such as `\w{100}` ask for megabytes.
 const PATTERN_BYTES: usize = 4096;
 const PROGRAM_BYTES: usize = 64 << 10;
 
 /// What a policy's list of paths and labels (file_contexts(5)) says of each path and its type: a line has a pattern, a file
 /// type or none, and a label. The last that fits counts, so the search goes from the end, and holds one pattern at a time.
-fn policy_labels(text: &[u8], paths: &[(&BStr, u32)]) -> Result<Vec<Option<BString>>, Stop> {
-    let mut found: Vec<Option<&str>> = vec![None; paths.len()];
-    let mut tried = 0;
+///
+/// # Errors
+/// Why what was found may not be what the policy says.
+fn policy_labels(
+    text: &[u8],
+    paths: &[(&BStr, u32)],
+    labels: &mut [Option<BString>],
+) -> Result<(), Stop> {
+    // Those that no line was found for, by path, so that a line meets only what begins as its pattern does.
+    let mut open: BTreeMap<&BStr, usize> = (0..)
+        .zip(paths)
+        .map(|(at, (path, _))| (*path, at))
+        .collect();
+    let (mut left, mut unread) = (CHECKS, None);
+    let mut count = |checks: usize| {
+        let rest = left.checked_sub(checks);
+        left = rest.unwrap_or_default();
+        rest.map_or_else(
+            || fail("file_contexts has more patterns that may mean the same paths than can be tried"),
+            |_| Ok(()),
+        )
+    };
     for (pattern, kind, label) in text.lines().rev().filter_map(context) {
-        if found.iter().all(Option::is_some) {
+        if open.is_empty() {
             break;
         }
         let stem = stem(pattern);
-        let mut open = found
-            .iter_mut()
-            .zip(paths)
-            .filter(|(found, (path, of))| {
-                found.is_none()
-                    && kind.is_none_or(|kind| kind == *of)
-                    && path.starts_with(stem.as_bytes())
-            })
-            .peekable();
-        if open.peek().is_none() {
+        let begin_so = open
+            .range::<BStr, _>((Bound::Included(BStr::new(&stem)), Bound::Unbounded))
+            .take_while(|(path, _)| path.starts_with(stem.as_bytes()));
+        let mut may_fit = Vec::new();
+        for (path, at) in begin_so {
+            count(1)?;
+            if kind.is_none_or(|kind| kind == paths[*at].1) {
+                may_fit.push((*path, *at));
+            }
+        }
+        if may_fit.is_empty() {
             continue;
         }
-        tried += 1;
-        if tried > PATTERNS {
-            return fail(format!(
-                "more than {PATTERNS} patterns of file_contexts may mean the same paths"
-            ));
-        }
-        if let Some(regex) = compile(pattern) {
-            for (found, _) in open.filter(|(_, (path, _))| regex.is_match(path)) {
-                *found = Some(label);
+        count(COMPILING)?;
+        let Some(regex) = compile(pattern) else {
+            unread.get_or_insert(pattern);
+            continue;
+        };
+        for (path, at) in may_fit.into_iter().filter(|(path, _)| regex.is_match(path)) {
+            open.remove(path);
+            if label != "<<none>>" {
+                labels[at] = Some([label.as_bytes(), b"\0"].concat().into());
             }
         }
     }
-    let label = |label: &str| [label.as_bytes(), b"\0"].concat().into();
-    let found = found.into_iter();
-    let found = found.map(|found| found.filter(|label| *label != "<<none>>").map(label));
-    Ok(found.collect())
+    match unread {
+        Some(pattern) => fail(format!(
+            "file_contexts has the pattern `{pattern}`, which cannot be tried"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A line of file_contexts: pattern, file type, label.
@@ -289,8 +319,9 @@ dir plain
     #[test]
     fn the_last_line_that_fits_counts() {
         let label = |text: &str, path: &str| {
-            let found = policy_labels(text.as_bytes(), &[(path.into(), 0o100_000)]).unwrap();
-            found[0].as_ref().map(|label| label.to_string())
+            let mut labels = [None];
+            policy_labels(text.as_bytes(), &[(path.into(), 0o100_000)], &mut labels).unwrap();
+            labels[0].as_ref().map(|label| label.to_string())
         };
         for (pattern, path, fits) in [
             (r"/etc/a\.d/.*", "/etc/a.d/x", true),
@@ -314,15 +345,38 @@ dir plain
 
     #[test]
     fn patterns_are_few_and_small() {
-        let path = [("/x".into(), 0o100_000)];
-        let tried = |line: &str, n| policy_labels(line.repeat(n).as_bytes(), &path);
-        assert!(tried("/y.* a\n", 2 * PATTERNS).is_ok());
-        assert!(tried(".y a\n", PATTERNS).is_ok());
-        let Err(Stop::Failed(why)) = tried(".y a\n", PATTERNS + 1) else {
-            panic!("a pattern for each of so many lines was compiled");
+        let tried = |line: &str, n| {
+            let mut labels = [None];
+            let path = [("/x".into(), 0o100_000)];
+            policy_labels(line.repeat(n).as_bytes(), &path, &mut labels)
         };
-        assert!(why.starts_with("more than 2000 patterns"), "{why}");
+        let most = CHECKS / (COMPILING + 1);
+        assert!(tried("/y.* a\n", 2 * most).is_ok());
+        assert!(tried(".y a\n", most).is_ok());
+        let why = |searched| match searched {
+            Err(Stop::Failed(why)) => why,
+            _ => panic!("what was not tried is passed over in silence"),
+        };
+        assert!(why(tried(".y a\n", most + 1)).contains("than can be tried"));
+        assert!(why(tried("/(?!y).* a\n", 1)).contains("the pattern `/(?!y).*`"));
+        assert!(tried("/y(?!y).* a\n", 1).is_ok());
         assert!(compile(r"\w{100}").is_some() && compile(r"\w{1000}{100}").is_none());
         assert!(compile(&"a".repeat(PATTERN_BYTES + 1)).is_none());
+    }
+
+    #[test]
+    fn what_the_policy_says_is_doubtful_where_it_cannot_be_read() {
+        let image = format!(
+            "{IMAGE}file etc/selinux/config\n| SELINUXTYPE=mcs\nfile etc/selinux/mcs/contexts/files/file_contexts\n\
+             | /etc/a.* system_u:object_r:a_t:s0\n| /etc/(?!x).* system_u:object_r:b_t:s0\n"
+        );
+        assert_eq!(
+            label_after(&image, "/etc/a").as_deref(),
+            Some("system_u:object_r:a_t:s0")
+        );
+        assert_eq!(
+            label_after(&image, "/etc/b").as_deref(),
+            Some("system_u:object_r:passwd_t:s0")
+        );
     }
 }

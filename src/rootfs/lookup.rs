@@ -1,8 +1,9 @@
 //! Looking up a path as the kernel would with the rootfs as `/`: symbolic links resolve inside it and `..` stops at its top.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::{InodeId, Node, Rootfs};
 
@@ -40,6 +41,20 @@ pub enum LookupError {
 pub(crate) fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|b| *b == b'/')
         .filter(|c| !c.is_empty() && *c != b".")
+}
+
+/// What is at paths below a directory, of what is known by absolute path.
+pub(crate) fn below<'m, 'p, V>(
+    by_path: &'m BTreeMap<&'p BStr, V>,
+    directory: &[u8],
+) -> impl Iterator<Item = (&'m &'p BStr, &'m V)> {
+    // A path that begins with the directory and a slash comes before what begins with it and the next byte, a zero.
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    let (first, end) = ([directory, b"/"].concat(), [directory, b"0"].concat());
+    by_path.range::<BStr, _>((
+        Bound::Included(first.as_bstr()),
+        Bound::Excluded(end.as_bstr()),
+    ))
 }
 
 impl Rootfs {

@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use crate::error::Result;
 use crate::image::{EntryKind, Image};
 
+pub(crate) use lookup::below;
 pub use lookup::{Location, LookupError};
 
 /// The number of an inode in its [`Rootfs`]; the same inode keeps its number in a copy.

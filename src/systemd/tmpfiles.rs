@@ -2,15 +2,14 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use bstr::{BStr, BString, ByteSlice};
 use globset::GlobMatcher;
 
 use crate::accounts;
 use crate::edit::{Change, Draft, Stop, fail};
-use crate::rootfs::Inode;
 use crate::rootfs::glob::{is_glob, matcher};
+use crate::rootfs::{Inode, below};
 
 /// First one first: a file hides those of its name in later directories.
 const DIRECTORIES: [&str; 4] = [
@@ -81,12 +80,12 @@ pub(crate) struct Undone {
     pub(crate) what: String,
 }
 
-/// Every edit that a line takes back, with each such line, in the order of edits.
-pub(crate) fn undone(draft: &Draft<'_>) -> Result<Vec<Undone>, Stop> {
+/// Every edit that a line takes back, with each such line, in the order of edits; and why there may be more, if that is so.
+pub(crate) fn undone(draft: &Draft<'_>) -> (Vec<Undone>, Result<(), Stop>) {
     let mut search = Search::new(draft);
-    visit(draft, |line| search.hold_against(&line))?;
+    let searched = visit(draft, |line| search.hold_against(&line));
     search.found.sort_by_key(|undone| undone.edit);
-    Ok(search.found)
+    (search.found, searched)
 }
 
 /// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the
@@ -141,15 +140,7 @@ impl<'d, 'i> Search<'d, 'i> {
             let compiling = self.count(line.path.len());
             compiling.and_then(|()| self.hold_all(line, edits.iter()))
         } else {
-            let place = line.place.as_slice();
-            let (below, end) = ([place, b"/"].concat(), [place, b"0"].concat());
-            let below = line.reaches_below().then(|| {
-                let bounds = (
-                    Bound::Included(below.as_bstr()),
-                    Bound::Excluded(end.as_bstr()),
-                );
-                edits.range::<BStr, _>(bounds)
-            });
+            let below = line.reaches_below().then(|| below(&edits, &line.place));
             let at = edits.get_key_value(line.place.as_bstr());
             let all = at.into_iter().chain(below.into_iter().flatten());
             self.hold_all(line, all)
@@ -364,7 +355,9 @@ impl<'t> Line<'t> {
     }
 
     fn is_above(&self, path: &BStr) -> bool {
-        let rest = path.strip_prefix(self.place.as_slice());
+        // Only the root ends in a slash.
+        let place = self.place.strip_suffix(b"/").unwrap_or(&self.place);
+        let rest = path.strip_prefix(place);
         rest.is_some_and(|rest| rest.starts_with(b"/"))
     }
 
@@ -378,6 +371,7 @@ impl<'t> Line<'t> {
     fn matches_above(&self, path: &BStr) -> bool {
         let ends = path.find_iter("/").filter(|end| *end > 0);
         self.matches(path)
+            || self.is_above(path)
             || ends
                 .into_iter()
                 .any(|end| self.matches(path[..end].as_bstr()))
