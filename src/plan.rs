@@ -4,16 +4,15 @@
 //! resolved afresh, and every rule looks at it once more: one that still wants an edit conflicts with a rule that undid it,
 //! or lowering went wrong. So "apply twice is apply once" and "the output fulfils every rule" are checked on each run.
 
+mod verify;
 mod waivers;
 
 use std::collections::BTreeSet;
 
-use bstr::{BStr, ByteSlice};
 use jiff::civil::Date;
 
 use crate::edit::{Draft, Edit, Outcome, Residual, Stop, Verdict, Waivers};
-
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Error, Result};
 use crate::image::{Image, TarStream};
 use crate::inventory::Inventory;
 use crate::lower::lower;
@@ -112,7 +111,7 @@ impl Image {
             waivers::judge(recipe, options.as_of)?,
             options.mtime,
         );
-        let outcomes = run(&mut draft, recipe, Look::First)?;
+        let mut outcomes = run(&mut draft, recipe, Look::First)?;
         draft.settle();
         let doubtful = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = before.doubts();
@@ -137,11 +136,12 @@ impl Image {
         let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
         let edited = self.spliced(&splices)?;
         let empty = |tree: &Rootfs| tree.children(Rootfs::ROOT).next().is_none();
-        if empty(&after) && !empty(&before) {
-            return Err(Error::Unfulfilled(
-                "the rules remove all that the image has, and what has nothing in it is no image"
-                    .into(),
-            ));
+        if let Some(last) = edits.last()
+            && empty(&after)
+        {
+            let why =
+                "it removes the last of what the image has, and what has nothing in it is no image";
+            outcomes[last.rule] = Outcome::Failed(why.into());
         }
         let rules: Vec<RuleResult> = recipe
             .rules()
@@ -363,79 +363,4 @@ impl Plan<'_> {
     pub fn compliant(&self) -> bool {
         self.edits.is_empty() && !self.failed()
     }
-
-    /// Lets every rule look at the edited image, read anew.
-    fn verify(&mut self, edited: &Image, options: &PlanOptions) -> Result<()> {
-        let rootfs = edited.rootfs()?;
-        if let Some(path) = self.after.difference(&rootfs) {
-            return Err(Error::Unfulfilled(format!(
-                "the result, read again, is not what was planned at {path}; please report this with the image's name"
-            )));
-        }
-        let mut draft = Draft::new(
-            edited,
-            rootfs,
-            waivers::judge(self.recipe, options.as_of)?,
-            options.mtime,
-        );
-        let outcomes = run(&mut draft, self.recipe, Look::Second)?;
-        if let Some(wanted) = draft.edits.first() {
-            return Err(self.conflict(wanted));
-        }
-        for (rule, again) in self.rules.iter_mut().zip(outcomes) {
-            let expected = rule.section.on_missing == OnMissing::Fail;
-            let why = match again {
-                Outcome::Failed(why) => why,
-                Outcome::Absent if expected && rule.outcome != Outcome::Changed => {
-                    "nothing that it names is left".into()
-                }
-                _ => continue,
-            };
-            rule.outcome = Outcome::Failed(format!("not so in the result, read again: {why}"));
-        }
-        // The second look sees every edit in place, so what it finds open is open in the result.
-        self.residuals.extend(draft.residuals);
-        self.residuals.extend(draft.passing);
-        self.residuals
-            .sort_by(|a, b| (a.rule, &a.path, a.line).cmp(&(b.rule, &b.path, b.line)));
-        Ok(())
-    }
-
-    /// A rule wants an edit that another rule undid: shows both.
-    fn conflict(&self, wanted: &Edit) -> Error {
-        let section = &self.rules[wanted.rule].section;
-        let touches = |path: &BStr| {
-            path == wanted.path
-                || is_below(path, wanted.path.as_bstr())
-                || is_below(wanted.path.as_bstr(), path)
-        };
-        let other = self
-            .edits
-            .iter()
-            .rfind(|e| e.rule != wanted.rule && touches(e.path.as_bstr()))
-            // The result is what was planned, so else a later rule took away what this one went by.
-            .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
-            .map(|e| &self.rules[e.rule].section);
-        match other {
-            Some(other) => Error::Recipe(vec![
-                Diagnostic::new(
-                    section.at.clone(),
-                    format!("two rules want different things of {}", wanted.path),
-                )
-                .label(format!("`{}` wants one thing", section.label()))
-                .related(other.at.clone(), format!("`{}` undoes it", other.label()))
-                .help("delete one of them, or make them agree"),
-            ]),
-            None => Error::Unfulfilled(format!(
-                "the result, read again, does not fulfil `{}` at {}; please report this with the image's name",
-                section.label(),
-                wanted.path
-            )),
-        }
-    }
-}
-
-fn is_below(path: &BStr, directory: &BStr) -> bool {
-    path.strip_prefix(directory.as_bytes())
-        .is_some_and(|rest| rest.starts_with(b"/"))
 }
