@@ -17,6 +17,9 @@ pub fn help(schema: &RuleSchema) -> String {
             wrap(argument.about, 6)
         );
     }
+    if let Some(waiver) = schema.waiver() {
+        text += &format!("\n{}", wrap(&waiver, 0));
+    }
     text += "\nKeys:\n";
     for row in rows(schema) {
         text += &format!("  {}={}", row.key, row.value);
@@ -53,6 +56,9 @@ fn markdown(schema: &RuleSchema) -> String {
     }
     if let Some(argument) = &schema.argument {
         text += &format!("\n`{}`: {}\n", argument.name, argument.about);
+    }
+    if let Some(waiver) = schema.waiver() {
+        text += &format!("\n{waiver}\n");
     }
     text += "\n| Key | Value | | |\n|---|---|---|---|\n";
     for row in rows(schema) {

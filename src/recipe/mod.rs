@@ -30,7 +30,7 @@ use crate::error::{Source, Span};
 
 pub use help::{help, reference};
 pub use load::{Loader, Shipped};
-pub use schema::{ArgumentSchema, KeySchema, OnMissing, OpenKeys, RuleSchema};
+pub use schema::{ArgumentSchema, KeySchema, OnMissing, OpenKeys, RuleSchema, Waivable};
 pub use value::Check;
 
 /// What an image is to be like: rules, and what they may leave open.

@@ -25,6 +25,8 @@ pub struct RuleSchema {
     pub on_missing: OnMissing,
     /// What `OnMissing=` takes beyond `fail`, `warn` and `skip`.
     pub extra_on_missing: &'static [OnMissing],
+    /// What a waiver of the rule names.
+    pub waived: Option<Waivable>,
     /// Sections as a recipe would have them, without `[Recipe]`.
     pub example: &'static str,
 }
@@ -45,9 +47,27 @@ impl RuleSchema {
         }
     }
 
+    /// What a waiver of the rule names, as a sentence in Markdown.
+    pub(super) fn waiver(&self) -> Option<String> {
+        let Waivable { what, example } = self.waived.as_ref()?;
+        Some(format!(
+            "A waiver names {what}: `[Waive {}:{example}]`.",
+            self.kind
+        ))
+    }
+
     pub(super) fn key(&self, name: &str) -> Option<&'static KeySchema> {
         self.keys.iter().find(|key| key.name == name)
     }
+}
+
+/// What a waiver names of a rule, after the kind and a colon.
+#[derive(Debug)]
+pub struct Waivable {
+    /// What it is, such as `the unit`.
+    pub what: &'static str,
+    /// One that the rule's example could have.
+    pub example: &'static str,
 }
 
 /// What follows the kind in a section's header.
@@ -228,6 +248,7 @@ pub(super) static WAIVE: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: None,
     example: "",
 };
 

@@ -150,6 +150,7 @@ static TOUCH: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: None,
     example: "",
 };
 

@@ -1,11 +1,11 @@
 //! `DropIn`: settings that a unit gets on top of its own.
 
-use bstr::ByteSlice;
-
 use super::RuleKind;
 use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section};
+use crate::recipe::{
+    ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section, Waivable,
+};
 use crate::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -51,6 +51,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the unit, or the unit and the file",
+        example: "fleet.socket/10-root-only.conf",
+    }),
     example: "[DropIn fleet.socket/10-root-only.conf]\nSocket.SocketMode=0600\nSocket.SocketUser=root\nSocket.SocketGroup=root\n\
         Ensure=yes\nReason=only root may start units in the cluster\n",
 };
@@ -83,7 +87,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             settings: &settings,
             ensure: section.one(ENSURE.name) == Some("yes"),
         };
-        put(draft, &drop_in, unit.as_bytes().as_bstr())?;
+        put(draft, &drop_in)?;
     }
     Ok(Verdict::Holds)
 }
@@ -134,6 +138,18 @@ file usr/lib/systemd/system/fleet.socket
             RULE,
             &format!("changed\n  removed {PATH}\n  created {PATH}\n"),
         );
+    }
+
+    #[test]
+    fn a_waiver_names_the_unit_or_one_file() {
+        let waived = |subject: &str| {
+            format!("{RULE}\n[Waive DropIn:fleet.socket{subject}]\nReason=x\nExpires=2030-01-01")
+        };
+        check(FLEET, &waived(""), "waived\n");
+        check(FLEET, &waived("/10-root-only.conf"), "waived\n");
+        let made =
+            format!("changed\n  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n");
+        check(FLEET, &waived("/20.conf"), &made);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bstr::{BStr, ByteSlice};
+use bstr::ByteSlice;
 
 use super::put_file;
 use crate::edit::{Draft, Stop, fail};
@@ -31,10 +31,10 @@ struct Defeat {
 const MOST_Z: usize = 16;
 
 /// Sees to it that a unit has a drop-in, and that its settings are what systemd gives the unit.
-pub(super) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>, subject: &BStr) -> Result<(), Stop> {
+pub(super) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Stop> {
     check_settings(draft, drop_in)?;
     let content = content(drop_in.settings.iter().copied());
-    if !write(draft, drop_in.unit, drop_in.name, &content, subject)? {
+    if !write(draft, drop_in.unit, drop_in.name, &content)? {
         return Ok(());
     }
     let defeats = defeats(draft, drop_in, drop_in.name)?;
@@ -60,7 +60,7 @@ pub(super) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>, subject: &BStr) -
                 .iter()
                 .any(|d| d.section == *section && d.key == *key)
         });
-    write(draft, drop_in.unit, &name, &self::content(again), subject)?;
+    write(draft, drop_in.unit, &name, &self::content(again))?;
     match self::defeats(draft, drop_in, &name)?.first() {
         Some(defeat) => fail(defeat.why.clone()),
         None => Ok(()),
@@ -94,16 +94,16 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
     Ok(())
 }
 
-/// Whether the drop-in stands there now; a waiver may keep it from that.
-fn write(
+/// Writes a drop-in, and says whether it stands there now; a waiver of the unit, or of this file, may keep it from that.
+pub(super) fn write(
     draft: &mut Draft<'_>,
     unit: &str,
     name: &str,
     content: &str,
-    subject: &BStr,
 ) -> Result<bool, Stop> {
     let path = format!("{}/{unit}.d/{name}", systemd::ETC);
-    put_file(draft, &path, subject, content.as_bytes(), None)?;
+    let waivers = [unit, &format!("{unit}/{name}")];
+    put_file(draft, &path, &waivers, content.as_bytes(), None)?;
     let there = draft.read_path(&path)?;
     Ok(there.is_some_and(|there| there == content.as_bytes()))
 }

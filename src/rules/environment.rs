@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use bstr::ByteSlice;
 
+use super::RuleKind;
+use super::effective::write;
 use super::service::{Service, words};
-use super::{RuleKind, put_file};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::systemd::{self, Units, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -43,6 +44,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the unit, or the unit and the file",
+        example: "locksmithd.service",
+    }),
     example: "[Environment locksmithd.service/20-tls.conf]\nSet=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
         Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\nSet=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
         Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\nReason=who can write to etcd decides when hosts reboot\n",
@@ -115,15 +120,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             ));
         }
         found = true;
-        let path = format!("{}/{unit}.d/{name}", systemd::ETC);
-        put_file(
-            draft,
-            &path,
-            unit.as_bytes().as_bstr(),
-            content.as_bytes(),
-            None,
-        )?;
-        if draft.read_path(&path)?.as_deref() == Some(content.as_bytes()) {
+        if write(draft, &unit, name, &content)? {
             verify(draft, &unit, &wanted)?;
         }
     }

@@ -6,7 +6,7 @@ use bstr::ByteSlice;
 
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::{InodeId, Rootfs};
 use crate::systemd::{self, Units};
 
@@ -41,6 +41,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],
+    waived: Some(Waivable {
+        what: "the unit",
+        example: "sshd.socket",
+    }),
     example: "[Mask sshd.socket]\nReason=nobody logs in to an immutable image over the network\n",
 };
 

@@ -21,8 +21,6 @@ mod write_file;
 #[cfg(test)]
 pub(crate) mod harness;
 
-use bstr::BStr;
-
 use crate::edit::{Applied, Draft, Stop, fail};
 use crate::recipe::{RuleSchema, Section};
 
@@ -60,14 +58,15 @@ pub(crate) fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 }
 
 /// Sees to it that the file which a path leads to has this content, and this mode where one is given. What leads nowhere,
-/// or to something that is no file, gives way to a new file.
+/// or to something that is no file, gives way to a new file. A waiver of one of the subjects prevents it.
 fn put_file(
     draft: &mut Draft<'_>,
     path: &str,
-    subject: &BStr,
+    subjects: &[&str],
     content: &[u8],
     mode: Option<u32>,
 ) -> Result<(), Stop> {
+    let waived = |draft: &mut Draft<'_>| subjects.iter().any(|one| draft.waived((*one).into()));
     let location = match draft.rootfs().follow(path.as_bytes()) {
         Ok(location) => location,
         Err(error) => return fail(error.to_string()),
@@ -82,7 +81,7 @@ fn put_file(
                 "{path} is the device that masks lead to, and cannot be a file"
             ));
         }
-        if !draft.waived(subject) {
+        if !waived(draft) {
             draft.create_file(&link, content.to_vec(), mode.unwrap_or(0o644));
         }
         return Ok(());
@@ -94,7 +93,7 @@ fn put_file(
         Some(id) if draft.rootfs().inode(id).is_file() => {
             let same_mode = mode.is_none_or(|mode| draft.has_mode(id, mode));
             let same_content = draft.read(id)? == content;
-            if (same_mode && same_content) || draft.waived(subject) {
+            if (same_mode && same_content) || waived(draft) {
                 return Ok(());
             }
             if !same_content {
@@ -104,7 +103,7 @@ fn put_file(
                 draft.set_mode(id, mode);
             }
         }
-        _ if draft.waived(subject) => {}
+        _ if waived(draft) => {}
         _ => draft.create_file(&location, content.to_vec(), mode.unwrap_or(0o644)),
     }
     Ok(())

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::accounts;
 use crate::edit::{Applied, Draft, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -52,6 +52,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the path",
+        example: "/etc/ssh/sshd_config",
+    }),
     example: "[Permissions /etc/ssh/sshd_config]\nMode=0600\nOwner=root\nReason=it names the users that may log in\n",
 };
 

@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::{InodeId, Rootfs};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -30,6 +30,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "a path",
+        example: "/usr/bin/ssl_client",
+    }),
     example: "[Remove /usr/bin/ssl_client]\nReason=it is half of wget\n",
 };
 

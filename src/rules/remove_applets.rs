@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 use super::RuleKind;
 use crate::busybox::{self, Binary, Busyboxes};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
-use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -51,6 +51,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "a link's path, or that of a binary",
+        example: "/bin/wget",
+    }),
     example: "[RemoveApplets]\nApplet=wget\nApplet=nc\nReason=nothing in the image may fetch programs\n",
 };
 

@@ -9,7 +9,7 @@ use crate::accounts::group::Database;
 use crate::accounts::sudoers::{Grantee, Policy};
 use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
 use crate::edit::{Applied, Draft, Stop, Verdict};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -42,6 +42,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the user, or the user and one group",
+        example: "core:docker",
+    }),
     example: "[RemoveFromGroups core]\nGroup=wheel\nGroup=docker\nReason=the login user must not become root\n",
 };
 

@@ -6,7 +6,7 @@ use super::{RuleKind, granted_elsewhere};
 use crate::accounts::sudoers::{self, Grantee, Policy};
 use crate::accounts::{self, Account};
 use crate::edit::{Applied, Draft, Stop, Verdict};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -37,6 +37,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the user",
+        example: "core",
+    }),
     example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be root\n",
 };
 

@@ -1,12 +1,10 @@
 //! `Sandbox`: a service that may do less.
 
-use bstr::ByteSlice;
-
 use super::RuleKind;
 use super::drop_in::ENSURE;
 use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::systemd::{self, Kind, Merged, Units, exposure, merged, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -79,6 +77,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the unit",
+        example: "locksmithd.service",
+    }),
     example: "[Sandbox locksmithd.service]\nLevel=strict\nExcept=MemoryDenyWriteExecute\nSet=CapabilityBoundingSet=\n\
         Set=CapabilityBoundingSet=CAP_SYS_BOOT\nReason=a program that reboots the machine needs little else\n",
 };
@@ -218,7 +220,7 @@ fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), S
         settings: &settings,
         ensure,
     };
-    put(draft, &drop_in, unit.as_bytes().as_bstr())?;
+    put(draft, &drop_in)?;
     let after = merged(draft, &Units::read(draft.rootfs()), unit, |_| false)?;
     draft.note(match (exposure(&present), exposure(&after)) {
         (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),

@@ -4,7 +4,7 @@ use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::{lowerdir, selinux};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -36,6 +36,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the path, or that of a copy",
+        example: "/etc/selinux/config",
+    }),
     example: "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing\nReason=a policy that only logs stops nobody\n",
 };
 
@@ -68,7 +72,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 with_key(&text, key, value)
             });
         let at = draft.rootfs().path(file);
-        if new == old || draft.waived(at.as_bstr()) {
+        if new == old || draft.waived(at.as_bstr()) || draft.waived(path.into()) {
             continue;
         }
         if let Some((line, key)) = without_equals(&old, section) {
@@ -257,10 +261,14 @@ mod tests {
             "changed\n  content /etc/a\n  content /etc/b\n",
         );
         check("file etc/a\n| X=0\nfile etc/a\n| X=1\n", rule, "already\n");
-        check(
-            "file etc/a\n| X=0\n",
-            "[SetKey /etc/a]\nSet=X=1\n[Waive SetKey:/etc/a]\nReason=x\nExpires=2030-01-01",
-            "waived\n",
-        );
+        let linked = "file usr/a\n| X=0\nsymlink etc/a -> ../usr/a\n";
+        for path in ["/etc/a", "/usr/a"] {
+            let waiver = format!("[Waive SetKey:{path}]\nReason=x\nExpires=2030-01-01");
+            check(
+                linked,
+                &format!("[SetKey /etc/a]\nSet=X=1\n{waiver}"),
+                "waived\n",
+            );
+        }
     }
 }

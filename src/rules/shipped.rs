@@ -80,6 +80,8 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::harness;
+    use crate::{PlanOptions, WaiverState};
 
     #[test]
     fn every_shipped_recipe_is_right_and_says_why() {
@@ -118,6 +120,46 @@ mod tests {
         for kind in Recipe::kinds() {
             let text = format!("[Recipe]\nSchema=1\n{}", kind.example);
             Recipe::parse(kind.kind, &text).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn every_rule_can_be_waived_as_its_help_says() {
+        let image = harness::open(
+            "
+file usr/lib/systemd/system/sshd.socket
+| [Socket]
+file usr/lib/systemd/system/fleet.socket
+| [Socket]
+file usr/lib/systemd/system/locksmithd.service
+| [Service]
+| ExecStart=/usr/lib/locksmith/locksmithd
+file etc/passwd
+| core:x:500:500::/:/bin/sh
+file etc/group
+| wheel:x:10:core
+| docker:x:233:core
+file etc/sudoers
+| core ALL=(ALL) ALL
+file usr/bin/su mode=4755
+file bin/busybox mode=0755 content=busybox applets=[,cat,false,ls,rm,test,wget
+symlink bin/wget -> busybox
+file usr/bin/ssl_client
+file etc/ssh/sshd_config
+file etc/selinux/config
+",
+        );
+        for kind in Recipe::kinds() {
+            let waived = kind.waived.as_ref().expect("each rule can be waived");
+            let text = format!(
+                "[Recipe]\nSchema=1\n{}[Waive {}:{}]\nReason=x\nExpires=2030-01-01\n",
+                kind.example, kind.kind, waived.example
+            );
+            let recipe = Recipe::parse(kind.kind, &text).unwrap();
+            let options = PlanOptions::new().as_of(jiff::civil::date(2026, 1, 1));
+            let plan = image.plan_with(&recipe, &options).unwrap();
+            assert!(!plan.failed(), "{text}");
+            assert_eq!(plan.waivers()[0].state, WaiverState::Used, "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::RuleKind;
 use super::service::{Service, words};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::lowerdir;
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, decided, plain, twin};
 
@@ -32,8 +32,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file \
         that tmpfiles.d links or copies there at boot.\n\n\
         A `Match` block that says something else for some connections, an `Include` with a wildcard whose later files would \
-        come first, and units that start sshd with options of their own, are reported as residuals. A waiver names the \
-        keyword.",
+        come first, and units that start sshd with options of their own, are reported as residuals.",
     keys: &[KeySchema {
         name: "Set",
         value: "KEYWORD VALUE",
@@ -46,6 +45,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the keyword",
+        example: "PermitRootLogin",
+    }),
     example: "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no\nSet=PasswordAuthentication no\n\
         Reason=passwords can be guessed from anywhere\n",
 };

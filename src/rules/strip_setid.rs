@@ -7,7 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use super::{RuleKind, put_file};
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::packages;
-use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -21,8 +21,7 @@ static SCHEMA: RuleSchema = RuleSchema {
     summary: "no program gains privileges from its file, but for those kept",
     about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both of the spellings that PAX \
         archives have. SGID directories are left: there the bit only hands down a group. All names and headers of a hard-linked \
-        file change together, since extractors differ in which one they apply.\n\n\
-        A waiver names a path: `[Waive StripSetid:/usr/bin/su]`.",
+        file change together, since extractors differ in which one they apply.",
     keys: &[
         KeySchema {
             name: "Keep",
@@ -53,6 +52,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "a path",
+        example: "/usr/bin/su",
+    }),
     example: "[StripSetid]\nKeep=/usr/bin/sudo\nReason=nothing but sudo may change the user\n",
 };
 
@@ -129,7 +132,7 @@ fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
     }
     text.extend(lines.iter().flat_map(|(_, line)| line.bytes()));
     let path = packages::STATOVERRIDE;
-    put_file(draft, path, path.as_bytes().as_bstr(), &text, None)
+    put_file(draft, path, &[path], &text, None)
 }
 
 /// The regular files that any of their headers gives privileges.

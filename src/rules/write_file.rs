@@ -1,10 +1,8 @@
 //! `WriteFile`: a file with exactly this content.
 
-use bstr::ByteSlice;
-
 use super::{RuleKind, put_file};
 use crate::edit::{Applied, Draft, Verdict};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section};
+use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -43,6 +41,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: Some(Waivable {
+        what: "the path",
+        example: "/etc/issue.net",
+    }),
     example: "[WriteFile /etc/issue.net]\nLine=Authorised use only.\nReason=the banner must not tell the version\n",
 };
 
@@ -52,13 +54,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         .one("Mode")
         .and_then(|mode| u32::from_str_radix(mode, 8).ok());
     let path = section.argument.as_str();
-    put_file(
-        draft,
-        path,
-        path.as_bytes().as_bstr(),
-        content.as_bytes(),
-        mode,
-    )?;
+    put_file(draft, path, &[path], content.as_bytes(), mode)?;
     Ok(Verdict::Holds)
 }
 

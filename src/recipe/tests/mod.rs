@@ -28,6 +28,7 @@ static MASK: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],
+    waived: None,
     example: "[Mask sshd.socket]\nReason=nobody logs in\n",
 };
 
@@ -49,6 +50,7 @@ static DROP_IN: RuleSchema = RuleSchema {
     }),
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: None,
     example: "[DropIn a.socket/10-x.conf]\nSocket.SocketMode=0600",
 };
 
@@ -73,6 +75,7 @@ static GROUPS: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: None,
     example: "",
 };
 
@@ -103,6 +106,7 @@ static SETID: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Fail,
     extra_on_missing: &[],
+    waived: None,
     example: "[StripSetid]\nKeep=/usr/bin/sudo",
 };
 
@@ -127,6 +131,7 @@ static PERMISSIONS: RuleSchema = RuleSchema {
     open_keys: None,
     on_missing: OnMissing::Warn,
     extra_on_missing: &[],
+    waived: None,
     example: "",
 };
 
