@@ -2,6 +2,8 @@
 
 use bstr::ByteSlice;
 
+use super::past_blanks;
+
 /// Which of the two files a text is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Database {
@@ -40,20 +42,25 @@ pub(crate) fn without_member(
     let (mut out, mut left) = (Vec::with_capacity(text.len()), Vec::new());
     for line in text.lines_with_terminator() {
         let (body, end) = line.split_at(body_length(line));
-        let mut fields: Vec<Vec<u8>> = body.splitn_str(4, ":").map(<[u8]>::to_vec).collect();
-        let name = fields[0].trim_start().to_str_lossy().into_owned();
+        let fields: Vec<&[u8]> = body.splitn(4, |byte| *byte == b':').collect();
+        let name = past_blanks(fields[0]);
         let mentions = fields.len() == 4
+            && !name.starts_with(b"#")
             && database
                 .lists()
                 .iter()
-                .any(|at| members(&fields[*at]).any(|m| names(m, user)));
-        if mentions && !name.starts_with('#') && wanted(&name) {
-            for at in database.lists() {
-                fields[*at] = bstr::join(b",", members(&fields[*at]).filter(|m| !names(m, user)));
-            }
-            out.extend_from_slice(&bstr::join(b":", &fields));
+                .any(|at| members(fields[*at]).any(|m| names(m, user)));
+        if mentions && wanted(&name.to_str_lossy()) {
+            let fields = fields.iter().enumerate().map(|(at, field)| {
+                if database.lists().contains(&at) {
+                    bstr::join(b",", members(field).filter(|m| !names(m, user)))
+                } else {
+                    field.to_vec()
+                }
+            });
+            out.extend_from_slice(&bstr::join(b":", fields));
             out.extend_from_slice(end);
-            left.push(name);
+            left.push(name.to_str_lossy().into_owned());
         } else {
             out.extend_from_slice(line);
         }
@@ -84,12 +91,12 @@ fn body_length(line: &[u8]) -> usize {
 }
 
 fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split_str(",")
+    list.split(|byte| *byte == b',')
 }
 
 /// Whether an item of a list is the user; glibc passes over blanks before it.
 fn names(item: &[u8], user: &str) -> bool {
-    item.trim_start() == user.as_bytes()
+    past_blanks(item) == user.as_bytes()
 }
 
 #[cfg(test)]

@@ -46,10 +46,16 @@ pub(crate) fn databases(rootfs: &Rootfs, name: &str) -> Vec<(String, InodeId)> {
 
 /// The fields of the lines of a colon-separated database, with their line numbers.
 pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
-    let lines = (1..).zip(text.lines().map(ByteSlice::trim_start));
+    let lines = (1..).zip(text.lines().map(past_blanks));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
-        .map(|(n, line)| (n, line.split_str(":").collect()))
+        .map(|(n, line)| (n, line.split(|byte| *byte == b':').collect()))
+}
+
+/// The text without what the C library takes for blanks at its start.
+fn past_blanks(text: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    &text[text.iter().take_while(|byte| blank(byte)).count()..]
 }
 
 /// The number of a user or group: a number itself, or what the first database that has the name says.

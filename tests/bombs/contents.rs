@@ -1,0 +1,137 @@
+//! Files of the image that rules and reports read.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::{check, check_by, header, put, run};
+
+/// Writes an image of a description into a folder.
+fn described(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let image = folder.join(name);
+    let bytes = casehard_testimages::build(text).expect("the description is right");
+    fs::write(&image, bytes).expect("the folder is writable");
+    image
+}
+
+#[test]
+fn patterns_of_selinux_that_are_large_take_no_memory() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let contexts = "etc/selinux/t/contexts/files/file_contexts";
+    // Each came to six megabytes.
+    let lines: String = (0..1500)
+        .map(|n| format!("| \\w{{100}}{n} -- system_u:object_r:etc_t:s0\n"))
+        .collect();
+    let text = format!(
+        "file etc/a xattr:security.selinux=x\nfile etc/selinux/config\n| SELINUXTYPE=t\nfile {contexts}\n{lines}"
+    );
+    let image = described(folder.path(), "image.tar", &text);
+    let run = check_by("[WriteFile /etc/b]\nLine=x", &image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    run.is_bounded("1500 patterns");
+}
+
+#[test]
+fn lines_of_a_database_are_not_kept() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let image = folder.path().join("image.tar");
+    let mut out = BufWriter::new(File::create(&image).expect("the folder is writable"));
+    let member = "wheel:x:10:core\n";
+    let line = |n: u32| format!("g{n:06}:x:{n:06}:\n");
+    let (count, size) = (500_000, member.len() + 500_000 * line(0).len());
+    put(&mut out, header("etc/group", b'0', size as u64).as_bytes());
+    put(&mut out, member.as_bytes());
+    (0..count).for_each(|n| put(&mut out, line(n).as_bytes()));
+    put(&mut out, &vec![0; size.next_multiple_of(512) - size + 1024]);
+    out.flush().expect("the folder is writable");
+    let run = check_by("[RemoveFromGroups core]\nGroup=wheel", &image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    println!("500000 groups: {:.2?}, {} MiB", run.time, run.memory >> 20);
+    run.is_bounded("500000 groups");
+    assert!(run.memory < 64 << 20, "{} bytes", run.memory);
+}
+
+#[test]
+fn lines_of_tmpfiles_are_not_held_against_each_edit() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let files: String = (0..4000)
+        .map(|n| format!("file s/{n} mode=4755\n"))
+        .collect();
+    let lines = |line: &str| {
+        format!(
+            "file usr/lib/tmpfiles.d/a.conf\n{}{files}",
+            line.repeat(20_000)
+        )
+    };
+    let image = described(folder.path(), "plain.tar", &lines("| z /x 0\n"));
+    let run = check(&image, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert!(!run.said.contains("not known in full"), "{}", run.said);
+    run.is_bounded("20000 lines and 4000 edits");
+    // What may mean every edit is not tried without end, and the report says so.
+    for line in ["| z /*/x 0\n", "| Z /s 0700\n"] {
+        let image = described(folder.path(), "many.tar", &lines(line));
+        let report = folder.path().join("report.txt");
+        let path = report.to_str().expect("its name is text");
+        let run = check(&image, &["--report", path]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        let report = fs::read_to_string(&report).expect("it was written");
+        assert!(report.contains("not known in full"), "{line}");
+        run.is_bounded(line);
+    }
+}
+
+#[test]
+fn reports_do_not_grow_with_the_square_of_hard_links() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let links = |mode: u32| {
+        let links = (1..4000).map(|n| format!("hardlink bin/f{n} -> bin/f0 mode={mode:o}\n"));
+        format!("file bin/f0 mode={mode:o}\n{}", links.collect::<String>())
+    };
+    let image = described(folder.path(), "image.tar", &links(0o4755));
+    let report = folder.path().join("report.json");
+    let report = report.to_str().expect("its name is text");
+    let run_of = check(&image, &["--report", report]);
+    assert_eq!(run_of.code, Some(1), "{}", run_of.said);
+    run_of.is_bounded("a report of 4000 hard links");
+    let size = fs::metadata(report).expect("it was written").len();
+    assert!(size < 8 << 20, "{size} bytes of JSON");
+
+    let newer = described(folder.path(), "newer.tar", &links(0o755));
+    let [image, newer] = [&image, &newer].map(|path| path.to_str().expect("its name is text"));
+    for format in ["json", "txt", "diff"] {
+        let run = run(&["diff", image, newer, "--format", format], image);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        run.is_bounded("a comparison of 4000 hard links");
+    }
+}
+
+#[test]
+fn a_file_is_hashed_once_whatever_its_names() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let image = folder.path().join("image.tar");
+    let mut out = BufWriter::new(File::create(&image).expect("the folder is writable"));
+    let mut file = header("f0", b'0', 8 << 20);
+    file.set_mode(0o4755);
+    file.set_cksum();
+    put(&mut out, file.as_bytes());
+    put(&mut out, &vec![0; 8 << 20]);
+    for n in 1..2000 {
+        let mut link = header(&format!("f{n}"), b'1', 0);
+        link.as_mut_bytes()[157..159].copy_from_slice(b"f0");
+        link.set_mode(0o4755);
+        link.set_cksum();
+        put(&mut out, link.as_bytes());
+    }
+    put(&mut out, &[0; 1024]);
+    out.flush().expect("the folder is writable");
+    let report = |name: &str| {
+        let path = folder.path().join(name);
+        path.to_str().expect("its name is text").to_owned()
+    };
+    let (json, diff) = (report("report.json"), report("report.diff"));
+    let run = check(&image, &["--report", &json, "--report", &diff]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    println!("8 MiB by 2000 names: {:.2?}", run.time);
+    run.is_bounded("8 MiB by 2000 names");
+}
