@@ -1,5 +1,7 @@
 //! What the booted system, or an upgrade, does to what was edited: found once for all rules, and said as residuals.
 
+mod boot;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BStr, BString, ByteSlice};
@@ -8,7 +10,6 @@ use crate::edit::{Change, Draft, Edit, Stop, fail};
 use crate::lowerdir;
 use crate::packages::{self, Owner};
 use crate::rootfs::{Rootfs, below};
-use crate::systemd::tmpfiles;
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was. What cannot be known of
 /// one such thing does not keep the others from being found.
@@ -18,20 +19,8 @@ pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), S
         alternatives(draft),
         triggers(draft, before),
         upgrades(draft, before),
-        boots(draft),
+        boot::residuals(draft),
     ]
-}
-
-/// systemd-tmpfiles makes, changes and removes files when the system boots.
-fn boots(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    let (found, searched) = tmpfiles::undone(draft);
-    for undone in found {
-        let edit = &draft.edits[undone.edit];
-        let (rule, message) = (edit.rule, format!("{}: {}", edit.path, undone.what));
-        let file = Some(undone.file.as_bytes().as_bstr());
-        draft.residual_of(rule, file, Some(undone.number), message);
-    }
-    searched
 }
 
 /// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
@@ -256,45 +245,6 @@ file var/lib/dpkg/status
     }
 
     #[test]
-    fn tmpfiles_takes_back_at_boot() {
-        let image = "
-dir ./
-file usr/lib/tmpfiles.d/a.conf
-| # z /usr/bin/su 4755
-| z /usr/bin/su 4755 root root
-| Z /usr/sbin 4711
-| f /etc/motd 0644 root root - hello
-| F /etc/issue 0644 - - - x
-| L /etc/link - - - - /x
-| r /etc/gone
-| z /usr/bin/ls 0755
-file usr/lib/tmpfiles.d/hidden.conf
-| f /etc/motd
-symlink etc/tmpfiles.d/hidden.conf -> /dev/null
-file usr/bin/su mode=4755
-file usr/bin/ls mode=4755
-file usr/sbin/x mode=4755
-file etc/motd
-file etc/issue
-| y
-symlink etc/link -> /x
-";
-        let at = "/usr/lib/tmpfiles.d/a.conf";
-        check(
-            image,
-            "[StripSetid]\n[Remove /etc/{motd,link}]\n[WriteFile /etc/issue]\n[WriteFile /etc/gone]",
-            &format!(
-                "changed\n  mode /usr/bin/su 4755 0755\n  mode /usr/bin/ls 4755 0755\n  mode /usr/sbin/x 4755 0755\n  \
-                 residual {at}:2: /usr/bin/su: sets its mode to 4755 at boot\n  residual {at}:3: /usr/sbin/x: sets its mode to 4711 at boot\n\
-                 changed\n  removed /etc/link\n  removed /etc/motd\n  \
-                 residual {at}:4: /etc/motd: makes it again at boot\n  residual {at}:6: /etc/link: makes it again at boot\n\
-                 changed\n  content /etc/issue\n  residual {at}:5: /etc/issue: writes over it at boot\n\
-                 changed\n  created /etc/gone\n  residual {at}:7: /etc/gone: removes it at boot\n"
-            ),
-        );
-    }
-
-    #[test]
     fn copies_of_etc_and_alternatives_come_back() {
         let image = "
 dir ./
@@ -339,38 +289,6 @@ file var/lib/dpkg/triggers/File
             "changed\n  removed /usr/lib/initramfs/hook\n  residual /var/lib/dpkg/triggers/File:2: /usr/lib/initramfs/hook: the \
              package initramfs-tools:all runs a script of its own when packages change what is in /usr/lib/initramfs, and may \
              write it anew\nchanged\n  removed /usr/lib/initramfs-other\n",
-        );
-    }
-
-    #[test]
-    fn tmpfiles_gives_files_to_others() {
-        let image = "
-dir ./
-file etc/passwd
-| app:x:1000:1000::/:/bin/sh
-file usr/lib/tmpfiles.d/a.conf
-| Z /var/run/key - app -
-| z /run/log ~0777 :app :app
-dir run
-symlink var/run -> ../run
-file run/key uid=1000 mode=0644
-file run/log mode=0640
-";
-        check(
-            image,
-            "[Permissions /run/key]\nOwner=root\n[Permissions /run/log]\nMode=0600",
-            "changed\n  owner /run/key 1000:0 0:0\n  residual /usr/lib/tmpfiles.d/a.conf:1: /run/key: sets its owner to 1000:0 at \
-             boot\nchanged\n  mode /run/log 0640 0600\n  residual /usr/lib/tmpfiles.d/a.conf:2: /run/log: sets its mode to 0666 at \
-             boot\n",
-        );
-    }
-
-    #[test]
-    fn tmpfiles_can_mean_the_root() {
-        check(
-            "file usr/lib/tmpfiles.d/a.conf\n| Z / 4755\nfile bin/su mode=4755\n",
-            "[StripSetid]",
-            "changed\n  mode /bin/su 4755 0755\n  residual /usr/lib/tmpfiles.d/a.conf:1: /bin/su: sets its mode to 4755 at boot\n",
         );
     }
 

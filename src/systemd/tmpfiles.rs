@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use bstr::{BStr, BString, ByteSlice};
 use globset::GlobMatcher;
 
-use crate::accounts;
-use crate::edit::{Change, Draft, Stop, fail};
+use crate::edit::{Draft, Stop};
+use crate::rootfs::Inode;
 use crate::rootfs::glob::{is_glob, matcher};
-use crate::rootfs::{Inode, below};
 
 /// First one first: a file hides those of its name in later directories.
 const DIRECTORIES: [&str; 4] = [
@@ -20,24 +19,27 @@ const DIRECTORIES: [&str; 4] = [
 ];
 
 /// A line of tmpfiles.d.
-struct Line<'t> {
-    file: &'t str,
-    number: usize,
+pub(crate) struct Line<'t> {
+    pub(crate) file: &'t str,
+    pub(crate) number: usize,
     /// The type: a letter, and what modifies it.
     kind: &'t str,
-    path: &'t str,
+    pub(crate) path: &'t str,
     /// The path without symbolic links on the way, unless it is a glob.
-    place: BString,
+    pub(crate) place: BString,
     /// What a glob matches; compiled when the first path is held against it.
     glob: OnceCell<Option<GlobMatcher>>,
     mode: &'t str,
-    user: &'t str,
-    group: &'t str,
+    pub(crate) user: &'t str,
+    pub(crate) group: &'t str,
     argument: Option<&'t str>,
 }
 
 /// Reads every line that systemd-tmpfiles would read, one at a time: there may be millions.
-fn visit(draft: &Draft<'_>, mut see: impl FnMut(Line<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+pub(crate) fn visit(
+    draft: &Draft<'_>,
+    mut see: impl FnMut(Line<'_>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     let mut files = BTreeMap::new();
     for directory in DIRECTORIES {
         for name in super::names_in(draft.rootfs(), directory) {
@@ -68,182 +70,6 @@ pub(crate) fn sources(draft: &Draft<'_>, path: &str) -> Result<Vec<(String, usiz
         Ok(())
     })?;
     Ok(found)
-}
-
-/// An edit that a line takes back.
-pub(crate) struct Undone {
-    /// The edit, as its place among the draft's.
-    pub(crate) edit: usize,
-    pub(crate) file: String,
-    pub(crate) number: usize,
-    /// What the line does.
-    pub(crate) what: String,
-}
-
-/// Every edit that a line takes back, with each such line, in the order of edits; and why there may be more, if that is so.
-pub(crate) fn undone(draft: &Draft<'_>) -> (Vec<Undone>, Result<(), Stop>) {
-    let mut search = Search::new(draft);
-    let searched = visit(draft, |line| search.hold_against(&line));
-    search.found.sort_by_key(|undone| undone.edit);
-    (search.found, searched)
-}
-
-/// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the
-/// search gives up. Real images have a few dozen globs, and few lines that mean the same path.
-const CHECKS: usize = 4_000_000;
-const UNDONE: usize = 100_000;
-/// What looking up a user or group counts for: that reads a file.
-const LOOK_UP: usize = 10_000;
-
-/// The edits by their path, and what was found of them.
-struct Search<'d, 'i> {
-    draft: &'d Draft<'i>,
-    edits: BTreeMap<&'d BStr, Edited<'d>>,
-    numbers: BTreeMap<(&'static str, String), Option<u64>>,
-    checks: usize,
-    found: Vec<Undone>,
-}
-
-/// What is at an edited path, and which edits that had.
-struct Edited<'d> {
-    inode: Option<&'d Inode>,
-    edits: Vec<usize>,
-}
-
-impl<'d, 'i> Search<'d, 'i> {
-    fn new(draft: &'d Draft<'i>) -> Self {
-        let mut edits: BTreeMap<&BStr, Edited<'_>> = BTreeMap::new();
-        for (at, edit) in draft.edits.iter().enumerate() {
-            let edited = edits.entry(edit.path.as_bstr()).or_insert_with(|| {
-                let place = draft.rootfs().locate(&edit.path).ok();
-                let inode = place.and_then(|place| place.inode);
-                let inode = inode.map(|id| draft.rootfs().inode(id));
-                Edited {
-                    inode: inode.filter(|inode| inode.symlink().is_none()),
-                    edits: Vec::new(),
-                }
-            });
-            edited.edits.push(at);
-        }
-        Self {
-            draft,
-            edits,
-            numbers: BTreeMap::new(),
-            checks: 0,
-            found: Vec::new(),
-        }
-    }
-
-    fn hold_against(&mut self, line: &Line<'_>) -> Result<(), Stop> {
-        let edits = std::mem::take(&mut self.edits);
-        let done = if is_glob(line.path) {
-            let compiling = self.count(line.path.len());
-            compiling.and_then(|()| self.hold_all(line, edits.iter()))
-        } else {
-            let below = line.reaches_below().then(|| below(&edits, &line.place));
-            let at = edits.get_key_value(line.place.as_bstr());
-            let all = at.into_iter().chain(below.into_iter().flatten());
-            self.hold_all(line, all)
-        };
-        self.edits = edits;
-        done
-    }
-
-    fn hold_all<'e>(
-        &mut self,
-        line: &Line<'_>,
-        edited: impl Iterator<Item = (&'e &'d BStr, &'e Edited<'d>)>,
-    ) -> Result<(), Stop>
-    where
-        'd: 'e,
-    {
-        for (path, edited) in edited {
-            // A glob is held against each part of the path, and that takes as long as they are.
-            let parts = if is_glob(line.path) {
-                path.split(|byte| *byte == b'/').count() * (1 + path.len() / 64)
-            } else {
-                1
-            };
-            for edit in &edited.edits {
-                self.count(parts)?;
-                let change = &self.draft.edits[*edit].change;
-                let Some(what) = self.undoes(line, path, edited.inode, change)? else {
-                    continue;
-                };
-                if self.found.len() == UNDONE {
-                    return fail(format!("tmpfiles.d undoes more than {UNDONE} edits"));
-                }
-                self.found.push(Undone {
-                    edit: *edit,
-                    file: line.file.to_owned(),
-                    number: line.number,
-                    what,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, checks: usize) -> Result<(), Stop> {
-        self.checks += checks;
-        if self.checks > CHECKS {
-            return fail("tmpfiles.d has more lines that may mean edited files than can be tried");
-        }
-        Ok(())
-    }
-
-    /// What a line does to an edit, if it takes it back.
-    fn undoes(
-        &mut self,
-        line: &Line<'_>,
-        path: &BStr,
-        there: Option<&Inode>,
-        change: &Change,
-    ) -> Result<Option<String>, Stop> {
-        let draft = self.draft;
-        let there = there.filter(|inode| line.adjusts(draft, path, inode));
-        Ok(match (change, there) {
-            (Change::Removed, _) if line.place == path && line.makes(draft) => {
-                Some("makes it again at boot".into())
-            }
-            (Change::Content | Change::Created, _) if line.removes(path) => {
-                Some("removes it at boot".into())
-            }
-            (Change::Content | Change::Created, _) if line.writes(path) => {
-                Some("writes over it at boot".into())
-            }
-            (Change::Mode { .. }, Some(inode)) => line.new_mode(inode),
-            (Change::Owner { .. }, Some(inode)) => self.new_owner(line, inode)?,
-            (Change::Created, Some(inode)) => match line.new_mode(inode) {
-                None => self.new_owner(line, inode)?,
-                mode => mode,
-            },
-            _ => None,
-        })
-    }
-
-    /// What becomes of its owner and group. Names that the image does not know change nothing.
-    fn new_owner(&mut self, line: &Line<'_>, inode: &Inode) -> Result<Option<String>, Stop> {
-        let present = (inode.meta.uid, inode.meta.gid);
-        let uid = self.number("passwd", line.user, present.0)?;
-        let gid = self.number("group", line.group, present.1)?;
-        let differs = (uid, gid) != present;
-        Ok(differs.then(|| format!("sets its owner to {uid}:{gid} at boot")))
-    }
-
-    fn number(&mut self, database: &'static str, name: &str, present: u64) -> Result<u64, Stop> {
-        if name == "-" || name.starts_with(':') {
-            return Ok(present);
-        }
-        let key = (database, name.to_owned());
-        if let Some(known) = self.numbers.get(&key) {
-            return Ok(known.unwrap_or(present));
-        }
-        self.count(LOOK_UP)?;
-        let number = accounts::id(self.draft, database, name)?;
-        self.numbers.insert(key, number);
-        Ok(number.unwrap_or(present))
-    }
 }
 
 impl<'t> Line<'t> {
@@ -291,11 +117,11 @@ impl<'t> Line<'t> {
     }
 
     /// Whether the line may mean what is below its place too.
-    fn reaches_below(&self) -> bool {
+    pub(crate) fn reaches_below(&self) -> bool {
         "ZRDLpbc".contains(self.letter())
     }
 
-    fn makes(&self, draft: &Draft<'_>) -> bool {
+    pub(crate) fn makes(&self, draft: &Draft<'_>) -> bool {
         match self.letter() {
             'C' => self.copied(draft).is_some(),
             letter => "fFLdDvqQpcb".contains(letter),
@@ -314,7 +140,7 @@ impl<'t> Line<'t> {
     }
 
     /// Directories that are emptied and files that are removed, before anything is made.
-    fn removes(&self, path: &BStr) -> bool {
+    pub(crate) fn removes(&self, path: &BStr) -> bool {
         match self.letter() {
             'r' => self.matches(path),
             'R' => self.matches_above(path),
@@ -323,7 +149,7 @@ impl<'t> Line<'t> {
         }
     }
 
-    fn writes(&self, path: &BStr) -> bool {
+    pub(crate) fn writes(&self, path: &BStr) -> bool {
         match self.letter() {
             'w' => self.matches(path),
             'F' => self.place == path,
@@ -336,7 +162,7 @@ impl<'t> Line<'t> {
     }
 
     /// Whether mode and owner of what is at a path become what the line says.
-    fn adjusts(&self, draft: &Draft<'_>, path: &BStr, inode: &Inode) -> bool {
+    pub(crate) fn adjusts(&self, draft: &Draft<'_>, path: &BStr, inode: &Inode) -> bool {
         match self.letter() {
             'C' => {
                 let like = |source: &Inode| {
@@ -379,7 +205,7 @@ impl<'t> Line<'t> {
 
     /// What becomes of the mode of what is there. After a `:` the mode is for what is made anew; after a `~` it grants nothing
     /// to anyone that nobody had.
-    fn new_mode(&self, inode: &Inode) -> Option<String> {
+    pub(crate) fn new_mode(&self, inode: &Inode) -> Option<String> {
         let present = inode.meta.mode;
         let digits = self.mode.trim_start_matches(['~', ':']);
         let prefix = &self.mode[..self.mode.len() - digits.len()];

@@ -82,6 +82,26 @@ fn lines_of_tmpfiles_are_not_held_against_each_edit() {
 }
 
 #[test]
+fn triggers_are_not_held_against_each_edit_without_end() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let files: String = (0..4000)
+        .map(|n| format!("file s/{n} mode=4755\n"))
+        .collect();
+    for (directory, known) in [("/elsewhere", true), ("/s", false)] {
+        let lines = format!("| {directory} package\n").repeat(20_000);
+        let text = format!("file var/lib/dpkg/triggers/File\n{lines}{files}");
+        let image = described(folder.path(), "image.tar", &text);
+        let report = folder.path().join("report.txt");
+        let path = report.to_str().expect("its name is text");
+        let run = check(&image, &["--report", path]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        let report = fs::read_to_string(&report).expect("it was written");
+        assert_eq!(report.contains("not known in full"), !known, "{directory}");
+        run.is_bounded("20000 triggers and 4000 edits");
+    }
+}
+
+#[test]
 fn reports_do_not_grow_with_the_square_of_hard_links() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let links = |mode: u32| {
