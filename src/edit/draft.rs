@@ -73,11 +73,13 @@ impl Waived {
     }
 }
 
-/// What an edit leaves open, of which the result shows no trace, and whether it still is.
+/// What edits leave open, of which the result shows no trace, and which of it still is.
 struct Left {
-    residual: Residual,
-    is_open: Box<dyn Fn(&Rootfs) -> bool>,
+    residuals: Vec<Residual>,
+    are_open: Box<AreOpen>,
 }
+
+type AreOpen = dyn Fn(&Rootfs) -> Vec<bool>;
 
 /// A rootfs under work: rules read it and change it, and every change is written down.
 pub(crate) struct Draft<'i> {
@@ -209,29 +211,31 @@ impl<'i> Draft<'i> {
         });
     }
 
-    /// Writes down what an edit leaves open where the result shows no trace of it: it counts unless a later rule closes it.
+    /// Writes down what edits leave open where the result shows no trace of it, as paths and messages: each counts unless a
+    /// later rule closes it, which `are_open` is asked when all have done their work.
     pub(crate) fn left_open(
         &mut self,
-        path: &BStr,
-        message: impl Into<String>,
-        is_open: impl Fn(&Rootfs) -> bool + 'static,
+        left: Vec<(BString, String)>,
+        are_open: impl Fn(&Rootfs) -> Vec<bool> + 'static,
     ) {
-        let residual = Residual {
+        let residuals = left.into_iter().map(|(path, message)| Residual {
             rule: Some(self.rule.0),
-            path: Some(path.into()),
+            path: Some(path),
             line: None,
-            message: message.into(),
-        };
-        let is_open = Box::new(is_open);
-        self.left.push(Left { residual, is_open });
+            message,
+        });
+        self.left.push(Left {
+            residuals: residuals.collect(),
+            are_open: Box::new(are_open),
+        });
     }
 
     /// Makes residuals of what is left open, once all rules have done their work.
     pub(crate) fn settle(&mut self) {
         for left in std::mem::take(&mut self.left) {
-            if (left.is_open)(&self.rootfs) {
-                self.residuals.push(left.residual);
-            }
+            let open = (left.are_open)(&self.rootfs).into_iter();
+            let open = open.zip(left.residuals).filter(|(open, _)| *open);
+            self.residuals.extend(open.map(|(_, residual)| residual));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{
     ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section, Waivable,
 };
-use crate::systemd::{self, Units};
+use crate::systemd::{self, UnitIndex};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -75,7 +75,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         return fail("it has no settings; write them as Section.Key=value");
     }
     let named = systemd::named(draft.rootfs(), unit);
-    let units = Units::read(draft.rootfs());
+    let index = UnitIndex::read(draft.rootfs());
+    let units = index.within(draft.rootfs());
     let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
     if found.is_empty() {
         return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
@@ -83,6 +84,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for unit in found {
         let drop_in = DropIn {
             unit: &unit,
+            units: &index,
             name,
             settings: &settings,
             ensure: section.one(ENSURE.name) == Some("yes"),

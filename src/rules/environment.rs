@@ -10,7 +10,7 @@ use super::effective::write;
 use super::service::{Service, words};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::systemd::{self, Units, name};
+use crate::systemd::{self, UnitIndex, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -110,8 +110,9 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         .collect();
     let content = content(section);
     let mut found = false;
+    let units = UnitIndex::read(draft.rootfs());
     for unit in systemd::named(draft.rootfs(), unit) {
-        if !Units::read(draft.rootfs()).has(&unit) {
+        if !units.within(draft.rootfs()).has(&unit) {
             continue;
         }
         if name::kind(&unit) != "service" {
@@ -121,7 +122,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         found = true;
         if write(draft, &unit, name, &content)? {
-            verify(draft, &unit, &wanted)?;
+            verify(draft, &units, &unit, &wanted)?;
         }
     }
     if !found {
@@ -144,8 +145,13 @@ fn content(section: &Section) -> String {
 }
 
 /// Whether the processes get what was asked for, and can use it.
-fn verify(draft: &mut Draft<'_>, unit: &str, wanted: &BTreeMap<&str, &str>) -> Result<(), Stop> {
-    let service = Service::read(draft, unit)?;
+fn verify(
+    draft: &mut Draft<'_>,
+    units: &UnitIndex,
+    unit: &str,
+    wanted: &BTreeMap<&str, &str>,
+) -> Result<(), Stop> {
+    let service = Service::read(draft, &units.within(draft.rootfs()), unit)?;
     let environment = service.environment(draft)?;
     for (name, value) in wanted {
         match environment.variables.get(*name) {

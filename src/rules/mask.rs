@@ -7,8 +7,8 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Rootfs};
-use crate::systemd::{self, Units};
+use crate::rootfs::InodeId;
+use crate::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -74,11 +74,16 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         ));
     }
     let mut masked = BTreeSet::new();
+    let mut open = Vec::new();
     for (unit, already) in found {
-        if already || mask(draft, &unit)? {
+        if already {
             masked.insert(unit);
+        } else if !draft.waived(unit.as_bytes().as_bstr()) {
+            open.push(unit);
         }
     }
+    mask(draft, &open)?;
+    masked.extend(open);
     for opening in systemd::openings(draft, &masked)? {
         draft.open_so_far(
             Some(opening.path.as_bytes().as_bstr()),
@@ -89,61 +94,80 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     Ok(Verdict::Holds)
 }
 
-/// Masks a unit unless that is waived.
-fn mask(draft: &mut Draft<'_>, unit: &str) -> Result<bool, Stop> {
-    if draft.waived(unit.as_bytes().as_bstr()) {
-        return Ok(false);
-    }
-    let path = format!("{}/{unit}", systemd::ETC);
-    let location = match draft.rootfs().locate(path.as_bytes()) {
-        Ok(location) => location,
-        Err(error) => return fail(error.to_string()),
-    };
-    if let Some(id) = location.inode {
-        if draft.rootfs().inode(id).is_directory() {
-            return fail(format!("{path} is a directory"));
+/// Masks units, of which none is.
+fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
+    let before = UnitIndex::read(draft.rootfs());
+    let mut left = Vec::new();
+    for unit in units {
+        let path = format!("{}/{unit}", systemd::ETC);
+        let location = match draft.rootfs().locate(path.as_bytes()) {
+            Ok(location) => location,
+            Err(error) => return fail(error.to_string()),
+        };
+        if let Some(id) = location.inode {
+            if draft.rootfs().inode(id).is_directory() {
+                return fail(format!("{path} is a directory"));
+            }
+            left.extend(displaced(&before.within(draft.rootfs()), unit, id));
         }
-        displaced(draft, unit, id);
+        draft.create_symlink(&location, "/dev/null");
     }
-    draft.create_symlink(&location, "/dev/null");
-    let units = Units::read(draft.rootfs());
-    match units.fragment(unit) {
-        _ if units.is_masked(unit) => Ok(true),
-        Some(winner) => fail(format!(
-            "{unit} still comes from {winner}, which is read first"
-        )),
-        None => fail(format!("a link at {path} is not read as a mask of {unit}")),
+    let said = left
+        .iter()
+        .map(|one| (one.path.as_str().into(), one.message.clone()));
+    draft.left_open(said.collect(), move |rootfs| {
+        let units = Units::read(rootfs);
+        let is_open = |one: &Left| {
+            units.fragment(&one.unit) == Some(&*one.path) && !units.is_masked(&one.unit)
+        };
+        left.iter().map(is_open).collect()
+    });
+    let after = Units::read(draft.rootfs());
+    match units.iter().find(|unit| !after.is_masked(unit)) {
+        None => Ok(()),
+        Some(unit) => match after.fragment(unit) {
+            Some(winner) => fail(format!(
+                "{unit} still comes from {winner}, which is read first"
+            )),
+            None => fail(format!(
+                "a link at {}/{unit} is not read as a mask of it",
+                systemd::ETC
+            )),
+        },
     }
 }
 
+/// A unit that what a mask took the place of leaves open, by its file, and what to say of it.
+struct Left {
+    path: String,
+    unit: String,
+    message: String,
+}
+
 /// What the link or file that a mask takes the place of leaves open. Neither is there to be found in the result.
-fn displaced(draft: &mut Draft<'_>, unit: &str, id: InodeId) {
-    let rootfs = draft.rootfs();
-    let units = Units::read(rootfs);
-    let mut open = Vec::new();
+fn displaced(units: &Units<'_>, unit: &str, id: InodeId) -> Vec<Left> {
+    let mut left = Vec::new();
     if let Some(target) = units.alias_of(unit)
         && let Some(path) = units.fragment(&target)
     {
-        let message = format!("{unit} was only an alias of {target}, which can still be started");
-        open.push((path.to_owned(), target, message));
+        left.push(Left {
+            path: path.to_owned(),
+            message: format!("{unit} was only an alias of {target}, which can still be started"),
+            unit: target,
+        });
     }
-    for path in rootfs.paths(id) {
+    for path in units.rootfs().paths(id) {
         let path = path.to_string();
         let other = path.rsplit('/').next().unwrap_or_default().to_owned();
         if other != unit && units.fragment(&other) == Some(path.as_str()) {
-            let message =
-                format!("{other} is the same file as {unit} was and can still be started");
-            open.push((path, other, message));
+            left.push(Left {
+                path,
+                message: format!("{other} is the same file as {unit} was and can still be started"),
+                unit: other,
+            });
         }
     }
-    for (path, other, message) in open {
-        let place = path.clone();
-        let is_open = move |rootfs: &Rootfs| {
-            let units = Units::read(rootfs);
-            units.fragment(&other) == Some(&*place) && !units.is_masked(&other)
-        };
-        draft.left_open(path.as_bytes().as_bstr(), message, is_open);
-    }
+    left
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::InodeId;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -65,14 +65,17 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         rootfs.visit(id, add);
         draft.remove(&location);
     }
+    let (mut left, mut places) = (Vec::new(), Vec::new());
     for (id, path) in linked {
         for other in draft.rootfs().paths(id) {
-            let message = format!("is a hard link to what {path} was");
-            let place = other.clone();
-            let is_open = move |rootfs: &Rootfs| rootfs.at(&place) == Some(id);
-            draft.left_open(other.as_bstr(), message, is_open);
+            left.push((other.clone(), format!("is a hard link to what {path} was")));
+            places.push((other, id));
         }
     }
+    draft.left_open(left, move |rootfs| {
+        let same = places.iter().map(|(path, id)| rootfs.at(path) == Some(*id));
+        same.collect()
+    });
     Ok(Verdict::Holds)
 }
 

@@ -5,7 +5,7 @@ use super::drop_in::ENSURE;
 use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::systemd::{self, Kind, Merged, Units, exposure, merged, name};
+use crate::systemd::{self, Kind, Merged, UnitIndex, exposure, merged, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -149,7 +149,8 @@ fn conf(text: &str) -> Result<(), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let named = systemd::named(draft.rootfs(), &section.argument);
-    let units = Units::read(draft.rootfs());
+    let index = UnitIndex::read(draft.rootfs());
+    let units = index.within(draft.rootfs());
     let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
     if found.is_empty() {
         return Ok(Verdict::Absent(format!(
@@ -163,14 +164,19 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 "{unit} is no service; only a service can be sandboxed"
             ));
         }
-        sandbox(section, draft, &unit)?;
+        sandbox(section, draft, &index, &unit)?;
     }
     Ok(Verdict::Holds)
 }
 
-fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), Stop> {
+fn sandbox(
+    section: &Section,
+    draft: &mut Draft<'_>,
+    units: &UnitIndex,
+    unit: &str,
+) -> Result<(), Stop> {
     let file = section.one("Name").unwrap_or(NAME);
-    let present = without_ours(draft, unit, file)?;
+    let present = without_ours(draft, units, unit, file)?;
     let set: Vec<(&str, &str)> = section
         .all("Set")
         .filter_map(|set| set.split_once('='))
@@ -216,12 +222,13 @@ fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), S
     let ensure = section.one(ENSURE.name) == Some("yes");
     let drop_in = DropIn {
         unit,
+        units,
         name: file,
         settings: &settings,
         ensure,
     };
     put(draft, &drop_in)?;
-    let after = merged(draft, &Units::read(draft.rootfs()), unit, |_| false)?;
+    let after = merged(draft, &units.within(draft.rootfs()), unit, |_| false)?;
     draft.note(match (exposure(&present), exposure(&after)) {
         (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),
         (Err(unread), _) | (_, Err(unread)) => format!(
@@ -232,8 +239,12 @@ fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), S
 }
 
 /// The unit without what this rule writes.
-fn without_ours(draft: &Draft<'_>, unit: &str, file: &str) -> Result<Merged, Stop> {
-    let units = Units::read(draft.rootfs());
+fn without_ours(
+    draft: &Draft<'_>,
+    units: &UnitIndex,
+    unit: &str,
+    file: &str,
+) -> Result<Merged, Stop> {
     let directory = format!("{}/{unit}.d", systemd::ETC);
     let directory = draft
         .rootfs()
@@ -250,7 +261,7 @@ fn without_ours(draft: &Draft<'_>, unit: &str, file: &str) -> Result<Merged, Sto
                 name == file || plain == Some(file)
             })
     };
-    merged(draft, &units, unit, ours)
+    merged(draft, &units.within(draft.rootfs()), unit, ours)
 }
 
 /// Whether a unit has a setting in a form at least as tight, or a filter or set of its own.

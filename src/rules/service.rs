@@ -30,9 +30,8 @@ pub(super) struct Environment {
 }
 
 impl Service {
-    pub(super) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
-        let units = Units::read(draft.rootfs());
-        let merged = systemd::merged(draft, &units, unit, |_| false)?;
+    pub(super) fn read(draft: &Draft<'_>, units: &Units<'_>, unit: &str) -> Result<Self, Stop> {
+        let merged = systemd::merged(draft, units, unit, |_| false)?;
         let own = merged.section("Service").map(|found| Setting {
             file: found.file.to_owned(),
             key: found.key.to_string(),

@@ -12,6 +12,7 @@ use crate::lowerdir;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, decided, plain, twin};
+use crate::systemd::UnitIndex;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -192,13 +193,14 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, wanted: &[(&str, &str)]) {
 
 /// Units that hand sshd options, which win over its configuration.
 fn options(draft: &mut Draft<'_>) -> Result<(), Stop> {
+    let units = UnitIndex::read(draft.rootfs());
     for unit in [
         "ssh.service",
         "ssh@.service",
         "sshd.service",
         "sshd@.service",
     ] {
-        let service = Service::read(draft, unit)?;
+        let service = Service::read(draft, &units.within(draft.rootfs()), unit)?;
         let environment = service.environment(draft)?;
         for (file, command) in service.commands() {
             let expand = |word: String| {

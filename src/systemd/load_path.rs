@@ -1,6 +1,7 @@
 //! Where units come from: the search path, and for each name the file or the unit that it stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bstr::ByteSlice;
 
@@ -30,6 +31,15 @@ pub(crate) struct Units<'r> {
     pub(super) rootfs: &'r Rootfs,
     /// The search path, without symbolic links and repeats.
     pub(super) directories: Vec<(String, InodeId)>,
+    index: UnitIndex,
+}
+
+/// Which units there are, as rules read them once, however many drop-ins they write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnitIndex(Arc<Index>);
+
+#[derive(Clone, Debug, Default)]
+struct Index {
     names: BTreeMap<String, Target>,
     /// Which names stand for a unit, by the name of its file; masked units are not there.
     aliases: BTreeMap<String, BTreeSet<String>>,
@@ -37,8 +47,23 @@ pub(crate) struct Units<'r> {
     scripts: BTreeMap<String, String>,
 }
 
+impl UnitIndex {
+    pub(crate) fn read(rootfs: &Rootfs) -> Self {
+        Units::read(rootfs).index
+    }
+
+    /// The units in a rootfs that has the same ones, and may have other drop-ins.
+    pub(crate) fn within<'r>(&self, rootfs: &'r Rootfs) -> Units<'r> {
+        Units {
+            rootfs,
+            directories: directories(rootfs),
+            index: self.clone(),
+        }
+    }
+}
+
 /// What a name in the search path stands for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Target {
     /// A file, or a link to one outside the search path.
     File(String),
@@ -53,38 +78,35 @@ impl<'r> Units<'r> {
 
     /// The units as they would be if these had no masks of their own.
     pub(crate) fn beneath(rootfs: &'r Rootfs, masked: &BTreeSet<String>) -> Self {
-        let mut directories: Vec<(String, InodeId)> = Vec::new();
-        for path in UNIT_PATH {
-            if let Some(id) = rootfs
-                .open(path)
-                .filter(|id| rootfs.inode(*id).is_directory())
-                && directories.iter().all(|(_, other)| *other != id)
-            {
-                directories.push((rootfs.path(id).to_string(), id));
-            }
-        }
-        let mut units = Self {
-            rootfs,
-            directories,
-            names: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            scripts: BTreeMap::new(),
-        };
+        let mut units = UnitIndex::default().within(rootfs);
         units.read_names(masked);
         units.read_aliases();
         let mut scripts = sysv::scripts(rootfs);
         scripts.retain(|unit, _| units.fragment(unit).is_none());
-        units.scripts = scripts;
+        units.index_mut().scripts = scripts;
         units
     }
 
+    pub(crate) fn rootfs(&self) -> &'r Rootfs {
+        self.rootfs
+    }
+
+    fn index(&self) -> &Index {
+        &self.index.0
+    }
+
+    fn index_mut(&mut self) -> &mut Index {
+        Arc::make_mut(&mut self.index.0)
+    }
+
     fn read_names(&mut self, masked: &BTreeSet<String>) {
+        let mut names = BTreeMap::new();
         for (directory, id) in &self.directories {
             for (name, child) in self.rootfs.children(*id) {
                 let Some(name) = name.to_str().ok().filter(|name| is_unit(name)) else {
                     continue;
                 };
-                if self.names.contains_key(name) {
+                if names.contains_key(name) {
                     continue;
                 }
                 let path = format!("{directory}/{name}");
@@ -100,9 +122,10 @@ impl<'r> Units<'r> {
                     }
                     _ => Target::File(path),
                 };
-                self.names.insert(name.to_owned(), target);
+                names.insert(name.to_owned(), target);
             }
         }
+        self.index_mut().names = names;
     }
 
     /// What a symbolic link in the search path stands for: another unit where it leads into the search path, else itself.
@@ -127,7 +150,8 @@ impl<'r> Units<'r> {
     }
 
     fn read_aliases(&mut self) {
-        for name in self.names.keys() {
+        let mut aliases: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for name in self.index().names.keys() {
             let Some(path) = self.file_of(name).filter(|path| !self.is_void(path)) else {
                 continue;
             };
@@ -136,19 +160,20 @@ impl<'r> Units<'r> {
                 Some(instance) => with_instance(unit, instance),
                 None => unit.to_owned(),
             };
-            self.aliases.entry(unit).or_default().insert(name.clone());
+            aliases.entry(unit).or_default().insert(name.clone());
         }
+        self.index_mut().aliases = aliases;
     }
 
     /// The file that a name stands for as it is, without falling back on its template; a mask is one too.
     fn file_of(&self, name: &str) -> Option<&str> {
-        let mut target = self.names.get(name)?;
+        let mut target = self.index().names.get(name)?;
         for _ in 0..ALIAS_LIMIT {
             match target {
                 Target::File(path) => return Some(path),
                 Target::Alias(unit) => {
-                    let found = self.names.get(unit);
-                    target = found.or_else(|| self.names.get(&template(unit)?))?;
+                    let found = self.index().names.get(unit);
+                    target = found.or_else(|| self.index().names.get(&template(unit)?))?;
                 }
             }
         }
@@ -163,7 +188,7 @@ impl<'r> Units<'r> {
 
     /// The script of which the unit is made when the system boots, where no file or mask has its name.
     pub(super) fn script_of(&self, unit: &str) -> Option<&str> {
-        self.scripts.get(unit).map(String::as_str)
+        self.index().scripts.get(unit).map(String::as_str)
     }
 
     /// What a unit comes from: its file, or its script.
@@ -175,7 +200,7 @@ impl<'r> Units<'r> {
     /// there counts too: something stands at the name.
     pub(crate) fn has(&self, unit: &str) -> bool {
         let at = |unit: &str| {
-            self.names.contains_key(unit)
+            self.index().names.contains_key(unit)
                 || self
                     .directories
                     .iter()
@@ -203,9 +228,11 @@ impl<'r> Units<'r> {
 
     /// Every name that has a file, link or mask, sorted, then those that have a script only.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        self.names
+        let index = self.index();
+        index
+            .names
             .keys()
-            .chain(self.scripts.keys())
+            .chain(index.scripts.keys())
             .map(String::as_str)
     }
 
@@ -252,7 +279,7 @@ impl<'r> Units<'r> {
         if !is_template(name) {
             names.insert(name.to_owned());
         }
-        for alias in self.aliases.get(name).into_iter().flatten() {
+        for alias in self.index().aliases.get(name).into_iter().flatten() {
             let Some(made) = made.filter(|_| is_template(alias)) else {
                 names.insert(alias.clone());
                 continue;
@@ -335,6 +362,21 @@ impl<'r> Units<'r> {
         }
         found
     }
+}
+
+/// The search path of a rootfs, without symbolic links and repeats.
+fn directories(rootfs: &Rootfs) -> Vec<(String, InodeId)> {
+    let mut found: Vec<(String, InodeId)> = Vec::new();
+    for path in UNIT_PATH {
+        if let Some(id) = rootfs
+            .open(path)
+            .filter(|id| rootfs.inode(*id).is_directory())
+            && found.iter().all(|(_, other)| *other != id)
+        {
+            found.push((rootfs.path(id).to_string(), id));
+        }
+    }
+    found
 }
 
 /// The last component of a path.

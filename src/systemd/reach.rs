@@ -1,7 +1,7 @@
 //! What still needs, starts or stands in for units that a rule masked.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
@@ -10,6 +10,7 @@ use super::merged::{Merged, merged};
 use super::name::{is_instance, is_template, kind, prefix, template};
 use super::setting::Kind;
 use crate::edit::{Draft, Stop};
+use crate::rootfs::InodeId;
 
 /// Something that a mask leaves open, with its place.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,14 +47,16 @@ struct Look<'l> {
 
 impl Look<'_> {
     fn all(self) -> Result<BTreeSet<Opening>, Stop> {
-        for unit in self.masked {
-            self.other_names(unit);
-        }
+        self.aliases();
+        self.other_files();
         let others: Vec<String> = self.units.all().map(str::to_owned).collect();
-        let mut sockets = Vec::new();
+        let mut sockets = Sockets::default();
         for unit in self.masked.iter().filter(|unit| kind(unit) == "socket") {
             let merged = self.merged(&self.beneath, unit)?;
-            sockets.push((unit.as_str(), services(unit, &merged)));
+            for service in services(unit, &merged) {
+                sockets.by_service.entry(service).or_default().push(unit);
+            }
+            sockets.names.insert(unit);
         }
         for unit in others.iter().filter(|unit| !self.units.is_masked(unit)) {
             if self.units.alias_of(unit).is_some() {
@@ -64,9 +67,7 @@ impl Look<'_> {
                 // What cannot start starts nothing.
                 continue;
             }
-            for (socket, started) in &sockets {
-                self.starts(unit, &merged, socket, started);
-            }
+            self.starts(unit, &merged, &sockets);
         }
         Ok(self.found.into_inner())
     }
@@ -88,45 +89,62 @@ impl Look<'_> {
         });
     }
 
-    /// Names other than the masked one that the same program starts by.
-    fn other_names(&self, unit: &str) {
-        if let Some(target) = self.beneath.alias_of(unit)
-            && !self.units.is_masked(&target)
-            && let Some(path) = self.units.fragment(&target).map(str::to_owned)
-        {
-            self.add(
-                &path,
-                None,
-                format!("{unit} is only an alias of {target}, which can still be started"),
-            );
-        }
-        let rootfs = self.draft.rootfs();
-        let file = |units: &Units<'_>, unit: &str| {
-            let path = units.fragment(unit)?;
-            Some((path.to_owned(), rootfs.open(path)?))
-        };
-        // An instance shares its template's file.
-        let original = file(&self.beneath, unit).filter(|(path, _)| base(path) == unit);
-        for other in self
-            .units
-            .all()
-            .filter(|other| !self.units.is_masked(other))
-        {
-            let of_template = is_instance(other) && template(other).as_deref() == Some(unit);
-            let Some((path, id)) = file(&self.units, other) else {
-                continue;
-            };
-            if of_template && base(&path) == other {
-                self.add(&path, None, format!("{other} has a file of its own, so that it can still be started though {unit} is masked"));
-            } else if original.as_ref().is_some_and(|(_, o)| *o == id)
-                && base(&path) == other
-                && other != unit
+    /// Units that masked names were only aliases of.
+    fn aliases(&self) {
+        for unit in self.masked {
+            if let Some(target) = self.beneath.alias_of(unit)
+                && !self.units.is_masked(&target)
+                && let Some(path) = self.units.fragment(&target)
             {
                 self.add(
-                    &path,
+                    path,
                     None,
-                    format!("{other} is the same file as {unit} and can still be started"),
+                    format!("{unit} is only an alias of {target}, which can still be started"),
                 );
+            }
+        }
+    }
+
+    /// Instances with a file of their own, and other names of the files of masked units.
+    fn other_files(&self) {
+        let rootfs = self.draft.rootfs();
+        let mut originals: BTreeMap<InodeId, Vec<&str>> = BTreeMap::new();
+        for unit in self.masked {
+            // An instance shares its template's file.
+            if let Some(path) = self
+                .beneath
+                .fragment(unit)
+                .filter(|path| base(path) == unit)
+                && let Some(file) = rootfs.open(path)
+            {
+                originals.entry(file).or_default().push(unit);
+            }
+        }
+        for other in self.units.all() {
+            let Some(path) = self
+                .units
+                .fragment(other)
+                .filter(|path| base(path) == other)
+            else {
+                continue;
+            };
+            if self.units.is_masked(other) {
+                continue;
+            }
+            let of_template = template(other)
+                .filter(|template| is_instance(other) && self.masked.contains(template));
+            if let Some(unit) = &of_template {
+                self.add(path, None, format!("{other} has a file of its own, so that it can still be started though {unit} is masked"));
+            }
+            let same = rootfs.open(path).and_then(|file| originals.get(&file));
+            for unit in same.into_iter().flatten() {
+                if *unit != other && of_template.as_deref() != Some(unit) {
+                    self.add(
+                        path,
+                        None,
+                        format!("{other} is the same file as {unit} and can still be started"),
+                    );
+                }
             }
         }
     }
@@ -185,41 +203,39 @@ impl Look<'_> {
         self.found.borrow().len() > before
     }
 
-    /// What still starts the services of a masked socket.
-    fn starts(&self, unit: &str, merged: &Merged, socket: &str, started: &BTreeSet<String>) {
-        let Some(path) = self.units.source(unit).map(str::to_owned) else {
+    /// What still starts the services of masked sockets.
+    fn starts(&self, unit: &str, merged: &Merged, sockets: &Sockets<'_>) {
+        let Some(path) = self.units.source(unit) else {
             return;
         };
         if kind(unit) == "socket" {
-            let names: Vec<String> = services(unit, merged)
-                .into_iter()
-                .filter(|s| started.contains(s))
-                .collect();
-            for service in names
-                .iter()
-                .filter(|s| self.units.has(s) && !self.units.is_masked(s))
-            {
-                self.add(
-                    &path,
-                    None,
-                    format!("{unit} still starts {service}, as {socket} did"),
-                );
+            for service in services(unit, merged) {
+                if self.units.has(&service) && !self.units.is_masked(&service) {
+                    for socket in sockets.of(&service) {
+                        self.add(
+                            path,
+                            None,
+                            format!("{unit} still starts {service}, as {socket} did"),
+                        );
+                    }
+                }
             }
         } else if kind(unit) == "service" && !is_template(unit) {
             let names = self.units.names_of(unit);
-            let by_socket = names.iter().any(|name| started.contains(name));
-            let taken = merged.section("Service").filter(|f| f.key == "Sockets");
-            let takes = taken
-                .filter(|f| {
-                    f.value
-                        .to_str_lossy()
-                        .split_whitespace()
-                        .any(|s| s == socket)
-                })
-                .last();
-            if by_socket || takes.is_some() {
-                let line = takes.map(|f| f.line);
-                let path = takes.map_or(path.as_str(), |f| f.file);
+            let mut open: BTreeMap<&str, (&str, Option<usize>)> = names
+                .iter()
+                .flat_map(|name| sockets.of(name))
+                .map(|socket| (*socket, (path, None)))
+                .collect();
+            // The last line that names a socket stands for it.
+            for found in merged.section("Service").filter(|f| f.key == "Sockets") {
+                for socket in found.value.to_str_lossy().split_whitespace() {
+                    if let Some(socket) = sockets.names.get(socket) {
+                        open.insert(socket, (found.file, Some(found.line)));
+                    }
+                }
+            }
+            for (socket, (path, line)) in open {
                 self.add(
                     path,
                     line,
@@ -227,6 +243,20 @@ impl Look<'_> {
                 );
             }
         }
+    }
+}
+
+/// Masked sockets.
+#[derive(Default)]
+struct Sockets<'l> {
+    names: BTreeSet<&'l str>,
+    /// Those that start a service.
+    by_service: BTreeMap<String, Vec<&'l str>>,
+}
+
+impl<'l> Sockets<'l> {
+    fn of(&self, service: &str) -> &[&'l str] {
+        self.by_service.get(service).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -52,6 +52,28 @@ fn lines_of_a_database_are_not_kept() {
 }
 
 #[test]
+fn units_are_not_read_once_for_each() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let units = (0..2000).map(|n| {
+        let service = format!("usr/lib/systemd/system/s{n}.service\n| [Service]\n| ExecStart=/x\n");
+        format!("file {service}file usr/lib/systemd/system/s{n}.socket\n| [Socket]\n| ListenStream={n}\n")
+    });
+    let image = described(folder.path(), "image.tar", &units.collect::<String>());
+    for rule in [
+        "[Mask *.socket]",
+        "[Mask *.service]",
+        "[DropIn *.service/a.conf]\nService.PrivateTmp=yes",
+        "[Environment *.service/a.conf]\nSet=A=1",
+        "[Sandbox *.service]\nLevel=basic",
+    ] {
+        let run = check_by(rule, &image, &[]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        println!("{rule}, 4000 units: {:.2?}", run.time);
+        run.is_bounded(rule);
+    }
+}
+
+#[test]
 fn lines_of_tmpfiles_are_not_held_against_each_edit() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let files: String = (0..4000)
