@@ -17,9 +17,21 @@ pub(crate) struct Account {
     /// Names of groups that he is in: those, his primary group, and every other name of their numbers.
     pub(crate) groups: BTreeSet<String>,
     pub(crate) gids: BTreeSet<u64>,
+    /// The names of `groups` in lower case.
+    folded: BTreeSet<Vec<u8>>,
 }
 
 impl Account {
+    /// Someone of whom no more is known than that he is in a group.
+    pub(crate) fn member_of(group: &str) -> Self {
+        let mut account = Self {
+            groups: [group.to_owned()].into(),
+            ..Self::default()
+        };
+        account.fold();
+        account
+    }
+
     /// What the image says of a user; a user that it does not know has no number and no group.
     pub(crate) fn read(draft: &Draft<'_>, user: &str) -> Result<Self, Stop> {
         let mut account = Self {
@@ -75,7 +87,13 @@ impl Account {
                 account.groups.insert(number.group.to_owned());
             }
         })?;
+        account.fold();
         Ok(account)
+    }
+
+    fn fold(&mut self) {
+        let folded = self.groups.iter().map(|name| name.to_ascii_lowercase());
+        self.folded = folded.map(String::into_bytes).collect();
     }
 
     /// Whether a name means the user to sudo, which by default does not regard case.
@@ -85,8 +103,6 @@ impl Account {
 
     /// Whether he is in a group that sudo is given by name.
     pub(crate) fn is_in(&self, group: &[u8]) -> bool {
-        self.groups
-            .iter()
-            .any(|own| group.eq_ignore_ascii_case(own.as_bytes()))
+        self.folded.contains(&group.to_ascii_lowercase())
     }
 }

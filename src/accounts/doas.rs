@@ -104,7 +104,9 @@ impl<'t> Rule<'t> {
         let number = |text: &[u8]| text.to_str().ok()?.parse::<u64>().ok();
         match self.identity.strip_prefix(b":") {
             Some(group) => {
-                account.groups.iter().any(|own| own.as_bytes() == group)
+                group
+                    .to_str()
+                    .is_ok_and(|group| account.groups.contains(group))
                     || number(group).is_some_and(|gid| account.gids.contains(&gid))
             }
             None => {

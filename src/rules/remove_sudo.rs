@@ -90,11 +90,7 @@ fn residuals(draft: &mut Draft<'_>, account: &Account) -> Result<(), Stop> {
         draft.residual(Some(path.as_bytes().as_bstr()), Some(line), message);
     }
     granted_elsewhere::residuals(draft, account, |group| {
-        let member = Account {
-            groups: [group.to_owned()].into(),
-            ..Account::default()
-        };
-        let grants = policy.grants(&member);
+        let grants = policy.grants(&Account::member_of(group));
         grants
             .iter()
             .any(|grant| matches!(grant.to, Grantee::Group(_)))
