@@ -8,11 +8,12 @@ use super::name::{
     instance, is_instance, is_template, is_unit, kind, levels, template, with_instance,
 };
 use super::sysv;
+use crate::lowerdir;
 use crate::rootfs::{InodeId, Node, Rootfs};
 
 /// The directories that units are loaded from and that an image can hold, first one first (systemd.unit(5)). Those in
 /// `/run` are filled when the system runs.
-pub(super) const UNIT_PATH: [&str; 6] = [
+const UNIT_PATH: [&str; 6] = [
     "/etc/systemd/system.control",
     super::ETC,
     "/etc/systemd/system.attached",
@@ -20,6 +21,15 @@ pub(super) const UNIT_PATH: [&str; 6] = [
     "/lib/systemd/system",
     "/usr/lib/systemd/system",
 ];
+
+/// The search path in an image: behind each directory of `/etc` the copies of which the booted system makes it.
+pub(super) fn unit_path(rootfs: &Rootfs) -> Vec<String> {
+    let with_copies = |path: &str| {
+        let copies = lowerdir::copies(rootfs, path);
+        std::iter::once(path.to_owned()).chain(copies)
+    };
+    UNIT_PATH.into_iter().flat_map(with_copies).collect()
+}
 
 /// As many aliases of aliases as systemd follows.
 const ALIAS_LIMIT: usize = 8;
@@ -30,6 +40,8 @@ pub(crate) struct Units<'r> {
     pub(super) rootfs: &'r Rootfs,
     /// The search path, without symbolic links and repeats.
     pub(super) directories: Vec<(String, InodeId)>,
+    /// Those of them that are copies of a directory of `/etc`.
+    copies: BTreeSet<InodeId>,
     names: BTreeMap<String, Target>,
     /// Which names stand for a unit, by the name of its file; masked units are not there.
     aliases: BTreeMap<String, BTreeSet<String>>,
@@ -54,18 +66,23 @@ impl<'r> Units<'r> {
     /// The units as they would be if these had no masks of their own.
     pub(crate) fn beneath(rootfs: &'r Rootfs, masked: &BTreeSet<String>) -> Self {
         let mut directories: Vec<(String, InodeId)> = Vec::new();
-        for path in UNIT_PATH {
+        let mut copies = BTreeSet::new();
+        for path in unit_path(rootfs) {
             if let Some(id) = rootfs
-                .open(path)
+                .open(&path)
                 .filter(|id| rootfs.inode(*id).is_directory())
                 && directories.iter().all(|(_, other)| *other != id)
             {
                 directories.push((rootfs.path(id).to_string(), id));
+                if !UNIT_PATH.contains(&path.as_str()) {
+                    copies.insert(id);
+                }
             }
         }
         let mut units = Self {
             rootfs,
             directories,
+            copies,
             names: BTreeMap::new(),
             aliases: BTreeMap::new(),
             scripts: BTreeMap::new(),
@@ -88,7 +105,9 @@ impl<'r> Units<'r> {
                     continue;
                 }
                 let path = format!("{directory}/{name}");
-                if masked.contains(name) && self.is_void(&path) {
+                // Whether a copy becomes /etc is not certain: it can open something, but not be relied on to close it.
+                let may_mask = !masked.contains(name) && !self.copies.contains(id);
+                if !may_mask && self.is_void(&path) {
                     continue;
                 }
                 let target = match &self.rootfs.inode(child.inode).node {

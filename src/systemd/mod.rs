@@ -34,9 +34,9 @@ pub(crate) fn named(rootfs: &Rootfs, unit: &str) -> Vec<String> {
     let Some(matcher) = matcher(unit) else {
         return Vec::new();
     };
-    let names = load_path::UNIT_PATH
-        .iter()
-        .flat_map(|directory| names_in(rootfs, directory))
+    let names = load_path::unit_path(rootfs)
+        .into_iter()
+        .flat_map(|directory| names_in(rootfs, &directory))
         .chain(sysv::scripts(rootfs).into_keys());
     let units: BTreeSet<String> = names
         .filter(|unit| name::is_unit(unit) && matcher.is_match(unit))
