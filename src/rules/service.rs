@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice;
 
 use crate::edit::{Draft, Stop};
-use crate::systemd::{self, Units};
+use crate::systemd::{self, Units, name};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
 pub(super) struct Service {
+    unit: String,
     settings: Vec<Setting>,
 }
 
@@ -39,6 +40,7 @@ impl Service {
             value: found.value.to_string(),
         });
         Ok(Self {
+            unit: unit.to_owned(),
             settings: own.collect(),
         })
     }
@@ -78,10 +80,10 @@ impl Service {
             }
         }
         for setting in self.list("EnvironmentFile") {
-            let path = setting.value.trim_start_matches('-');
-            let files = draft.rootfs().glob(path);
+            let path = name::expanded(&self.unit, setting.value.trim_start_matches('-'));
+            let files = draft.rootfs().glob(&path);
             if files.is_empty() {
-                found.absent.push(path.to_owned());
+                found.absent.push(path);
             }
             for (file, _) in files {
                 let file = file.to_string();
