@@ -242,12 +242,28 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|word| word.trim_with(|c| c == '"' || c == '\''))
 }
 
-/// A value in one form: words without quotes, one blank between them, in lower case.
+/// A value in one form: words without quotes, one blank between them.
 pub(crate) fn plain(value: &[u8]) -> String {
-    let words: Vec<String> = words(value)
-        .map(|w| w.to_str_lossy().to_lowercase())
-        .collect();
+    let words: Vec<_> = words(value).map(ByteSlice::to_str_lossy).collect();
     words.join(" ")
+}
+
+/// Words that sshd takes in any case, where it takes them at all. Paths, names, commands and algorithms are not.
+const WORDS: &str = "\
+    all any clientspecified debug debug1 debug2 debug3 delayed error fatal forced-commands-only inet inet6 info local no \
+    prohibit-password quiet remote shosts-only verbose without-password yes";
+
+impl Setting {
+    /// Whether sshd takes the value for the same as another.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        let other = plain(other.as_bytes());
+        let is_word = || {
+            WORDS
+                .split(' ')
+                .any(|word| other.eq_ignore_ascii_case(word))
+        };
+        self.value == other || (self.value.eq_ignore_ascii_case(&other) && is_word())
+    }
 }
 
 /// The keyword that decides the same where it is given. Before version 8.7 of OpenSSH, `ChallengeResponseAuthentication` was
@@ -315,6 +331,6 @@ mod tests {
         ] {
             assert_eq!(split(line), None, "{line:?}");
         }
-        assert_eq!(plain(b"\"No\"  'b'"), "no b");
+        assert_eq!(plain(b"\"No\"  'b'"), "No b");
     }
 }

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 
 use super::RuleKind;
 use super::effective::write;
-use super::service::{Service, words};
+use super::service::Service;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::systemd::{self, Units, name};
@@ -185,15 +185,7 @@ fn verify(draft: &mut Draft<'_>, unit: &str, wanted: &BTreeMap<&str, &str>) -> R
             ));
         }
     }
-    for (file, command) in service.commands() {
-        let mut given = Vec::new();
-        for word in words(&command) {
-            let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
-            match variable.and_then(|v| environment.variables.get(v)) {
-                Some((value, _)) => given.extend(value.split_whitespace().map(String::from)),
-                None => given.push(word),
-            }
-        }
+    for (file, given) in service.commands(&environment) {
         for name in wanted.keys() {
             let clashes = |word: &&String| {
                 let option = word.strip_prefix("--").or(word.strip_prefix('-'));

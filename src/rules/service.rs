@@ -58,13 +58,21 @@ impl Service {
         found
     }
 
-    /// The command lines that start the service: the file of each, and the words.
-    pub(super) fn commands(&self) -> Vec<(String, String)> {
+    /// The command lines that start the service: the file of each, and its words, variables of the environment replaced.
+    pub(super) fn commands(&self, environment: &Environment) -> Vec<(String, Vec<String>)> {
+        let expanded = |word: String| {
+            let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
+            let value = variable.and_then(|v| environment.variables.get(v));
+            value.map_or_else(|| vec![word.clone()], |(value, _)| words(value))
+        };
         let commands = ["ExecStartPre", "ExecStart"]
             .into_iter()
             .flat_map(|key| self.list(key));
         commands
-            .map(|s| (s.file.clone(), s.value.clone()))
+            .map(|s| {
+                let words = words(&s.value).into_iter().flat_map(expanded);
+                (s.file.clone(), words.collect())
+            })
             .collect()
     }
 
@@ -127,7 +135,7 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
 }
 
 /// The words of a value, quotes and backslashes resolved.
-pub(super) fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let (mut quote, mut open) = (None, false);
     let mut characters = text.chars();

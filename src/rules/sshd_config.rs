@@ -6,12 +6,12 @@ use std::ops::Range;
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use super::service::{Service, words};
+use super::service::Service;
 use crate::edit::{Applied, Draft, Stop, Verdict};
 use crate::lowerdir;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
-use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, decided, plain, twin};
+use crate::sshd::{ADDING, Config, KEYWORDS, Scope, Setting, decided, twin};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -32,7 +32,8 @@ static SCHEMA: RuleSchema = RuleSchema {
         leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file \
         that tmpfiles.d links or copies there at boot.\n\n\
         A `Match` block that says something else for some connections, an `Include` with a wildcard whose later files would \
-        come first, and units that start sshd with options of their own, are reported as residuals.",
+        come first, and units that start sshd with another file or with options for these keywords, are reported as \
+        residuals.",
     keys: &[KeySchema {
         name: "Set",
         value: "KEYWORD VALUE",
@@ -97,7 +98,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for file in files {
         residuals(draft, &Config::read(draft, file)?, &wanted);
     }
-    options(draft)?;
+    options(draft, path, &wanted)?;
     Ok(Verdict::Holds)
 }
 
@@ -121,7 +122,7 @@ fn bring_about(draft: &mut Draft<'_>, file: InodeId, wanted: &[(&str, &str)]) ->
         let mut wrong = decide(keyword);
         let absent = wrong.is_empty();
         wrong.extend(twin(keyword).into_iter().flat_map(decide));
-        wrong.retain(|setting| setting.value != plain(value.as_bytes()));
+        wrong.retain(|setting| !setting.is(value));
         if (absent || !wrong.is_empty()) && draft.waived(keyword.as_bytes().as_bstr()) {
             continue;
         }
@@ -166,7 +167,7 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, wanted: &[(&str, &str)]) {
             .collect();
         for (_, setting) in &settings {
             if let Scope::Match(criteria) = &setting.scope
-                && setting.value != plain(value.as_bytes())
+                && !setting.is(value)
             {
                 draft.residual(
                     Some(setting.path.as_bytes().as_bstr()),
@@ -190,8 +191,8 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, wanted: &[(&str, &str)]) {
     }
 }
 
-/// Units that hand sshd options, which win over its configuration.
-fn options(draft: &mut Draft<'_>) -> Result<(), Stop> {
+/// Units that hand sshd another configuration, or options which win over it.
+fn options(draft: &mut Draft<'_>, path: &str, wanted: &[(&str, &str)]) -> Result<(), Stop> {
     for unit in [
         "ssh.service",
         "ssh@.service",
@@ -200,19 +201,27 @@ fn options(draft: &mut Draft<'_>) -> Result<(), Stop> {
     ] {
         let service = Service::read(draft, unit)?;
         let environment = service.environment(draft)?;
-        for (file, command) in service.commands() {
-            let expand = |word: String| {
-                let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
-                let value = variable.and_then(|v| environment.variables.get(v));
-                value.map_or(vec![word.clone()], |(value, _)| words(value))
-            };
-            let given = words(&command).into_iter().flat_map(expand);
-            for option in given.filter(|w| w.starts_with("-o") || w.starts_with("-f")) {
-                draft.residual(
-                    Some(file.as_bytes().as_bstr()),
-                    None,
-                    format!("starts sshd with {option}, which wins over its configuration"),
-                );
+        for (file, words) in service.commands(&environment) {
+            let mut given = words.into_iter();
+            while let Some(word) = given.next() {
+                let Some((option, value)) = word.split_at_checked(2) else {
+                    continue;
+                };
+                let value = match (option, value) {
+                    ("-o" | "-f", "") => given.next().unwrap_or_default(),
+                    ("-o" | "-f", value) => value.to_owned(),
+                    _ => continue,
+                };
+                let keyword = value.split(['=', ' ', '\t']).next().unwrap_or_default();
+                let asked = |(set, _): &(&str, &str)| decided(set) == decided(keyword);
+                if (option == "-f" && value != path) || (option == "-o" && wanted.iter().any(asked))
+                {
+                    draft.residual(
+                        Some(file.as_bytes().as_bstr()),
+                        None,
+                        format!("starts sshd with {option} {value}, which wins over {path}"),
+                    );
+                }
             }
         }
     }
@@ -249,6 +258,14 @@ mod tests {
             "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin yes\nMaxAuthTries 9\n",
             "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin no\nMaxAuthTries 4\n",
         );
+    }
+
+    #[test]
+    fn case_counts_but_in_words() {
+        let rule = "[SshdConfig /etc/ssh/sshd_config]\nSet=Banner /etc/issue\nSet=LogLevel INFO";
+        let image = "file etc/ssh/sshd_config\n| Banner /etc/Issue\n| LogLevel info\n";
+        let want = "Banner /etc/issue\nLogLevel info\n";
+        assert_eq!(content_after(image, rule, PATH), want);
     }
 
     #[test]
@@ -335,15 +352,16 @@ file usr/share/flatcar/etc/ssh/sshd_config
 file usr/lib/systemd/system/sshd.service
 | [Service]
 | EnvironmentFile=-/etc/default/ssh
-| ExecStart=/usr/sbin/sshd -D $SSHD_OPTS
+| ExecStart=/usr/sbin/sshd -D -f /etc/ssh/sshd_config $SSHD_OPTS -oCiphers=x -f /etc/other
 file etc/default/ssh
-| SSHD_OPTS=-oPermitRootLogin=yes
+| SSHD_OPTS=-o PermitRootLogin=yes
 ";
         check(
             image,
             RULE,
             "changed\n  content /usr/share/flatcar/etc/ssh/sshd_config\n  \
-             residual /usr/lib/systemd/system/sshd.service: starts sshd with -oPermitRootLogin=yes, which wins over its configuration\n",
+             residual /usr/lib/systemd/system/sshd.service: starts sshd with -o PermitRootLogin=yes, which wins over /etc/ssh/sshd_config\n  \
+             residual /usr/lib/systemd/system/sshd.service: starts sshd with -f /etc/other, which wins over /etc/ssh/sshd_config\n",
         );
         let waived =
             format!("{RULE}\n[Waive SshdConfig:PermitRootLogin]\nReason=x\nExpires=2030-01-01");
