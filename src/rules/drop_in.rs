@@ -333,6 +333,25 @@ file usr/lib/systemd/system/t@a.service.d/90.conf
     }
 
     #[test]
+    fn a_glob_stands_for_instances_that_a_link_enables() {
+        let image = "dir etc/systemd/system\nfile usr/lib/systemd/system/t@.service\n| [Service]\n\
+                     symlink etc/systemd/system/a.target.wants/t@x1.service -> /usr/lib/systemd/system/t@.service\n";
+        for (glob, unit) in [
+            ("t@x?.service", "t@x1.service"),
+            ("t@*.service", "t@.service"),
+        ] {
+            let want = format!("changed\n  created /etc/systemd/system/{unit} -> /dev/null\n");
+            check(image, &format!("[Mask {glob}]"), &want);
+        }
+        let made = "  created /etc/systemd/system/t@x1.service.d";
+        check(
+            image,
+            "[DropIn t@x?.service/a.conf]\nService.User=x",
+            &format!("changed\n{made}\n{made}/a.conf\n"),
+        );
+    }
+
+    #[test]
     fn an_absent_unit_is_what_on_missing_says() {
         check(
             "dir ./\n",
