@@ -3,9 +3,10 @@
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
+use super::booted::booted;
 use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::{lowerdir, selinux};
+use crate::selinux;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -56,7 +57,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
-    let files = lowerdir::booted(draft, path)?;
+    let files = booted(draft, path)?;
     if files.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no {path}, nor a file that becomes it at boot"

@@ -6,9 +6,9 @@ use std::ops::Range;
 use bstr::ByteSlice;
 
 use super::RuleKind;
+use super::booted::booted;
 use super::service::Service;
 use crate::edit::{Applied, Draft, Stop, Verdict};
-use crate::lowerdir;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 use crate::sshd::{ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin};
@@ -90,7 +90,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
-    let files = lowerdir::booted(draft, path)?;
+    let files = booted(draft, path)?;
     if files.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no {path}, nor a file that becomes it at boot"
