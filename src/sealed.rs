@@ -5,6 +5,7 @@ use bstr::BString;
 use crate::edit::{Draft, Residual};
 use crate::os_release::OsRelease;
 use crate::rootfs::Rootfs;
+use crate::systemd;
 
 /// Where images within the image are: extensions of `/usr` and `/etc`, packed, in versions or as directories, and torcx
 /// archives that Container Linux unpacks.
@@ -49,6 +50,11 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
     if edited && os.seals_usr() {
         let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
         found.push(whole("/usr".into(), message));
+    }
+    if let Some(path) = systemd::unread_copy(draft.rootfs()) {
+        let message =
+            "is one copy of /etc too many: units there and in those after it are not looked at";
+        found.push(whole(path.into(), message));
     }
     let has = |rootfs: &Rootfs, path: &str| {
         let id = rootfs.open(path);
@@ -101,6 +107,21 @@ file etc/confexts/b.raw.v/b_1.raw
                 "/var/lib/extensions/tree/usr"
             ]
         );
+    }
+
+    #[test]
+    fn copies_of_etc_that_are_not_read_are_said() {
+        let copies: String = (10..30)
+            .map(|n| format!("file usr/share/{n}/etc/systemd/system/a.service\n"))
+            .collect();
+        let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+        let image = open(&copies);
+        let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+        let [residual] = plan.residuals() else {
+            panic!("{:?}", plan.residuals())
+        };
+        let path = residual.path.as_ref().unwrap();
+        assert_eq!(path, "/usr/share/26/etc/systemd/system");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
 pub(crate) use exposure::exposure;
-pub(crate) use load_path::Units;
+pub(crate) use load_path::{Units, unread_copy};
 pub(crate) use merged::{Merged, merged};
 pub(crate) use reach::openings;
 pub(crate) use setting::{Kind, Loss, lost};
