@@ -3,13 +3,9 @@
 //! Flatcar lays `/etc` over `/usr/share/flatcar/etc`, ostree systems start from `/usr/etc`, and systemd's factory is
 //! `/usr/share/factory/etc`. A file that is hardened in `/etc` alone comes back from there.
 
-use std::collections::BTreeSet;
-
 use bstr::ByteSlice;
 
-use crate::edit::{Draft, Stop};
-use crate::rootfs::{InodeId, Rootfs};
-use crate::systemd::tmpfiles;
+use crate::rootfs::Rootfs;
 
 /// The directories of the image that hold such a copy, sorted.
 pub(crate) fn directories(rootfs: &Rootfs) -> Vec<String> {
@@ -44,25 +40,4 @@ pub(crate) fn copies(rootfs: &Rootfs, path: &str) -> Vec<String> {
         .into_iter()
         .map(|directory| format!("{directory}/{rest}"))
         .collect()
-}
-
-/// The files that the booted system may read at a path, each inode once: what is there, its copies, and where the image has
-/// nothing there what tmpfiles.d links or copies to it.
-pub(crate) fn booted(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
-    let mut paths = vec![path.to_owned()];
-    paths.extend(copies(draft.rootfs(), path));
-    if draft.rootfs().open(path).is_none() {
-        for (file, number, source) in tmpfiles::sources(draft, path)? {
-            draft.note(format!(
-                "{file}:{number} makes {path} of {source} when the system boots"
-            ));
-            paths.push(source);
-        }
-    }
-    let rootfs = draft.rootfs();
-    Ok(paths
-        .iter()
-        .filter_map(|p| rootfs.open(p))
-        .filter(|id| rootfs.inode(*id).is_file())
-        .collect())
 }

@@ -122,7 +122,7 @@ impl Image {
         );
         notes.extend(regrants(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed::residuals(&draft, &os_release(&draft)?));
+        residuals.extend(sealed::residuals(&draft, &before, &os_release(&draft)?));
         let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);

@@ -4,9 +4,17 @@ use bstr::BString;
 
 use crate::edit::{Draft, Residual};
 use crate::os_release::OsRelease;
+use crate::rootfs::Rootfs;
+use crate::systemd;
 
-/// Where images within the image are: extensions of `/usr` and `/etc`, and torcx archives that Container Linux unpacks.
-const PACKED: [&str; 9] = [
+/// Where images within the image are: extensions of `/usr` and `/etc`, packed, in versions or as directories, and torcx
+/// archives that Container Linux unpacks.
+const PACKED: [&str; 14] = [
+    "/{etc,var/lib,usr/lib}/extensions/*.raw.v",
+    "/{etc,var/lib,usr/lib}/extensions/*/usr",
+    "/{etc,var/lib,usr/lib}/extensions/*/opt",
+    "/{etc,var/lib,usr/lib,usr/local/lib}/confexts/*.raw.v",
+    "/{etc,var/lib,usr/lib,usr/local/lib}/confexts/*/etc",
     "/etc/confexts/*.raw",
     "/etc/extensions/*.raw",
     "/usr/lib/confexts/*.raw",
@@ -18,8 +26,8 @@ const PACKED: [&str; 9] = [
     "/var/lib/extensions/*.raw",
 ];
 
-/// What stays open for the image as a whole.
-pub(crate) fn residuals(draft: &Draft<'_>, os: &OsRelease) -> Vec<Residual> {
+/// What stays open for the image as a whole, which was this before.
+pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> Vec<Residual> {
     let whole = |path: BString, message: &str| Residual {
         rule: None,
         path: Some(path),
@@ -43,6 +51,20 @@ pub(crate) fn residuals(draft: &Draft<'_>, os: &OsRelease) -> Vec<Residual> {
         let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
         found.push(whole("/usr".into(), message));
     }
+    if let Some(path) = systemd::unread_copy(draft.rootfs()) {
+        let message =
+            "is one copy of /etc too many: units there and in those after it are not looked at";
+        found.push(whole(path.into(), message));
+    }
+    let has = |rootfs: &Rootfs, path: &str| {
+        let id = rootfs.open(path);
+        id.is_some_and(|id| rootfs.inode(id).is_directory())
+    };
+    if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
+        let message = "was not there before, and ostree deploys no tree that has both this and /usr/etc: what was written here \
+            has to go there";
+        found.push(whole("/etc".into(), message));
+    }
     found
 }
 
@@ -62,6 +84,8 @@ file usr/lib/confexts/00-flatcar-default.raw
 file usr/share/flatcar/sysext/docker-flatcar.raw
 file usr/share/torcx/store/20.0/docker.torcx.tgz
 file usr/share/other.raw
+file var/lib/extensions/tree/usr/bin/a
+file etc/confexts/b.raw.v/b_1.raw
 ";
         let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
         let image = open(image);
@@ -75,11 +99,41 @@ file usr/share/other.raw
         assert_eq!(
             paths,
             [
+                "/etc/confexts/b.raw.v",
                 "/usr",
                 "/usr/lib/confexts/00-flatcar-default.raw",
                 "/usr/share/flatcar/sysext/docker-flatcar.raw",
-                "/usr/share/torcx/store/20.0/docker.torcx.tgz"
+                "/usr/share/torcx/store/20.0/docker.torcx.tgz",
+                "/var/lib/extensions/tree/usr"
             ]
         );
+    }
+
+    #[test]
+    fn copies_of_etc_that_are_not_read_are_said() {
+        let copies: String = (10..30)
+            .map(|n| format!("file usr/share/{n}/etc/systemd/system/a.service\n"))
+            .collect();
+        let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+        let image = open(&copies);
+        let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+        let [residual] = plan.residuals() else {
+            panic!("{:?}", plan.residuals())
+        };
+        let path = residual.path.as_ref().unwrap();
+        assert_eq!(path, "/usr/share/26/etc/systemd/system");
+    }
+
+    #[test]
+    fn what_ostree_would_not_deploy_is_said() {
+        for (etc, want) in [("", 1), ("dir etc\n", 0)] {
+            let image = open(&format!("{etc}file usr/etc/a\n"));
+            let rule = "[Recipe]\nSchema=1\n[WriteFile /etc/issue]\n";
+            let recipe = Recipe::parse("test", rule).unwrap();
+            let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+            let residuals = plan.residuals().iter();
+            let said = residuals.filter(|r| r.message.contains("ostree")).count();
+            assert_eq!(said, want, "{etc}");
+        }
     }
 }

@@ -242,12 +242,62 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|word| word.trim_with(|c| c == '"' || c == '\''))
 }
 
-/// A value in one form: words without quotes, one blank between them, in lower case.
+/// A value in one form: words without quotes, one blank between them.
 pub(crate) fn plain(value: &[u8]) -> String {
-    let words: Vec<String> = words(value)
-        .map(|w| w.to_str_lossy().to_lowercase())
-        .collect();
+    let words: Vec<_> = words(value).map(ByteSlice::to_str_lossy).collect();
     words.join(" ")
+}
+
+/// Words that sshd takes in any case, where it takes them at all. Paths, names, commands and algorithms are not.
+const WORDS: &str = "\
+    all any clientspecified debug debug1 debug2 debug3 delayed error fatal forced-commands-only inet inet6 info local no \
+    prohibit-password quiet remote shosts-only verbose without-password yes";
+
+/// Keywords of which a lower value is the tighter one.
+pub(crate) const LIMITS: &str = "logingracetime maxauthtries maxsessions";
+
+/// A number, or a time in seconds (sshd_config(5), TIME FORMATS).
+pub(crate) fn number(text: &str) -> Option<u64> {
+    let (mut sum, mut digits) = (0_u64, String::new());
+    for c in text.chars() {
+        let unit = match c.to_ascii_lowercase() {
+            '0'..='9' => {
+                digits.push(c);
+                continue;
+            }
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            'w' => 7 * 24 * 60 * 60,
+            _ => return None,
+        };
+        let amount: u64 = std::mem::take(&mut digits).parse().ok()?;
+        sum = sum.checked_add(amount.checked_mul(unit)?)?;
+    }
+    if digits.is_empty() {
+        return (!text.is_empty()).then_some(sum);
+    }
+    sum.checked_add(digits.parse().ok()?)
+}
+
+impl Setting {
+    /// Whether the value is a limit as tight as another; 0 may mean that there is none.
+    pub(crate) fn is_at_most(&self, limit: &str) -> bool {
+        let value = number(&self.value).filter(|value| *value > 0);
+        value.is_some_and(|value| number(limit).is_some_and(|limit| value <= limit))
+    }
+
+    /// Whether sshd takes the value for the same as another.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        let other = plain(other.as_bytes());
+        let is_word = || {
+            WORDS
+                .split(' ')
+                .any(|word| other.eq_ignore_ascii_case(word))
+        };
+        self.value == other || (self.value.eq_ignore_ascii_case(&other) && is_word())
+    }
 }
 
 /// The keyword that decides the same where it is given. Before version 8.7 of OpenSSH, `ChallengeResponseAuthentication` was
@@ -315,6 +365,17 @@ mod tests {
         ] {
             assert_eq!(split(line), None, "{line:?}");
         }
-        assert_eq!(plain(b"\"No\"  'b'"), "no b");
+        for (text, want) in [
+            ("60", Some(60)),
+            ("1m30", Some(90)),
+            ("1H2m", Some(3720)),
+            ("", None),
+            ("m", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(number(text), want, "{text}");
+        }
+        assert_eq!(plain(b"\"No\"  'b'"), "No b");
     }
 }

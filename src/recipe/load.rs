@@ -247,13 +247,16 @@ impl Graph<'_> {
             return Err(mistake("`Extends=` cannot use parameters".to_owned())
                 .help("write the recipe's name: parameters are known only when all are read"));
         }
-        let beside = directory.map(|directory| directory.join(&name.text));
-        let origin = match beside.filter(|path| path.is_file()) {
-            Some(path) => Origin::file(path),
-            None => match self.loader.in_library(&name.text) {
-                Some(shipped) => Origin::shipped(shipped),
-                None => return Err(self.not_found(name, directory)),
-            },
+        let beside = |name: &str| {
+            let path = directory?.join(name);
+            path.is_file().then(|| Origin::file(path))
+        };
+        let shipped = || self.loader.in_library(&name.text).map(Origin::shipped);
+        let Some(origin) = beside(&name.text)
+            .or_else(shipped)
+            .or_else(|| beside(&format!("{}.ini", name.text)))
+        else {
+            return Err(self.not_found(name, directory));
         };
         if let Some(at) = self
             .chain

@@ -34,9 +34,10 @@ static SCHEMA: RuleSchema = RuleSchema {
     about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with exactly the settings given, in their order; a file of that name is \
         replaced. Values are written as they stand, an empty one too, since that resets systemd's lists.\n\n\
         Then the unit is read as systemd reads it: its file, the drop-ins of all its names, of its template, its prefixes and \
-        its type, sorted by file name. The rule holds only if each setting comes out as asked: the same value, or a list that \
-        has what was asked for, and nothing else if asking began with an empty value. An allow-list such as \
-        `CapabilityBoundingSet=` must come last, and after an empty value if the unit has one already. A truth value or mode \
+        its type, sorted by file name; what copies of /etc have, from which the booted system fills it, too. The rule holds \
+        only if each setting comes out as asked: the same value, or a list that has what was asked for, and nothing else if \
+        asking began with an empty value. An allow-list such as `CapabilityBoundingSet=` must come last, and after an empty \
+        value if the unit has one already. A truth value or mode \
         that systemd would ignore, with a comment or quotes, counts neither here nor there. Otherwise the rule fails and names \
         the file and line that win; with `Ensure=yes` it adds `zz-NAME.conf`, with as many `z` as it takes to sort last, \
         that sets them again. A template is judged by every instance that the image knows.\n\n\
@@ -308,6 +309,47 @@ file usr/lib/systemd/system/t@a.service.d/90.conf
             "failed: /usr/lib/systemd/system/t@a.service.d/90.conf:2 decides with NoNewPrivileges=no, not 50.conf, for t@a.service; \
              give the drop-in a name that sorts later, or write `Ensure=yes`\n  created /etc\n  created /etc/systemd\n  \
              created /etc/systemd/system\n  created /etc/systemd/system/t@.service.d\n  created /etc/systemd/system/t@.service.d/50.conf\n",
+        );
+    }
+
+    #[test]
+    fn copies_of_etc_are_read_as_the_booted_system_reads_them() {
+        let copy = "/usr/share/flatcar/etc/systemd/system";
+        let image = format!(
+            "{FLEET}dir etc/systemd/system\n\
+             file {copy}/fleet.socket.d/50.conf\n| [Socket]\n| SocketMode=0666\n\
+             file {copy}/api.service\n| [Service]\n\
+             symlink {copy}/kept.service -> /dev/null\nfile usr/lib/systemd/system/kept.service\n| [Service]\n"
+        )
+        .replace(" /usr/share", " usr/share");
+        let made = "created /etc/systemd/system";
+        check(
+            &image,
+            &format!("{RULE}\n[Mask api.service]\n[Mask k*.service]"),
+            &format!(
+                "failed: {copy}/fleet.socket.d/50.conf:2 decides with SocketMode=0666, not 10-root-only.conf, for fleet.socket; \
+                 give the drop-in a name that sorts later, or write `Ensure=yes`\n  {made}/fleet.socket.d\n  created {PATH}\n\
+                 changed\n  {made}/api.service -> /dev/null\nchanged\n  {made}/kept.service -> /dev/null\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn a_glob_stands_for_instances_that_a_link_enables() {
+        let image = "dir etc/systemd/system\nfile usr/lib/systemd/system/t@.service\n| [Service]\n\
+                     symlink etc/systemd/system/a.target.wants/t@x1.service -> /usr/lib/systemd/system/t@.service\n";
+        for (glob, unit) in [
+            ("t@x?.service", "t@x1.service"),
+            ("t@*.service", "t@.service"),
+        ] {
+            let want = format!("changed\n  created /etc/systemd/system/{unit} -> /dev/null\n");
+            check(image, &format!("[Mask {glob}]"), &want);
+        }
+        let made = "  created /etc/systemd/system/t@x1.service.d";
+        check(
+            image,
+            "[DropIn t@x?.service/a.conf]\nService.User=x",
+            &format!("changed\n{made}\n{made}/a.conf\n"),
         );
     }
 

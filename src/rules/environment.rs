@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 
 use super::RuleKind;
 use super::effective::write;
-use super::service::{Service, words};
+use super::service::Service;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::systemd::{self, UnitIndex, name};
@@ -122,7 +122,11 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         found = true;
         if write(draft, &unit, name, &content)? {
-            verify(draft, &units, &unit, &wanted)?;
+            let instances = units.within(draft.rootfs()).instances(&unit);
+            let instances = instances.into_iter().filter(|_| name::is_template(&unit));
+            for unit in std::iter::once(unit.clone()).chain(instances) {
+                verify(draft, &units, &unit, &wanted)?;
+            }
         }
     }
     if !found {
@@ -187,15 +191,7 @@ fn verify(
             ));
         }
     }
-    for (file, command) in service.commands() {
-        let mut given = Vec::new();
-        for word in words(&command) {
-            let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
-            match variable.and_then(|v| environment.variables.get(v)) {
-                Some((value, _)) => given.extend(value.split_whitespace().map(String::from)),
-                None => given.push(word),
-            }
-        }
+    for (file, given) in service.commands(&environment) {
         for name in wanted.keys() {
             let clashes = |word: &&String| {
                 let option = word.strip_prefix("--").or(word.strip_prefix('-'));
@@ -295,6 +291,33 @@ mod tests {
             &format!(
                 "{DONE}  note /none, which ETCD_CERT_FILE of etcd.service names, is not in the image and has to come before it starts\n  \
                  residual /run/etcd.env: etcd.service reads its environment from there, where the image has no file yet; what it sets wins\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn a_template_is_judged_by_its_instances_and_their_files() {
+        let image = "dir etc/systemd/system\nfile usr/lib/systemd/system/t@.service\n| [Service]\n| EnvironmentFile=-/etc/t/%i.env\n\
+                     file usr/lib/systemd/system/t@a.service.d/10.conf\n| [Service]\nfile etc/t/a.env\n| A=file\n";
+        let rule = "[Environment t@.service/50.conf]\nSet=A=b";
+        let created = "  created /etc/systemd/system/t@.service.d\n  created /etc/systemd/system/t@.service.d/50.conf\n";
+        let residual = "  residual /etc/t/%i.env: t@.service reads its environment from there, where the image has no file yet; what it sets wins\n";
+        check(
+            image,
+            rule,
+            &format!(
+                "failed: /etc/t/a.env sets A to `file` for t@a.service and wins\n{created}{residual}"
+            ),
+        );
+        let later = image.replace(
+            "t@a.service.d/10.conf\n| [Service]\n",
+            "t@a.service.d/90.conf\n| [Service]\n| Environment=A=c\n",
+        );
+        check(
+            &later.replace("A=file", "B=file"),
+            rule,
+            &format!(
+                "failed: /usr/lib/systemd/system/t@a.service.d/90.conf sets A to `c` for t@a.service and wins\n{created}{residual}"
             ),
         );
     }

@@ -35,7 +35,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
         is masked, but one of another name may start the same program. Only services that have no more than a script in \
         `/etc/init.d` count as units, where the image has systemd-sysv-generator to make them; a script's further names, in \
-        `Provides:`, do not.",
+        `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, masks there do not.",
     keys: &[],
     needs_a_key: false,
     open_keys: None,

@@ -1,5 +1,6 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help and the reference.
 
+mod booted;
 mod drop_in;
 mod effective;
 mod environment;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice;
 
 use crate::edit::{Draft, Stop};
-use crate::systemd::{self, Units};
+use crate::systemd::{self, Units, name};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
 pub(super) struct Service {
+    unit: String,
     settings: Vec<Setting>,
 }
 
@@ -38,6 +39,7 @@ impl Service {
             value: found.value.to_string(),
         });
         Ok(Self {
+            unit: unit.to_owned(),
             settings: own.collect(),
         })
     }
@@ -55,13 +57,21 @@ impl Service {
         found
     }
 
-    /// The command lines that start the service: the file of each, and the words.
-    pub(super) fn commands(&self) -> Vec<(String, String)> {
+    /// The command lines that start the service: the file of each, and its words, variables of the environment replaced.
+    pub(super) fn commands(&self, environment: &Environment) -> Vec<(String, Vec<String>)> {
+        let expanded = |word: String| {
+            let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
+            let value = variable.and_then(|v| environment.variables.get(v));
+            value.map_or_else(|| vec![word.clone()], |(value, _)| words(value))
+        };
         let commands = ["ExecStartPre", "ExecStart"]
             .into_iter()
             .flat_map(|key| self.list(key));
         commands
-            .map(|s| (s.file.clone(), s.value.clone()))
+            .map(|s| {
+                let words = words(&s.value).into_iter().flat_map(expanded);
+                (s.file.clone(), words.collect())
+            })
             .collect()
     }
 
@@ -77,10 +87,10 @@ impl Service {
             }
         }
         for setting in self.list("EnvironmentFile") {
-            let path = setting.value.trim_start_matches('-');
-            let files = draft.rootfs().glob(path);
+            let path = name::expanded(&self.unit, setting.value.trim_start_matches('-'));
+            let files = draft.rootfs().glob(&path);
             if files.is_empty() {
-                found.absent.push(path.to_owned());
+                found.absent.push(path);
             }
             for (file, _) in files {
                 let file = file.to_string();
@@ -124,7 +134,7 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
 }
 
 /// The words of a value, quotes and backslashes resolved.
-pub(super) fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let (mut quote, mut open) = (None, false);
     let mut characters = text.chars();

@@ -3,9 +3,10 @@
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
+use super::booted::booted;
 use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::{lowerdir, selinux};
+use crate::selinux;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -21,7 +22,8 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     summary: "keys of a KEY=VALUE file have these values",
     about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
-        bytes stay. A file that sets the key without a `=`, as /etc/login.defs does, is refused. Edited are the file that the path \
+        bytes stay. Refused is a file that sets the key without a `=`, as /etc/login.defs does, or by more than one line, and one of \
+        several sections none of which has the key. Edited are the file that the path \
         leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
     keys: &[KeySchema {
@@ -55,7 +57,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let path = section.argument.as_str();
-    let files = lowerdir::booted(draft, path)?;
+    let files = booted(draft, path)?;
     if files.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no {path}, nor a file that becomes it at boot"
@@ -63,13 +65,18 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     }
     let enforcing =
         selinux::is_config(path) && section.all("Set").any(|set| set == "SELINUX=enforcing");
+    let form = if selinux::is_config(path) {
+        Form::Bare
+    } else {
+        Form::Shell
+    };
     for file in files {
         let old = draft.read(file)?;
         let new = section
             .all("Set")
             .filter_map(|set| set.split_once('='))
             .fold(old.clone(), |text, (key, value)| {
-                with_key(&text, key, value)
+                with_key(&text, key, value, form)
             });
         let at = draft.rootfs().path(file);
         if new == old || draft.waived(at.as_bstr()) || draft.waived(path.into()) {
@@ -79,6 +86,9 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             return fail(format!(
                 "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
             ));
+        }
+        if let Some(why) = unclear(&old, section) {
+            return fail(format!("{at}{why}"));
         }
         if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
             return fail(why);
@@ -111,8 +121,73 @@ fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s s
     })
 }
 
+/// Why lines cannot be changed one by one, or a line cannot be added, if so; it goes on behind the file's path.
+fn unclear(text: &[u8], section: &Section) -> Option<String> {
+    let keys = section.all("Set").filter_map(|set| set.split_once('='));
+    let mut keys: Vec<&str> = keys.map(|(key, _)| key).collect();
+    let (mut goes_on, mut sections) = (false, 0);
+    for (number, line) in (1..).zip(text.lines()) {
+        let is_comment = line.trim_start().starts_with(b"#");
+        let within = std::mem::replace(&mut goes_on, !is_comment && ends_open(line));
+        sections += usize::from(is_header(line));
+        let Some((name, value)) = line.split_once_str("=") else {
+            continue;
+        };
+        let Some(key) = keys.iter().find(|key| names(name, key)) else {
+            continue;
+        };
+        if within || goes_on || is_cut(value) {
+            return Some(format!(
+                ":{number} sets {key} by more than one line, which cannot be changed"
+            ));
+        }
+    }
+    keys.retain(|key| {
+        let mut names_of = text.lines().filter_map(|line| line.split_once_str("="));
+        !names_of.any(|(name, _)| names(name, key))
+    });
+    let key = keys.first()?;
+    if goes_on {
+        return Some(format!(
+            " ends with a backslash, so that no line for {key} can be added"
+        ));
+    }
+    (sections > 1).then(|| {
+        format!(" has several sections, and no line that shows to which {key} belongs; add one")
+    })
+}
+
+/// Whether a line ends with a backslash that joins the next one to it.
+fn ends_open(line: &[u8]) -> bool {
+    let rest = line.trim_end_with(|c| c == '\\');
+    (line.len() - rest.len()) % 2 == 1
+}
+
+/// Whether a value begins with a quote that another line has to end.
+fn is_cut(value: &[u8]) -> bool {
+    let value = value.trim();
+    let quote = value.first().copied().filter(|b| b"\"'".contains(b));
+    quote.is_some_and(|quote| !value[1..].contains(&quote))
+}
+
+/// Whether a line begins a section of an INI file.
+fn is_header(line: &[u8]) -> bool {
+    let inner = line.trim().strip_prefix(b"[");
+    let inner = inner.and_then(|inner| inner.strip_suffix(b"]"));
+    inner.is_some_and(|inner| !inner.is_empty() && inner.trim() == inner)
+}
+
+/// How the programs that read a file take its lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As a shell does, more or less: with quotes, `export` and blanks.
+    Shell,
+    /// As libselinux does: nothing before the key or between it and the `=`, and no quotes.
+    Bare,
+}
+
 /// The text with a key set on every line that sets it, or on one more at the end.
-fn with_key(text: &[u8], key: &str, value: &str) -> Vec<u8> {
+fn with_key(text: &[u8], key: &str, value: &str, form: Form) -> Vec<u8> {
     let mut out = BString::default();
     let mut found = false;
     for line in text.lines_with_terminator() {
@@ -120,9 +195,13 @@ fn with_key(text: &[u8], key: &str, value: &str) -> Vec<u8> {
         match body.split_once_str("=") {
             Some((left, right)) if names(left, key) => {
                 found = true;
+                let (left, is) = match form {
+                    Form::Shell => (left, unquoted(right)),
+                    Form::Bare => (key.as_bytes(), right.trim()),
+                };
                 out.extend_from_slice(left);
                 out.push(b'=');
-                if unquoted(right) == value.as_bytes() {
+                if is == value.as_bytes() {
                     out.extend_from_slice(right);
                 } else {
                     let blanks = right.len() - right.trim_start().len();
@@ -158,7 +237,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::with_key;
+    use super::{Form, with_key};
     use crate::rules::harness::{check, content_after};
 
     const RULE: &str = "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing";
@@ -169,7 +248,7 @@ mod tests {
     fn a_key_changes_and_nothing_else() {
         let check = |text: &str, want: &str| {
             assert_eq!(
-                String::from_utf8(with_key(text.as_bytes(), "A", "new")).unwrap(),
+                String::from_utf8(with_key(text.as_bytes(), "A", "new", Form::Shell)).unwrap(),
                 want,
                 "{text:?}"
             );
@@ -196,6 +275,56 @@ mod tests {
             "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
             "changed\n  content /etc/login.defs\n",
         );
+    }
+
+    #[test]
+    fn values_of_several_lines_and_unknown_sections_are_refused() {
+        let fails = |text: &str, set: &str, why: &str| {
+            let rule = format!("[SetKey /etc/a]\nSet={set}");
+            check(
+                &format!("file etc/a\n{text}"),
+                &rule,
+                &format!("failed: /etc/a{why}\n"),
+            );
+        };
+        let lines = ":1 sets A by more than one line, which cannot be changed";
+        fails("| A=\"x\n| y\"\n", "A=1", lines);
+        fails("| A=x \\\n|  B=2\n", "A=1", lines);
+        let inner = ":2 sets B by more than one line, which cannot be changed";
+        fails("| A=x \\\n|  B=2\n", "B=1", inner);
+        let end = " ends with a backslash, so that no line for B can be added";
+        fails("| A=x \\\n", "B=1", end);
+        let sections = " has several sections, and no line that shows to which B belongs; add one";
+        fails("| [one]\n| A=1\n| [two]\n", "B=1", sections);
+        for fine in [
+            "| A=1 # \\\n| # x \\\n| B=0\n",
+            "| A='x' \\\\\n",
+            "| [one]\n| B=0\n| [two]\n",
+            "| [one]\n",
+        ] {
+            let want = "changed\n  content /etc/a\n";
+            check(
+                &format!("file etc/a\n{fine}"),
+                "[SetKey /etc/a]\nSet=B=1",
+                want,
+            );
+        }
+    }
+
+    #[test]
+    fn what_libselinux_passes_over_is_written_so_that_it_does_not() {
+        for line in [
+            "SELINUX=\"enforcing\"",
+            "SELINUX = enforcing",
+            " SELINUX=permissive",
+            "export SELINUX=enforcing",
+        ] {
+            let image = POLICY.replace("usr/lib/selinux/config", "etc/selinux/config");
+            let image = image.replace("SELINUX=permissive", line);
+            let after = content_after(&image, RULE, "/etc/selinux/config");
+            let set = after.lines().nth(1).unwrap();
+            assert_eq!(set.replace("= ", "="), "SELINUX=enforcing", "{line}");
+        }
     }
 
     #[test]

@@ -9,11 +9,12 @@ use super::name::{
     instance, is_instance, is_template, is_unit, kind, levels, template, with_instance,
 };
 use super::sysv;
+use crate::lowerdir;
 use crate::rootfs::{InodeId, Node, Rootfs};
 
 /// The directories that units are loaded from and that an image can hold, first one first (systemd.unit(5)). Those in
 /// `/run` are filled when the system runs.
-pub(super) const UNIT_PATH: [&str; 6] = [
+const UNIT_PATH: [&str; 6] = [
     "/etc/systemd/system.control",
     super::ETC,
     "/etc/systemd/system.attached",
@@ -21,6 +22,31 @@ pub(super) const UNIT_PATH: [&str; 6] = [
     "/lib/systemd/system",
     "/usr/lib/systemd/system",
 ];
+
+/// More copies of `/etc` than any system has. Each costs a look for each unit, so that no more are read.
+const COPIES: usize = 16;
+
+/// The search path in an image: behind each directory of `/etc` the copies of which the booted system makes it.
+pub(super) fn unit_path(rootfs: &Rootfs) -> Vec<String> {
+    let with_copies = |path: &str| {
+        let copies = copies(rootfs, path).into_iter().take(COPIES);
+        std::iter::once(path.to_owned()).chain(copies)
+    };
+    UNIT_PATH.into_iter().flat_map(with_copies).collect()
+}
+
+fn copies(rootfs: &Rootfs, path: &str) -> Vec<String> {
+    let mut copies = lowerdir::copies(rootfs, path);
+    copies.retain(|copy| rootfs.open(copy).is_some());
+    copies
+}
+
+/// The first copy of `/etc` whose units are not read, as there are too many.
+pub(crate) fn unread_copy(rootfs: &Rootfs) -> Option<String> {
+    UNIT_PATH
+        .into_iter()
+        .find_map(|path| copies(rootfs, path).into_iter().nth(COPIES))
+}
 
 /// As many aliases of aliases as systemd follows.
 const ALIAS_LIMIT: usize = 8;
@@ -31,15 +57,19 @@ pub(crate) struct Units<'r> {
     pub(super) rootfs: &'r Rootfs,
     /// The search path, without symbolic links and repeats.
     pub(super) directories: Vec<(String, InodeId)>,
+    /// Those of them that are copies of a directory of `/etc`.
+    copies: BTreeSet<InodeId>,
     index: UnitIndex,
 }
 
 /// Which units there are, as rules read them once, however many drop-ins they write.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct UnitIndex(Arc<Index>);
 
 #[derive(Clone, Debug, Default)]
 struct Index {
+    /// The search path as it is written.
+    path: Vec<String>,
     names: BTreeMap<String, Target>,
     /// Which names stand for a unit, by the name of its file; masked units are not there.
     aliases: BTreeMap<String, BTreeSet<String>>,
@@ -54,9 +84,23 @@ impl UnitIndex {
 
     /// The units in a rootfs that has the same ones, and may have other drop-ins.
     pub(crate) fn within<'r>(&self, rootfs: &'r Rootfs) -> Units<'r> {
+        let (mut directories, mut copies) = (Vec::new(), BTreeSet::new());
+        for path in &self.0.path {
+            if let Some(id) = rootfs
+                .open(path)
+                .filter(|id| rootfs.inode(*id).is_directory())
+                && directories.iter().all(|(_, other)| *other != id)
+            {
+                directories.push((rootfs.path(id).to_string(), id));
+                if !UNIT_PATH.contains(&path.as_str()) {
+                    copies.insert(id);
+                }
+            }
+        }
         Units {
             rootfs,
-            directories: directories(rootfs),
+            directories,
+            copies,
             index: self.clone(),
         }
     }
@@ -78,7 +122,11 @@ impl<'r> Units<'r> {
 
     /// The units as they would be if these had no masks of their own.
     pub(crate) fn beneath(rootfs: &'r Rootfs, masked: &BTreeSet<String>) -> Self {
-        let mut units = UnitIndex::default().within(rootfs);
+        let index = Index {
+            path: unit_path(rootfs),
+            ..Index::default()
+        };
+        let mut units = UnitIndex(Arc::new(index)).within(rootfs);
         units.read_names(masked);
         units.read_aliases();
         let mut scripts = sysv::scripts(rootfs);
@@ -110,7 +158,9 @@ impl<'r> Units<'r> {
                     continue;
                 }
                 let path = format!("{directory}/{name}");
-                if masked.contains(name) && self.is_void(&path) {
+                // Whether a copy becomes /etc is not certain: it can open something, but not be relied on to close it.
+                let may_mask = !masked.contains(name) && !self.copies.contains(id);
+                if !may_mask && self.is_void(&path) {
                     continue;
                 }
                 let target = match &self.rootfs.inode(child.inode).node {
@@ -362,21 +412,6 @@ impl<'r> Units<'r> {
         }
         found
     }
-}
-
-/// The search path of a rootfs, without symbolic links and repeats.
-fn directories(rootfs: &Rootfs) -> Vec<(String, InodeId)> {
-    let mut found: Vec<(String, InodeId)> = Vec::new();
-    for path in UNIT_PATH {
-        if let Some(id) = rootfs
-            .open(path)
-            .filter(|id| rootfs.inode(*id).is_directory())
-            && found.iter().all(|(_, other)| *other != id)
-        {
-            found.push((rootfs.path(id).to_string(), id));
-        }
-    }
-    found
 }
 
 /// The last component of a path.

@@ -18,7 +18,7 @@ use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
 pub(crate) use exposure::exposure;
-pub(crate) use load_path::{UnitIndex, Units};
+pub(crate) use load_path::{UnitIndex, Units, unread_copy};
 pub(crate) use merged::{Merged, merged};
 pub(crate) use reach::openings;
 pub(crate) use setting::{Kind, Loss, lost};
@@ -26,7 +26,8 @@ pub(crate) use setting::{Kind, Loss, lost};
 /// Where the administrator's units are; a rule writes here.
 pub(crate) const ETC: &str = "/etc/systemd/system";
 
-/// The units that a name or glob stands for, sorted; the name itself where it is no glob, be the unit there or not.
+/// The units that a name or glob stands for, sorted; the name itself where it is no glob, be the unit there or not. Instances
+/// that only a link enables are among them, unless their template is.
 pub(crate) fn named(rootfs: &Rootfs, unit: &str) -> Vec<String> {
     if !is_glob(unit) {
         return vec![unit.to_owned()];
@@ -34,14 +35,23 @@ pub(crate) fn named(rootfs: &Rootfs, unit: &str) -> Vec<String> {
     let Some(matcher) = matcher(unit) else {
         return Vec::new();
     };
-    let names = load_path::UNIT_PATH
-        .iter()
-        .flat_map(|directory| names_in(rootfs, directory))
+    let names = load_path::unit_path(rootfs)
+        .into_iter()
+        .flat_map(|directory| names_in(rootfs, &directory))
         .chain(sysv::scripts(rootfs).into_keys());
     let units: BTreeSet<String> = names
         .filter(|unit| name::is_unit(unit) && matcher.is_match(unit))
         .collect();
-    units.into_iter().collect()
+    let enabled = Units::read(rootfs).enabled().into_iter();
+    let instances = enabled.map(|(unit, _)| unit).filter(|unit| {
+        let template = name::template(unit);
+        matcher.is_match(unit) && template.is_some_and(|template| !units.contains(&template))
+    });
+    instances
+        .collect::<BTreeSet<_>>()
+        .union(&units)
+        .cloned()
+        .collect()
 }
 
 fn names_in(rootfs: &Rootfs, directory: &str) -> Vec<String> {

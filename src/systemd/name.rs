@@ -78,6 +78,27 @@ pub(crate) fn with_instance(unit: &str, instance: &str) -> String {
     format!("{}@{instance}.{}", prefix(unit), kind(unit))
 }
 
+/// A text with the specifiers that a unit's name decides (systemd.unit(5)). Others stay as they are, and so do those of an
+/// instance in a text of its template.
+pub(crate) fn expanded(unit: &str, text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        out += before;
+        let known = match after.chars().next() {
+            Some('%') => Some("%"),
+            Some('p') => Some(prefix(unit)),
+            Some('n') if !is_template(unit) => Some(unit),
+            Some('N') if !is_template(unit) => unit.rsplit_once('.').map(|(stem, _)| stem),
+            Some('i') if !is_template(unit) => Some(instance(unit).unwrap_or_default()),
+            _ => None,
+        };
+        out += known.unwrap_or("%");
+        rest = if known.is_some() { &after[1..] } else { after };
+    }
+    out + rest
+}
+
 /// The names under which drop-in directories of a unit's name are looked for, most specific first: its own, its
 /// template's, and those of its prefixes at dashes. The type's own comes after those of all names.
 pub(crate) fn levels(unit: &str) -> Vec<String> {
@@ -142,6 +163,15 @@ mod tests {
             (template("a@.service"), template("a.service")),
             (None, None)
         );
+    }
+
+    #[test]
+    fn specifiers_of_the_name_are_expanded() {
+        let text = "%%/%n/%N/%p/%i/%H%";
+        let check = |unit, want: &str| assert_eq!(expanded(unit, text), want);
+        check("a.b@c-d.service", "%/a.b@c-d.service/a.b@c-d/a.b/c-d/%H%");
+        check("a@.service", "%/%n/%N/a/%i/%H%");
+        check("a.service", "%/a.service/a/a//%H%");
     }
 
     #[test]

@@ -49,7 +49,12 @@ fn names_start_at_the_file_that_extends() {
         ("c.ini", headed("Extends=base\n[Mask c.service]").as_bytes()),
         // The file beside it comes before a shipped recipe of that name.
         ("base", headed("[Mask base.service]").as_bytes()),
+        ("bare.ini", headed("Extends=sub/b").as_bytes()),
     ]);
+    assert_eq!(
+        files.read("bare.ini"),
+        "Mask base.service (fail)\nMask c.service (fail)\nMask b.service (fail)\n"
+    );
     assert_eq!(
         files.read("top.ini"),
         "Mask base.service (fail)\nMask c.service (fail)\nMask b.service (fail)\nMask a.service (fail)\n"

@@ -1,0 +1,29 @@
+//! What the booted system reads at a path of `/etc`.
+
+use std::collections::BTreeSet;
+
+use crate::edit::{Draft, Stop};
+use crate::lowerdir;
+use crate::rootfs::InodeId;
+use crate::systemd::tmpfiles;
+
+/// The files that the booted system may read at a path, each inode once: what is there, its copies, and where the image has
+/// nothing there what tmpfiles.d links or copies to it.
+pub(super) fn booted(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
+    let mut paths = vec![path.to_owned()];
+    paths.extend(lowerdir::copies(draft.rootfs(), path));
+    if draft.rootfs().open(path).is_none() {
+        for (file, number, source) in tmpfiles::sources(draft, path)? {
+            draft.note(format!(
+                "{file}:{number} makes {path} of {source} when the system boots"
+            ));
+            paths.push(source);
+        }
+    }
+    let rootfs = draft.rootfs();
+    Ok(paths
+        .iter()
+        .filter_map(|p| rootfs.open(p))
+        .filter(|id| rootfs.inode(*id).is_file())
+        .collect())
+}
