@@ -327,4 +327,58 @@ file usr/lib/systemd/system/t@a.service.d/90.conf
             "failed: it has no settings; write them as Section.Key=value\n",
         );
     }
+
+    #[test]
+    fn a_template_without_instances_is_judged_by_one_that_may_come() {
+        let image = "
+dir etc/systemd/system
+file usr/lib/systemd/system/t@.service
+| [Service]
+file usr/lib/systemd/system/t@.service.d/90.conf
+| [Service]
+| NoNewPrivileges=no
+";
+        check(
+            image,
+            "[DropIn t@.service/50.conf]\nService.NoNewPrivileges=yes",
+            "failed: /usr/lib/systemd/system/t@.service.d/90.conf:2 decides with NoNewPrivileges=no, not 50.conf, for \
+             t@casehard.service; give the drop-in a name that sorts later, or write `Ensure=yes`\n  \
+             created /etc/systemd/system/t@.service.d\n  created /etc/systemd/system/t@.service.d/50.conf\n",
+        );
+    }
+
+    #[test]
+    fn what_systemd_252_does_not_know_is_noted_unless_meant_for_others() {
+        let rule = "[DropIn fleet.socket/a.conf]\nSocket.Nwe=1\nSocket.X-Mine=1\nX-Mine.Key=1";
+        let d = "/etc/systemd/system/fleet.socket.d";
+        check(
+            &format!("{FLEET}file etc/systemd/system/socket.d/b.conf\n| [X-Mine]\n| Key=2\n"),
+            rule,
+            &format!(
+                "changed\n  created {d}\n  created {d}/a.conf\n  note systemd 252 has no setting Socket.Nwe; another version may\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn what_is_waived_is_not_judged() {
+        check(
+            &format!("{FLEET}file {PATH}\n| [Socket]\n| SocketMode=0666\n"),
+            &format!("{RULE}\n[Waive DropIn:fleet.socket]\nReason=x\nExpires=2030-01-01"),
+            "waived\n",
+        );
+    }
+
+    #[test]
+    fn the_second_drop_in_of_an_older_recipe_is_used_again() {
+        let d = "/etc/systemd/system/fleet.socket.d";
+        let image = format!(
+            "{FLEET}dir {d}\nfile {d}/zz-10-root-only.conf\n| [Socket]\n| SocketMode=0666\n"
+        );
+        check(
+            &image,
+            &format!("{RULE}\nEnsure=yes"),
+            &format!("changed\n  created {PATH}\n  content {d}/zz-10-root-only.conf\n"),
+        );
+    }
 }

@@ -130,11 +130,8 @@ fn displaced(draft: &mut Draft<'_>, unit: &str, id: InodeId) {
     for path in rootfs.paths(id) {
         let path = path.to_string();
         let other = path.rsplit('/').next().unwrap_or_default().to_owned();
-        if other != unit && units.fragment(&other) == Some(path.as_str()) {
-            let message =
-                format!("{other} is the same file as {unit} was and can still be started");
-            open.push((path, other, message));
-        }
+        let message = format!("{other} is the same file as {unit} was and can still be started");
+        open.push((path, other, message));
     }
     for (path, other, message) in open {
         let place = path.clone();
@@ -194,6 +191,12 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
     }
 
     #[test]
+    fn an_instance_without_its_template_is_no_unit() {
+        let absent = "absent\n  note the image has no unit other@a.service\n";
+        check(UNITS, "[Mask other@a.service]\nOnMissing=warn", absent);
+    }
+
+    #[test]
     fn what_is_masked_stays_as_it_is() {
         check(UNITS, "[Mask vendor.service]", "already\n");
         check(UNITS, "[Mask empty.service]", "already\n");
@@ -246,6 +249,14 @@ symlink etc/systemd/system/alias.service -> /usr/lib/systemd/system/rpcbind.serv
                 &want,
             );
         }
+        // Nor is what systemd does not load: no unit's place, or hidden by a file that is read first.
+        check(
+            "file etc/systemd/system/a.service\n| [Unit]\nhardlink root/b.service -> etc/systemd/system/a.service\n\
+             hardlink usr/lib/systemd/system/c.service -> etc/systemd/system/a.service\n\
+             file etc/systemd/system/c.service\n| [Service]\n",
+            "[Mask a.service]",
+            "changed\n  removed /etc/systemd/system/a.service\n  created /etc/systemd/system/a.service -> /dev/null\n",
+        );
         let twice = format!("{UNITS}file etc/systemd/system/local.service\n| [Unit]\n");
         check(
             &twice,

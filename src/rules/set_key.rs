@@ -181,6 +181,17 @@ mod tests {
         check("export A=old\nAA=1\nA\n", "export A=new\nAA=1\nA\n");
         check("A=\"new\"\nA='new'\n", "A=\"new\"\nA='new'\n");
         check("A=new=er\n", "A=new\n");
+        check("A= \"new\" \n", "A= \"new\" \n");
+    }
+
+    #[test]
+    fn a_key_is_plain() {
+        for good in ["A=", "a_b.c-d=x y"] {
+            assert!(super::key_value(good).is_ok(), "{good}");
+        }
+        for bad in ["A", "=x", "a b=x", "#a=x"] {
+            assert!(super::key_value(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -195,6 +206,12 @@ mod tests {
             image,
             "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
             "changed\n  content /etc/login.defs\n",
+        );
+        // A word alone sets nothing.
+        check(
+            "file etc/a\n| UMASK\n",
+            "[SetKey /etc/a]\nSet=UMASK=027",
+            "changed\n  content /etc/a\n",
         );
     }
 
@@ -249,6 +266,22 @@ mod tests {
             "dir ./\n",
             RULE,
             "failed: the image has no /etc/selinux/config, nor a file that becomes it at boot; `OnMissing=skip` or `warn` allows that\n",
+        );
+    }
+
+    #[test]
+    fn only_enforcing_asks_for_a_policy() {
+        let changed = "changed\n  content /etc/selinux/config\n";
+        let image = "file etc/selinux/config\n| SELINUX=disabled\n| SELINUXTYPE=default\n";
+        check(
+            image,
+            "[SetKey /etc/selinux/config]\nSet=SELINUX=permissive",
+            changed,
+        );
+        check(
+            &image.replace("selinux/", "other/"),
+            &RULE.replace("selinux/", "other/"),
+            &changed.replace("selinux/", "other/"),
         );
     }
 

@@ -1,0 +1,207 @@
+//! The rule on small images.
+
+use crate::recipe::Recipe;
+use crate::rules::harness::{check, content_after, open};
+
+const PATH: &str = "/etc/ssh/sshd_config";
+const RULE: &str = "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no\nSet=MaxAuthTries 4";
+
+fn becomes(before: &str, after: &str) {
+    let lines: String = before.lines().map(|line| format!("| {line}\n")).collect();
+    let image = format!("file etc/ssh/sshd_config mode=0600\n{lines}");
+    assert_eq!(content_after(&image, RULE, PATH), after, "{before}");
+}
+
+#[test]
+fn the_line_that_wins_is_changed_or_one_put_where_it_wins() {
+    becomes("# c\n", "# c\nPermitRootLogin no\nMaxAuthTries 4\n");
+    becomes(
+        "MaxAuthTries 4\nPermitRootLogin yes # x\nPermitRootLogin no\n",
+        "MaxAuthTries 4\nPermitRootLogin no # x\nPermitRootLogin no\n",
+    );
+    becomes(
+        "permitrootlogin=\"NO\"\nX y\nMatch User a\n  MaxAuthTries 9\n",
+        "permitrootlogin=\"NO\"\nX y\nMaxAuthTries 4\nMatch User a\n  MaxAuthTries 9\n",
+    );
+    becomes(
+        "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin yes\nMaxAuthTries 9\n",
+        "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin no\nMaxAuthTries 4\n",
+    );
+    becomes(
+        "MaxAuthTries 9\nPermitRootLogin yes\n",
+        "MaxAuthTries 4\nPermitRootLogin no\n",
+    );
+    becomes("", "PermitRootLogin no\nMaxAuthTries 4\n");
+    let open_end = "file etc/ssh/sshd_config eol=no\n| X y\n";
+    assert_eq!(
+        content_after(open_end, RULE, PATH),
+        "X y\nPermitRootLogin no\nMaxAuthTries 4\n"
+    );
+}
+
+#[test]
+fn what_extends_replaces_a_value_and_two_in_one_section_are_a_mistake() {
+    let parse = |rule: &str| {
+        let text = format!("[Recipe]\nSchema=1\n{rule}");
+        Recipe::parse("test", &text).map_err(|e| e.to_string())
+    };
+    let recipe = parse(
+        "Extends=sshd-hardened\n[SshdConfig /etc/ssh/sshd_config]\n\
+         Set=permitrootlogin prohibit-password\nSet=KbdInteractiveAuthentication yes\n",
+    )
+    .unwrap();
+    let [section] = recipe.rules() else {
+        panic!("{recipe:?}")
+    };
+    let sets = |start: &str| -> Vec<&str> {
+        let sets = section.all("Set");
+        sets.filter(|set| set.to_lowercase().starts_with(start))
+            .collect()
+    };
+    assert_eq!(sets("permitroot"), ["permitrootlogin prohibit-password"]);
+    assert_eq!(sets("kbd"), ["KbdInteractiveAuthentication yes"]);
+    assert_eq!(sets("challenge"), [""; 0]);
+    assert_eq!(sets("passwordauth"), ["PasswordAuthentication no"]);
+    let image = open("file etc/ssh/sshd_config\n| PermitRootLogin yes\n");
+    assert!(!image.plan(&recipe).unwrap().failed());
+
+    for same in [
+        "Set=MaxAuthTries 3\nSet=MaxAuthTries  3",
+        "Set=UsePAM no\nSet=\nSet=UsePAM yes",
+    ] {
+        let recipe = parse(&format!("[SshdConfig /a]\n{same}")).unwrap();
+        assert_eq!(recipe.rules()[0].settings.len(), 1, "{same}");
+    }
+    for two in [
+        "Set=MaxAuthTries 3\nSet=maxauthtries 4",
+        "Set=KbdInteractiveAuthentication no\nSet=ChallengeResponseAuthentication yes",
+    ] {
+        let why = parse(&format!("[SshdConfig /a]\n{two}")).unwrap_err();
+        assert!(why.contains("is given two values"), "{why}");
+    }
+}
+
+#[test]
+fn includes_are_read_where_they_stand() {
+    let image = "
+symlink etc/ssh/sshd_config -> ../../usr/share/ssh/sshd_config
+file usr/share/ssh/sshd_config
+| Include sshd_config.d/*.conf
+| PermitRootLogin no
+| Match User x
+| Include /opt/x
+file etc/ssh/sshd_config.d/b.conf
+| PermitRootLogin yes
+file etc/ssh/sshd_config.d/a.conf
+| Match User a
+| PermitRootLogin yes
+file etc/ssh/sshd_config.d/.c.conf
+| MaxAuthTries 9
+file opt/x
+| MaxAuthTries 9
+";
+    check(
+        image,
+        RULE,
+        "changed\n  content /usr/share/ssh/sshd_config\n  content /etc/ssh/sshd_config.d/b.conf\n  \
+         residual /etc/ssh/sshd_config.d/a.conf:2: `Match User a` sets PermitRootLogin to yes\n  \
+         residual /opt/x:1: `Match User x` sets MaxAuthTries to 9\n  \
+         residual /usr/share/ssh/sshd_config:2: files that are yet to come at sshd_config.d/*.conf are read before what sets PermitRootLogin\n",
+    );
+    assert_eq!(
+        content_after(image, RULE, PATH),
+        "MaxAuthTries 4\nInclude sshd_config.d/*.conf\nPermitRootLogin no\nMatch User x\nInclude /opt/x\n"
+    );
+}
+
+#[test]
+fn what_says_the_same_or_comes_too_late_is_no_residual() {
+    check(
+        "file etc/ssh/sshd_config\n| PermitRootLogin no\n| MaxAuthTries 4\n| Include later.d/*.conf\n| Match User a\n| PermitRootLogin no\n",
+        RULE,
+        "already\n",
+    );
+}
+
+#[test]
+fn copies_options_and_waivers() {
+    let image = "
+file usr/share/flatcar/etc/ssh/sshd_config
+| PermitRootLogin yes
+| MaxAuthTries 4
+file usr/lib/systemd/system/sshd.service
+| [Service]
+| EnvironmentFile=-/etc/default/ssh
+| ExecStart=/usr/sbin/sshd -D ${SSHD_OPTS} -f /x
+file etc/default/ssh
+| SSHD_OPTS=-oPermitRootLogin=yes
+";
+    check(
+        image,
+        RULE,
+        "changed\n  content /usr/share/flatcar/etc/ssh/sshd_config\n  \
+         residual /usr/lib/systemd/system/sshd.service: starts sshd with -oPermitRootLogin=yes, which wins over its configuration\n  \
+         residual /usr/lib/systemd/system/sshd.service: starts sshd with -f, which wins over its configuration\n",
+    );
+    let waived =
+        format!("{RULE}\n[Waive SshdConfig:PermitRootLogin]\nReason=x\nExpires=2030-01-01");
+    check(
+        "file etc/ssh/sshd_config\n| MaxAuthTries 4\n| PermitRootLogin yes\n",
+        &waived,
+        "waived\n",
+    );
+    check(
+        "file etc/ssh/sshd_config\n| MaxAuthTries 4\n| PermitRootLogin no\n",
+        &waived,
+        "already\n",
+    );
+    check(
+        "file etc/ssh/sshd_config\n| MaxAuthTries 4\n",
+        &waived,
+        "waived\n",
+    );
+    check(
+        "dir ./\n",
+        RULE,
+        "failed: the image has no /etc/ssh/sshd_config, nor a file that becomes it at boot; `OnMissing=skip` or `warn` allows that\n",
+    );
+    check(
+        "file etc/ssh/sshd_config\n| Include sshd_config\n",
+        RULE,
+        "failed: /etc/ssh/sshd_config is included too deep or too often; sshd would not start\n",
+    );
+}
+
+#[test]
+fn both_names_of_keyboard_authentication_are_set() {
+    let rule = "[SshdConfig /etc/ssh/sshd_config]\nSet=KbdInteractiveAuthentication no";
+    let image = "file etc/ssh/sshd_config\n| ChallengeResponseAuthentication yes\n";
+    let want = "ChallengeResponseAuthentication no\nKbdInteractiveAuthentication no\n";
+    assert_eq!(content_after(image, rule, PATH), want);
+}
+
+#[test]
+fn what_cannot_be_set_is_refused() {
+    for (set, why) in [
+        (
+            "PermitRootLogin",
+            "write it as a keyword, a blank and a value",
+        ),
+        (
+            "Port 22",
+            "lines of Port add up or begin a block, so that no single one decides",
+        ),
+        (
+            "match all",
+            "lines of match add up or begin a block, so that no single one decides",
+        ),
+        ("Banner a # b", "Banner needs a value without `#`"),
+        ("Banner  ", "Banner needs a value without `#`"),
+        (
+            "PermitRotLogin no",
+            "`PermitRotLogin` is no keyword of sshd_config, and sshd would not start",
+        ),
+    ] {
+        assert_eq!(super::setting(set), Err(why.to_owned()), "{set}");
+    }
+}
