@@ -50,6 +50,15 @@ paths: 3 changed; attack surface and packages: 0 gained, 0 lost
     );
 }
 
+#[test]
+fn a_name_that_is_a_symbolic_link_now_regroups_no_others() {
+    check(
+        "file a\nhardlink b -> a\n",
+        "file a\nsymlink b -> a\n",
+        "paths\n  ~ /b\n      file → link to a\n\npaths: 1 changed; attack surface and packages: 0 gained, 0 lost\n",
+    );
+}
+
 const OLD: &str = "
 dir d mode=0755
 file gone mode=0644

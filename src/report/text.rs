@@ -144,6 +144,7 @@ mod tests {
             "a\\x2db \"c\" é → \\n\\u{1b}[31m"
         );
         assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
+        assert_eq!(escape("\u{fffd} \\'\\\"\\é"), "\u{fffd} \\'\\\"\\é");
         let alike: &[&[u8]] = &[
             b"a\nb",
             br"a\nb",
