@@ -1,6 +1,7 @@
 //! Comparisons of small images, as text.
 
 mod formats;
+mod told;
 
 use super::*;
 use crate::rules::harness::open;
