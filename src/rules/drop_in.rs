@@ -381,4 +381,44 @@ file usr/lib/systemd/system/t@.service.d/90.conf
             &format!("changed\n  created {PATH}\n  content {d}/zz-10-root-only.conf\n"),
         );
     }
+
+    #[test]
+    fn drop_ins_of_every_name_count() {
+        let usr = "usr/lib/systemd/system";
+        let decides = |image: &str, unit: &str, file: &str, of: &str| {
+            let why = format!(
+                "failed: /{usr}/{file}:2 decides with TimeoutSec=9, not 50.conf, for {of}; give the drop-in a name that sorts \
+                 later, or write `Ensure=yes`\n  created /etc/systemd/system/{unit}.d\n  \
+                 created /etc/systemd/system/{unit}.d/50.conf\n"
+            );
+            let image = format!(
+                "dir etc/systemd/system\n{image}file {usr}/{file}\n| [Service]\n| TimeoutSec=9\n"
+            );
+            check(
+                &image,
+                &format!("[DropIn {unit}/50.conf]\nService.TimeoutSec=1"),
+                &why,
+            );
+        };
+        let alias =
+            format!("file {usr}/a.service\n| [Service]\nsymlink {usr}/b.service -> a.service\n");
+        decides(&alias, "a.service", "b.service.d/90.conf", "a.service");
+        decides(&alias, "b.service", "a.service.d/90.conf", "b.service");
+        let template = format!(
+            "file {usr}/t@.service\n| [Service]\nsymlink {usr}/u@.service -> t@.service\n\
+             symlink {usr}/x.target.wants/t@i.service -> ../t@.service\n"
+        );
+        decides(
+            &template,
+            "t@.service",
+            "u@i.service.d/90.conf",
+            "t@i.service",
+        );
+        decides(
+            &template,
+            "u@.service",
+            "t@i.service.d/90.conf",
+            "u@i.service",
+        );
+    }
 }
