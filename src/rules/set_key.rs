@@ -176,6 +176,7 @@ mod tests {
         };
         check("A=old\nB=1\n", "A=new\nB=1\n");
         check("# A=old\n\nB=1", "# A=old\n\nB=1\nA=new\n");
+        check("B=1\n", "B=1\nA=new\n");
         check("", "A=new\n");
         check(" A = old # x\r\nA=2\r\n", " A = new\r\nA=new\r\n");
         check("export A=old\nAA=1\nA\n", "export A=new\nAA=1\nA\n");
@@ -206,6 +207,11 @@ mod tests {
             image,
             "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
             "changed\n  content /etc/login.defs\n",
+        );
+        check(
+            "file etc/a fill=17M\n",
+            "[SetKey /etc/a]\nSet=A=1",
+            "failed: /etc/a has 17825792 bytes; files over 16777216 bytes are not edited as text\n",
         );
         // A word alone sets nothing.
         check(

@@ -193,4 +193,13 @@ mod tests {
             "already\n",
         );
     }
+
+    #[test]
+    fn an_edit_of_one_rule_is_no_change_by_the_next() {
+        check(
+            "file etc/issue\n| x\n",
+            &format!("{RULE}\n[StripSetid]"),
+            "changed\n  content /etc/issue\nalready\n",
+        );
+    }
 }

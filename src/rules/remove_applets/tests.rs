@@ -233,6 +233,11 @@ file lib/apk/db/triggers
             "changed\n  removed /usr/bin/wget\n  residual /bin/busybox: the binary still has wget: `busybox wget` runs it\n{residual}\n"
         ),
     );
+    check(
+        &image,
+        "[RemoveApplets]\nApplet=nc",
+        "already\n  note no busybox has nc\n",
+    );
 }
 
 #[test]

@@ -165,3 +165,13 @@ fn without_units_or_settings_nothing_is_written() {
          ProtectKernelTunables, RestrictRealtime, RestrictSUIDSGID, LockPersonality, SystemCallArchitectures\n",
     );
 }
+
+#[test]
+fn only_what_is_so_is_noted() {
+    let unit = "file usr/lib/systemd/system/d.service\n| [Service]\n| ExecStart=/bin/d\ndir etc/systemd/system/d.service.d\n";
+    check(
+        unit,
+        "[Sandbox d.service]\nLevel=strict\nExcept=SystemCallFilter",
+        &format!("changed\n  created {PATH}\n  note d.service: exposure 9.6 → 3.4\n"),
+    );
+}

@@ -32,6 +32,19 @@ fn the_line_that_wins_is_changed_or_one_put_where_it_wins() {
         "MaxAuthTries 4\nPermitRootLogin no\n",
     );
     becomes("", "PermitRootLogin no\nMaxAuthTries 4\n");
+    // Of lines for all, only the first counts.
+    becomes(
+        "PermitRootLogin yes\nPermitRootLogin without-password\nMaxAuthTries 4\n",
+        "PermitRootLogin no\nPermitRootLogin without-password\nMaxAuthTries 4\n",
+    );
+    let blanks = "[SshdConfig /etc/ssh/sshd_config]\nSet=MaxAuthTries \t 4 ";
+    let empty = "file etc/ssh/sshd_config\n";
+    assert_eq!(content_after(empty, blanks, PATH), "MaxAuthTries 4\n");
+    let block = "file etc/ssh/sshd_config eol=no\n| Match all\n|  X y\n";
+    assert_eq!(
+        content_after(block, RULE, PATH),
+        "PermitRootLogin no\nMaxAuthTries 4\nMatch all\n X y"
+    );
     let open_end = "file etc/ssh/sshd_config eol=no\n| X y\n";
     assert_eq!(
         content_after(open_end, RULE, PATH),
