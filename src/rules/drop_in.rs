@@ -421,4 +421,58 @@ file usr/lib/systemd/system/t@.service.d/90.conf
             "u@i.service",
         );
     }
+
+    #[test]
+    fn of_lists_what_was_asked_must_be_left_in_the_end() {
+        // The unit's own line, what is asked, a line of a later drop-in, and which of those two lines decides instead.
+        for (own, asked, later, winner) in [
+            ("", "Environment=A=1", "Environment=B=2 \"A=2\"", 2),
+            (
+                "Environment=A=2",
+                "Environment=A=1",
+                "Environment=BA=2 B=A=2",
+                0,
+            ),
+            ("", "ReadWritePaths=/a", "ReadWritePaths=", 2),
+            ("ReadWritePaths=/b", "ReadWritePaths=/a", "", 0),
+            ("ReadWritePaths=/b", "ReadWritePaths= /a", "", 0),
+            ("", "ReadWritePaths= /a", "ReadWritePaths=/c", 2),
+            ("SystemCallFilter=@mount", "SystemCallFilter=@timer", "", 1),
+            ("SystemCallFilter=@mount", "SystemCallFilter= @timer", "", 0),
+            ("", "SystemCallFilter= @timer", "SystemCallFilter=@mount", 2),
+            (
+                "CapabilityBoundingSet=CAP_KILL",
+                "CapabilityBoundingSet=~CAP_CHOWN",
+                "",
+                0,
+            ),
+        ] {
+            let (key, values) = asked.split_once('=').unwrap();
+            let asked: String = values
+                .split(' ')
+                .map(|value| format!("\nService.{key}={value}"))
+                .collect();
+            let [unit, drop_in] = ["a.service", "a.service.d/90.conf"]
+                .map(|name| format!("/usr/lib/systemd/system/{name}"));
+            let image = format!(
+                "dir etc/systemd/system\nfile {unit}\n| [Service]\n| {own}\nfile {drop_in}\n| [Service]\n| {later}\n"
+            );
+            let verdict = match winner {
+                0 => "changed".to_owned(),
+                _ => {
+                    let (file, text) = [(unit, own), (drop_in, later)][winner - 1].clone();
+                    format!(
+                        "failed: {file}:2 decides with {text}, not 50.conf, for a.service; give the drop-in a name that sorts \
+                         later, or write `Ensure=yes`"
+                    )
+                }
+            };
+            let d = "/etc/systemd/system/a.service.d";
+            check(
+                &image,
+                &format!("[DropIn a.service/50.conf]{asked}"),
+                &format!("{verdict}\n  created {d}\n  created {d}/50.conf\n"),
+            );
+        }
+    }
 }
