@@ -312,4 +312,91 @@ file var/lib/dpkg/triggers/File
             "root crontab 2755 /usr/bin/crontab\nroot root 0755 /bin/mount\nroot root 0755 /bin/su\n"
         );
     }
+
+    #[test]
+    fn what_is_there_in_the_end_does_not_come_back() {
+        check(
+            "file etc/systemd/system/a.service\n| [Unit]\nfile usr/share/flatcar/etc/systemd/system/a.service\n",
+            "[Mask a.service]",
+            "changed\n  removed /etc/systemd/system/a.service\n  created /etc/systemd/system/a.service -> /dev/null\n",
+        );
+        let motd = "dir ./\nfile etc/motd\nfile usr/share/flatcar/etc/motd\n";
+        check(
+            motd,
+            "[Permissions /etc/motd]\nMode=0600\n[Remove /etc/motd]",
+            "changed\n  mode /etc/motd 0644 0600\nchanged\n  removed /etc/motd\n  residual \
+             /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n",
+        );
+    }
+
+    #[test]
+    fn a_rule_is_told_once_of_a_package_that_watches() {
+        check(
+            "dir ./\nfile usr/share/fonts/a\nfile usr/share/fonts/b\nfile var/lib/dpkg/triggers/File\n| /usr/share/fonts fontconfig\n",
+            "[Remove /usr/share/fonts/*]",
+            "changed\n  removed /usr/share/fonts/a\n  removed /usr/share/fonts/b\n  residual /var/lib/dpkg/triggers/File:1: \
+             /usr/share/fonts/a: the package fontconfig runs a script of its own when packages change what is in \
+             /usr/share/fonts, and may write it anew\n",
+        );
+    }
+
+    #[test]
+    fn a_directory_that_was_missing_does_not_come_back() {
+        let image = "
+file usr/lib/systemd/system/a.service
+| [Unit]
+dir etc
+file var/lib/dpkg/info/systemd.list
+| /etc/systemd/system
+";
+        check(
+            image,
+            "[Mask a.service]",
+            "changed\n  created /etc/systemd\n  created /etc/systemd/system\n  created /etc/systemd/system/a.service -> /dev/null\n",
+        );
+    }
+
+    #[test]
+    fn a_kept_mode_keeps_no_content_and_counts_a_file_once() {
+        let image = "
+dir ./
+file usr/lib/a.conf mode=0666
+| A=1
+file var/lib/dpkg/info/a.list
+| /usr/lib/a.conf
+";
+        let back = "  residual /usr/lib/a.conf: belongs to the package a, whose next upgrade brings it back; harden again after upgrades\n";
+        let set = "[SetKey /usr/lib/a.conf]\nSet=A=2";
+        let permissions = "[Permissions /usr/lib/a.conf]\nMode=0600\nOwner=1";
+        let changed =
+            "changed\n  owner /usr/lib/a.conf 0:0 1:0\n  mode /usr/lib/a.conf 0666 0600\n";
+        check(image, permissions, &format!("{changed}{back}"));
+        let kept =
+            format!("{image}file var/lib/dpkg/statoverride\n| root root 0600 /usr/lib/a.conf\n");
+        check(&kept, permissions, changed);
+        check(
+            &kept,
+            set,
+            &format!("changed\n  content /usr/lib/a.conf\n{back}"),
+        );
+    }
+
+    #[test]
+    fn what_dpkg_keeps_apk_does_not() {
+        let image = "
+file etc/a
+file lib/apk/db/installed
+| P:base
+| F:etc
+| R:a
+file var/lib/dpkg/status
+| Conffiles:
+|  /etc/a 3aabb
+";
+        check(
+            image,
+            "[Remove /etc/a]",
+            "changed\n  removed /etc/a\n  residual /etc/a: belongs to the package base, whose next upgrade brings it back; harden again after upgrades\n",
+        );
+    }
 }

@@ -36,6 +36,11 @@ fn main() -> ExitCode {
                 needs: &[SSHD, SSH_KEYGEN, UNSHARE],
                 run: sshd_accepts_the_shipped_recipe,
             },
+            RealTest {
+                name: "sshd_takes_old_names_for_the_same",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: sshd_takes_old_names_for_the_same,
+            },
         ],
     )
 }
@@ -178,6 +183,33 @@ fn sshd_accepts_the_shipped_recipe() {
                 assert_eq!(global[&keyword.to_lowercase()], value, "{keyword}");
             }
         }
+    }
+}
+
+fn sshd_takes_old_names_for_the_same() {
+    for (old, keyword, value) in [
+        (
+            "SkeyAuthentication yes",
+            "KbdInteractiveAuthentication",
+            "no",
+        ),
+        ("DSAAuthentication yes", "PubkeyAuthentication", "no"),
+        ("KeepAlive yes", "TCPKeepAlive", "no"),
+        (
+            "PubkeyAcceptedKeyTypes ssh-ed25519",
+            "PubkeyAcceptedAlgorithms",
+            "rsa-sha2-512",
+        ),
+        (
+            "HostbasedAcceptedKeyTypes ssh-ed25519",
+            "HostbasedAcceptedAlgorithms",
+            "rsa-sha2-512",
+        ),
+    ] {
+        let files = Files::from([file("etc/ssh/sshd_config", format!("{old}\n"))]);
+        let rule = format!("[SshdConfig /etc/ssh/sshd_config]\nSet={keyword} {value}");
+        let [global, _] = effective(&harden(&files, &rule).files).unwrap();
+        assert_eq!(global[&keyword.to_lowercase()], value, "after {old}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Comparisons of small images, as text.
 
 mod formats;
+mod told;
 
 use super::*;
 use crate::rules::harness::open;
@@ -47,6 +48,15 @@ fn order_time_and_format_do_not_count_unless_asked_for() {
 
 paths: 3 changed; attack surface and packages: 0 gained, 0 lost
 ",
+    );
+}
+
+#[test]
+fn a_name_that_is_a_symbolic_link_now_regroups_no_others() {
+    check(
+        "file a\nhardlink b -> a\n",
+        "file a\nsymlink b -> a\n",
+        "paths\n  ~ /b\n      file → link to a\n\npaths: 1 changed; attack surface and packages: 0 gained, 0 lost\n",
     );
 }
 

@@ -10,12 +10,14 @@ use super::folded::Folded;
 use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
 use crate::inventory::{self, Kind};
-use crate::report::{Data, Hunk, Sign, State, escape, escape_line, misleads, pair, text_hunks};
+use crate::report::{
+    Data, Hunk, Sign, State, escape, escape_line, misleads, pair, plural, text_hunks,
+};
 
 /// Paths of which just the same is to be said are counted, if there are more than these.
 const REPEATED: usize = 5;
 /// The lines of a file that are shown.
-const LINES: usize = 60;
+pub(super) const LINES: usize = 60;
 /// What new files hold is shown where no more than these are new.
 const PREVIEWED: usize = 50;
 const PREVIEW_LINES: usize = 20;
@@ -212,10 +214,10 @@ impl Comparison<'_> {
             left = left.saturating_sub(hunk.lines.len());
         }
         if all > limit {
-            let more = all - limit;
+            let more = plural(all - limit, "more line");
             page.line(
                 Ink::Plain,
-                format!("      … {more} more lines, which --format diff has"),
+                format!("      … {more}, which --format diff has"),
                 self,
             )?;
         }

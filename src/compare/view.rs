@@ -11,7 +11,7 @@ use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
 use crate::inventory;
 use crate::report::view::{File, Hunk, Kind, Name, Surface, Tone, Verdict, View, text_hunks};
-use crate::report::{State, either_misleads, escape, pair};
+use crate::report::{State, either_misleads, escape, pair, plural};
 use crate::rootfs::InodeId;
 
 /// What is shown at most.
@@ -203,7 +203,8 @@ impl Comparison<'_> {
         let left_out = clip(&mut file.hunks, most);
         if left_out > 0 {
             file.facts.push(format!(
-                "{left_out} more lines, which `casehard diff --format diff` has"
+                "{}, which `casehard diff --format diff` has",
+                plural(left_out, "more line")
             ));
         }
         let parts = [file.brief.clone()].into_iter().chain(brief);

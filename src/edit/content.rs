@@ -88,3 +88,20 @@ fn each_piece(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::harness::open;
+
+    #[test]
+    fn what_lies_across_two_pieces_is_found() {
+        let before = "x".repeat((64 << 10) - 3);
+        let image = open(&format!("file a\n| {before}needle\n"));
+        let rootfs = image.rootfs().unwrap();
+        let id = rootfs.open("/a").unwrap();
+        let has = |needles: &[&[u8]]| content_contains(&image, &rootfs, id, needles).unwrap();
+        assert!(has(&[b"needle", b"xx"]) && has(&[]));
+        assert!(!has(&[b"needle", b"nail"]));
+    }
+}

@@ -43,17 +43,21 @@ fn units_count_where_a_link_starts_them_and_nothing_masks_them() {
         "
 file usr/lib/systemd/system/ssh.socket
 | [Socket]
+| SocketMode=0600
 | ListenStream=22
 | ListenDatagram=/run/x
 file etc/systemd/system/ssh.socket.d/a.conf
 | [Socket]
 | ListenStream=
 | ListenStream=[::1]:2222
+| Accept=yes
 file usr/lib/systemd/system/idle.socket
 | [Socket]
 | ListenStream=23
 file usr/lib/systemd/system/a.service
 | [Service]
+| [Socket]
+| ListenStream=9
 file usr/lib/systemd/system/b.service
 | [Service]
 file usr/lib/systemd/system/c.service
@@ -138,12 +142,19 @@ file etc/gshadow
 file usr/lib/sysusers.d/x.conf
 | m gina sudo
 | u henry 0
+| u kim 33:10
+| g lp 11
+| m lou lp
 file usr/lib/userdb/ida.user
-| {\"userName\":\"ida\",\"uid\":7,\"memberOf\":[\"lxd\"]}
+| {\"userName\":\"ida\",\"uid\":7,\"gid\":10,\"memberOf\":[\"lxd\"]}
 file usr/lib/userdb/bad.user
 | {
 file usr/lib/userdb/jo:disk.membership
 | {}
+file usr/lib/userdb/staff.group
+| {\"groupName\":\"staff\",\"gid\":11,\"members\":[\"mia\"]}
+file usr/lib/userdb/docker.group
+| {\"groupName\":\"docker\",\"gid\":11}
 ",
         "member | core | wheel
 member | dave | other
@@ -153,7 +164,13 @@ member | frank | docker
 member | gina | sudo
 member | henry | user number 0
 member | ida | lxd
+member | ida | other
+member | ida | wheel
 member | jo | disk
+member | kim | other
+member | kim | wheel
+member | lou | lp
+member | mia | staff
 member | root | user number 0
 member | toor | user number 0
 member | zoe | other
@@ -200,6 +217,9 @@ file usr/bin/nc.openbsd mode=0755
 symlink etc/alternatives/nc -> /bin/nc.openbsd
 symlink usr/bin/nc -> /etc/alternatives/nc
 symlink usr/bin/telnet -> /nowhere
+dir usr/bin/ncat mode=0755
+file usr/bin/busybox mode=0755 content=busybox applets=[,cat,false,ls,rm,test,wget
+symlink usr/local/bin/wget -> ../../bin/busybox
 file var/lib/dpkg/status
 | Package: curl
 | Status: install ok installed
@@ -222,6 +242,7 @@ dir var/lib/rpm
         "network-tool | curl | /usr/bin/curl
 network-tool | nc | /usr/bin/nc
 network-tool | nc.openbsd | /usr/bin/nc.openbsd
+network-tool | wget | /usr/bin/busybox wget
 package | base | 12
 package | curl | 8.1
 package | musl | 1.2
@@ -248,6 +269,51 @@ dir lib/apk/db/installed
     check(
         &image,
         &format!("capability | /usr/bin/ping | cap_net_raw=ep\nsudo | {huge} | /etc/sudoers\n"),
+    );
+}
+
+#[test]
+fn root_by_number_needs_no_name() {
+    let passwd = "file etc/passwd\n| eve:x:502:0::/:/bin/sh\n";
+    check(passwd, "member | eve | root\n");
+    let named = format!("{passwd}file etc/group\n| wheel:x:10: amy ,\n| other:x:0:zoe\n");
+    check(
+        &named,
+        "member | amy | wheel\nmember | eve | other\nmember | zoe | other\n",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown_and_the_rest_is_not() {
+    check(
+        "
+file etc/passwd sparse=gnu size=1K map=0+0
+file etc/group
+| wheel:x:10:core
+",
+        "member | core | wheel\nunknown | /etc/passwd | /etc/passwd is stored as a sparse file, whose text cannot be edited; store it plainly\n",
+    );
+}
+
+#[test]
+fn a_difference_is_a_line() {
+    let inventory = |image| Inventory::of(&open(image)).unwrap();
+    let old = inventory(
+        "file b mode=4755\nfile c\\xff mode=4755\nsymlink etc/systemd/system/x.service -> /dev/null\n",
+    );
+    let new = inventory(
+        "file b mode=4711\nfile d mode=2755\nsymlink etc/systemd/system/y.service -> /dev/null\n",
+    );
+    let lines: Vec<String> = old.diff(&new).iter().map(Change::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "~ set-id /b  4755 0:0 → 4711 0:0",
+            "- set-id /c\\xff  4755 0:0",
+            "+ set-id /d  2755 0:0",
+            "- masked x.service",
+            "+ masked y.service"
+        ]
     );
 }
 

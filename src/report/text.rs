@@ -144,6 +144,7 @@ mod tests {
             "a\\x2db \"c\" é → \\n\\u{1b}[31m"
         );
         assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
+        assert_eq!(escape("\u{fffd} \\'\\\"\\é"), "\u{fffd} \\'\\\"\\é");
         let alike: &[&[u8]] = &[
             b"a\nb",
             br"a\nb",
@@ -170,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn what_misleads_is_known_one_by_one() {
+        for c in "\0\x1b\x7f\u{9b}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{2028}\u{2029}".chars() {
+            assert!(is_misleading(c), "{c:?}");
+        }
+        assert!(!"a \"\\é→\u{fffd}".contains(is_misleading));
+    }
+
+    #[test]
     fn backticks_set_off_code_where_they_pair() {
         let code = [(false, "a "), (true, "b"), (false, "")];
         assert_eq!(spans("a `b`"), code);
@@ -181,7 +190,10 @@ mod tests {
         let check = |path: &[u8], expect: &str| assert_eq!(quote("a", path), expect);
         check(b"/etc/passwd", "a/etc/passwd");
         check(b"/a b", r#""a/a b""#);
-        check(b"/\"\\\n\x01\x7f\xc3\xbc", r#""a/\"\\\n\001\177\303\274""#);
+        check(
+            b"/\"\\\n\t\r\x01\x7f\xc3\xbc",
+            r#""a/\"\\\n\t\r\001\177\303\274""#,
+        );
     }
 
     #[test]

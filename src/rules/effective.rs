@@ -143,12 +143,10 @@ fn defeats(draft: &Draft<'_>, drop_in: &DropIn<'_>, name: &str) -> Result<Vec<De
     for unit in judged {
         let merged = merged(draft, &units, &unit, |_| false)?;
         let stand_in = merged.drop_in(name).filter(|path| *path != ours);
-        let mut seen: Vec<(&str, &str)> = Vec::new();
         for &(section, key, _) in drop_in.settings {
-            if seen.contains(&(section, key)) || section.starts_with("X-") {
+            if section.starts_with("X-") {
                 continue;
             }
-            seen.push((section, key));
             let same = drop_in
                 .settings
                 .iter()

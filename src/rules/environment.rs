@@ -268,6 +268,37 @@ mod tests {
             "/usr/lib/systemd/system/etcd.service starts etcd.service with --cert-file=/x, which clashes with ETCD_CERT_FILE: \
              the flag wins, or the program stops",
         );
+        fails(
+            "| ExecStart=/usr/bin/etcd ${OPTS}\n| Environment=\"OPTS=-cert-file /x\"\n",
+            "/usr/lib/systemd/system/etcd.service starts etcd.service with -cert-file, which clashes with ETCD_CERT_FILE: \
+             the flag wins, or the program stops",
+        );
+        fails(
+            "| UnsetEnvironment=X=1%\\\"\\\\\n",
+            "/usr/lib/systemd/system/etcd.service takes X from etcd.service again",
+        );
+    }
+
+    #[test]
+    fn what_only_looks_as_if_it_won_is_no_failure() {
+        for lines in [
+            "| ExecStart=/usr/bin/etcd --name x --cert\n",
+            "| UnsetEnvironment=X=2\n",
+            "| UnsetEnvironment=X\n| UnsetEnvironment=\n",
+            "| EnvironmentFile=/etc/etcd.env\nfile etc/etcd.env\n| #X=2\n| ;X=2\n",
+        ] {
+            check(&with(lines), RULE, DONE);
+        }
+    }
+
+    #[test]
+    fn what_is_waived_is_not_judged() {
+        let image = format!("{ETCD}| UnsetEnvironment=X\nfile {PATH}\n| [Service]\n");
+        check(
+            &image,
+            &format!("{RULE}\n[Waive Environment:etcd.service]\nReason=x\nExpires=2030-01-01"),
+            "waived\n",
+        );
     }
 
     #[test]
@@ -281,6 +312,13 @@ mod tests {
                 "failed: etcd.service has ETCD_CERT_FILE, but ETCD_LISTEN_CLIENT_URLS is not set, which means http://; certificates are passed over without https://\n{created}"
             ),
         );
+        check(
+            &with("| Environment=ETCD_LISTEN_CLIENT_URLS=http://h:1\n"),
+            rule,
+            &format!(
+                "failed: etcd.service has ETCD_CERT_FILE, but ETCD_LISTEN_CLIENT_URLS is `http://h:1`; certificates are passed over without https://\n{created}"
+            ),
+        );
     }
 
     #[test]
@@ -292,6 +330,12 @@ mod tests {
                 "{DONE}  note /none, which ETCD_CERT_FILE of etcd.service names, is not in the image and has to come before it starts\n  \
                  residual /run/etcd.env: etcd.service reads its environment from there, where the image has no file yet; what it sets wins\n"
             ),
+        );
+        // Only a file by its whole path, of a program that is known, is looked for.
+        check(
+            ETCD,
+            "[Environment etcd.service/20-tls.conf]\nSet=ETCD_DATA_DIR=/none\nSet=ETCD_TRUSTED_CA_FILE=none\nSet=MY_FILE=/none",
+            DONE,
         );
     }
 
@@ -341,6 +385,8 @@ mod tests {
             ("LOCKSMITHD_ENDPOINT=http://a", "has an http:// URL"),
             ("ETCD_AUTO_TLS=true", "makes certificates"),
             ("1=2", "is no name"),
+            ("=2", "is no name"),
+            ("A-B=2", "is no name"),
             ("A", "NAME=VALUE"),
             ("A=\t", "control character"),
         ] {

@@ -147,6 +147,14 @@ file etc/cloud/cloud.cfg.d/90.cfg
     }
 
     #[test]
+    fn groups_without_sudo_do_not_matter() {
+        removed_sudo(
+            "file var/lib/systemd/home/core.identity\n| {\"userName\":\"core\",\"memberOf\":[\"audio\"]}\n",
+            &[],
+        );
+    }
+
+    #[test]
     fn groups_that_are_left_come_again() {
         check(
             &format!(

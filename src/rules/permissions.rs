@@ -141,6 +141,20 @@ symlink loop -> loop
             "[Permissions /etc/motd]\nMode=0600",
             "failed: /etc/motd leads to /dev/null, which every program must be able to write to\n",
         );
+        check(
+            "char dev/null 1,3 mode=0600\n",
+            "[Permissions /dev/null]\nMode=0666",
+            "changed\n  mode /dev/null 0600 0666\n",
+        );
+    }
+
+    #[test]
+    fn a_waiver_leaves_what_is_there() {
+        check(
+            IMAGE,
+            "[Permissions /etc/key]\nMode=0600\n[Waive Permissions:/etc/key]\nReason=x\nExpires=2030-01-01",
+            "waived\n",
+        );
     }
 
     #[test]

@@ -249,5 +249,19 @@ file etc/sudoers
             "absent\n  note the image knows no user core, and sudo grants him nothing by name\n",
         );
         check(PASSWD, RULE, "already\n");
+        check(PASSWD, &waiver, "already\n");
+    }
+
+    #[test]
+    fn what_everyone_has_makes_no_group_matter() {
+        let image = format!(
+            "{PASSWD}file etc/sudoers\n| ALL ALL=/bin/ls\n\
+             file var/lib/systemd/home/core.identity\n| {{\"userName\":\"core\",\"memberOf\":[\"audio\"]}}\n"
+        );
+        check(
+            &image,
+            RULE,
+            "already\n  residual /etc/sudoers:1: grants sudo to everyone, core too\n",
+        );
     }
 }

@@ -172,4 +172,14 @@ mod tests {
         );
         assert_eq!(words("\"open \\"), ["open "]);
     }
+
+    #[test]
+    fn lines_of_an_environment_file_are_taken_apart() {
+        let text = b"# c=1\n; c=2\n A = \"x y\" \nB=\nC\n";
+        let want = [("A", "x y"), ("B", "")];
+        assert_eq!(
+            assignments(text),
+            want.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+    }
 }

@@ -255,11 +255,23 @@ mod tests {
         };
         check("A=old\nB=1\n", "A=new\nB=1\n");
         check("# A=old\n\nB=1", "# A=old\n\nB=1\nA=new\n");
+        check("B=1\n", "B=1\nA=new\n");
         check("", "A=new\n");
         check(" A = old # x\r\nA=2\r\n", " A = new\r\nA=new\r\n");
         check("export A=old\nAA=1\nA\n", "export A=new\nAA=1\nA\n");
         check("A=\"new\"\nA='new'\n", "A=\"new\"\nA='new'\n");
         check("A=new=er\n", "A=new\n");
+        check("A= \"new\" \n", "A= \"new\" \n");
+    }
+
+    #[test]
+    fn a_key_is_plain() {
+        for good in ["A=", "a_b.c-d=x y"] {
+            assert!(super::key_value(good).is_ok(), "{good}");
+        }
+        for bad in ["A", "=x", "a b=x", "#a=x"] {
+            assert!(super::key_value(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -274,6 +286,17 @@ mod tests {
             image,
             "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
             "changed\n  content /etc/login.defs\n",
+        );
+        check(
+            "file etc/a fill=17M\n",
+            "[SetKey /etc/a]\nSet=A=1",
+            "failed: /etc/a has 17825792 bytes; files over 16777216 bytes are not edited as text\n",
+        );
+        // A word alone sets nothing.
+        check(
+            "file etc/a\n| UMASK\n",
+            "[SetKey /etc/a]\nSet=UMASK=027",
+            "changed\n  content /etc/a\n",
         );
     }
 
@@ -378,6 +401,22 @@ mod tests {
             "dir ./\n",
             RULE,
             "failed: the image has no /etc/selinux/config, nor a file that becomes it at boot; `OnMissing=skip` or `warn` allows that\n",
+        );
+    }
+
+    #[test]
+    fn only_enforcing_asks_for_a_policy() {
+        let changed = "changed\n  content /etc/selinux/config\n";
+        let image = "file etc/selinux/config\n| SELINUX=disabled\n| SELINUXTYPE=default\n";
+        check(
+            image,
+            "[SetKey /etc/selinux/config]\nSet=SELINUX=permissive",
+            changed,
+        );
+        check(
+            &image.replace("selinux/", "other/"),
+            &RULE.replace("selinux/", "other/"),
+            &changed.replace("selinux/", "other/"),
         );
     }
 

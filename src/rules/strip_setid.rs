@@ -163,7 +163,7 @@ fn kept_by(draft: &Draft<'_>, keep: &str) -> BTreeSet<InodeId> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::harness::check;
+    use crate::rules::harness::{check, content_after};
 
     const IMAGE: &str = "
 dir ./
@@ -245,5 +245,31 @@ symlink usr/bin/sudoedit -> sudo
     fn a_waiver_leaves_one_file() {
         let waive = "[StripSetid]\n[Waive StripSetid:/usr/bin/a]\nReason=x\nExpires=2030-01-01";
         check("file usr/bin/a mode=4755\n", waive, "waived\n");
+    }
+
+    #[test]
+    fn dpkg_is_told_of_what_it_owns() {
+        let rule = "[StripSetid]\nStatOverride=yes";
+        let path = "/var/lib/dpkg/statoverride";
+        let apk = "file bin/su mode=4755\nfile lib/apk/db/installed\n| P:su\n| F:bin\n| R:su\n";
+        check(
+            apk,
+            rule,
+            "changed\n  mode /bin/su 4755 0755\n  residual /bin/su: belongs to the package su, whose next upgrade brings it back; harden again after upgrades\n",
+        );
+        let dpkg = "file bin/su mode=4755 gid=7\nfile var/lib/dpkg/info/su.list\n| /bin/su\nfile var/lib/dpkg/statoverride eol=no\n| root root 0700 /x\n";
+        assert_eq!(
+            content_after(dpkg, rule, path),
+            "root root 0700 /x\nroot #7 0755 /bin/su\n"
+        );
+    }
+
+    #[test]
+    fn a_capability_that_may_stay_makes_no_file_privileged() {
+        check(
+            IMAGE,
+            "[StripSetid]\nCapabilities=keep\nKeep=/usr/bin/ping\nKeep=/usr/bin/{su,sudo,wall,both}",
+            "already\n  note Keep=/usr/bin/ping keeps nothing: no set-id file or capability is there\n",
+        );
     }
 }

@@ -164,4 +164,42 @@ mod tests {
             "failed: /etc/issue leads through /etc, which is not a directory\n",
         );
     }
+
+    #[test]
+    fn what_is_no_file_gives_way() {
+        check(
+            "fifo etc/issue\n",
+            RULE,
+            "changed\n  removed /etc/issue\n  created /etc/issue\n",
+        );
+    }
+
+    #[test]
+    fn a_waiver_counts_only_where_something_is_not_so() {
+        let waived = format!(
+            "{RULE}\nMode=0640\n[Waive WriteFile:/etc/issue]\nReason=x\nExpires=2030-01-01"
+        );
+        for image in [
+            "dir ./\n",
+            "file etc/issue mode=0640\n| x\n",
+            "file etc/issue mode=0600\n| one\n| two\n",
+            "symlink etc/issue -> /dev/null\n",
+        ] {
+            check(image, &waived, "waived\n");
+        }
+        check(
+            "file etc/issue mode=0640\n| one\n| two\n",
+            &waived,
+            "already\n",
+        );
+    }
+
+    #[test]
+    fn an_edit_of_one_rule_is_no_change_by_the_next() {
+        check(
+            "file etc/issue\n| x\n",
+            &format!("{RULE}\n[StripSetid]"),
+            "changed\n  content /etc/issue\nalready\n",
+        );
+    }
 }

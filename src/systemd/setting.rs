@@ -265,7 +265,15 @@ fn overridden(values: &[&[u8]], wanted: &[Vec<u8>]) -> Option<usize> {
             word.find_byte(b'=').map(|end| &word[..=end])
         });
     let names: Vec<&[u8]> = names.filter(|name| name.len() > 1).collect();
-    let sets = |value: &[u8]| names.iter().any(|name| value.contains_str(name));
+    // A name counts where a word may begin, so that `PATH=` is not found in `MANPATH=`.
+    let begins = |before: &[u8]| {
+        let last = before.last();
+        last.is_none_or(|b| b.is_ascii_whitespace() || b"\"'".contains(b))
+    };
+    let sets = |value: &[u8]| {
+        let mut found = names.iter().flat_map(|name| value.find_iter(name));
+        found.any(|at| begins(&value[..at]))
+    };
     values[after..]
         .iter()
         .rposition(|v| sets(v))

@@ -127,6 +127,8 @@ pub(crate) fn cases() -> Vec<Case> {
     case("end-between-entries", "the file ends where another entry began", cut("option trailer=none blocking=0\nfile a content=abc\nfile b", 512), Told("without an end marker"));
     case("half-end-marker", "one block of zeros at the end", built("option trailer=1 blocking=0\nfile a content=abc"), Alike);
     case("end-inside-header", "the file ends inside a header", cut("option trailer=none blocking=0\nfile a content=abc\nfile b", 100), Refused("cut short inside a header"));
+    case("end-inside-extension", "the file ends inside an extension header", cut(&format!("option trailer=none blocking=0\n{}file a", x(&[("path", "name")])), 1000), Refused("cut short inside an extension header"));
+    case("end-inside-extension-padding", "the file ends right behind an extension header's data, unpadded", cut(&format!("option trailer=none blocking=0\n{}file a", x(&[("path", "name")])), 1012), Refused("cut short inside an extension header"));
     case("end-inside-data", "the file ends inside an entry's data", cut("option trailer=none blocking=0\nfile a fill=1024", 512), Refused("cut short"));
     case("end-inside-padding", "the file ends right behind the data, unpadded", cut("option trailer=none blocking=0\nfile a content=abc", 509), Refused("cut short"));
     case("junk-after-end", "bytes that are no zeros after the end", [built("option blocking=0\nfile a"), b"junk".to_vec()].concat(), Refused("data follows the end"));
@@ -203,6 +205,7 @@ pub(crate) fn cases() -> Vec<Case> {
     case("gnu-name-then-pax-size", "a GNU long name, then PAX size, then the file", built(&(long(b"name") + &x(&[("size", "1024")]) + "file a header-size=0 " + &smuggled() + "\nfile b")), Alike);
     case("pax-path-then-gnu-name", "a PAX path and a GNU long name that differ", built(&(x(&[("path", "one")]) + &long(b"two") + "file a")), Refused("differ"));
     case("gnu-name-then-pax-path", "a GNU long name and a PAX path that differ", built(&(long(b"two") + &x(&[("path", "one")]) + "file a")), Refused("differ"));
+    case("pax-path-and-gnu-name", "a PAX path and a GNU long name that agree", built(&(x(&[("path", "name")]) + &long(b"name") + "file a")), Alike);
     case("gnu-name-and-link", "a GNU long name and a GNU long link", built(&(long(b"name") + &extension('K', b"target\0") + "symlink a -> b")), Alike);
 
     // Names.

@@ -1,6 +1,6 @@
 //! Extending, and recipes side by side.
 
-use super::{LOADER, recipe, shown};
+use super::{LOADER, Loader, Shipped, recipe, shown};
 
 #[test]
 fn what_extends_adds_and_replaces() {
@@ -25,6 +25,27 @@ fn what_extends_adds_and_replaces() {
     assert_eq!(
         places,
         ["recipe:base:10:1", "recipe:base:11:1", "r.ini:8:1"]
+    );
+}
+
+#[test]
+fn what_the_one_that_extends_does_not_say_stays() {
+    let loader = Loader {
+        library: &[Shipped {
+            name: "guide",
+            text: "[Recipe]\nSchema=1\n[Permissions /a]\nMode=0640\nReference=page 1\nOnMissing=skip",
+        }],
+        ..LOADER
+    };
+    let recipe = loader
+        .parse(
+            "r.ini",
+            "[Recipe]\nSchema=1\nExtends=guide\n[Permissions /a]\nReason=x",
+        )
+        .unwrap();
+    assert_eq!(
+        shown(&recipe),
+        "Permissions /a Mode=0640 because \"x\" see \"page 1\" (skip)\n"
     );
 }
 
@@ -98,4 +119,18 @@ fn side_by_side_nothing_is_merged_but_what_is_the_same() {
     assert_eq!(both.parts()[1].os_ids, ["a"]);
     assert_eq!(both.waivers().len(), 1);
     assert_eq!(both.sources().len(), 2);
+}
+
+#[test]
+fn side_by_side_all_waivers_count_and_no_source_is_there_twice() {
+    let two = "[Recipe]\nSchema=1\nExtends=base\n[Mask a.service]\nReference=guide\n\
+               [Waive Mask:a.service]\nReason=x\nExpires=2026-01-01";
+    let both = recipe("Extends=base\n[Mask a.service]").and(LOADER.parse("two.ini", two).unwrap());
+    assert_eq!(
+        shown(&both).lines().last(),
+        Some("Mask a.service see \"guide\" (fail)")
+    );
+    assert_eq!(both.waivers().len(), 1);
+    let names: Vec<_> = both.sources().iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["r.ini", "recipe:base", "two.ini"]);
 }

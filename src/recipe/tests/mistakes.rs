@@ -213,6 +213,12 @@ fn waivers_name_a_kind_a_subject_a_reason_and_a_day() {
         "[Waive /bin/su]\nReason=x\nExpires=2026-12-31",
         "r.ini:3:8: a waiver names a rule kind and its subject, as in `[Waive StripSetid:/usr/bin/su]`",
     );
+    for half in ["Mask:", ":a.service"] {
+        check(
+            &format!("[Waive {half}]\nReason=x\nExpires=2026-12-31"),
+            "r.ini:3:8: a waiver names a rule kind and its subject, as in `[Waive StripSetid:/usr/bin/su]`",
+        );
+    }
     check(
         "[Waive]",
         "r.ini:3:1: `[Waive]` does not say of what: KIND:SUBJECT is missing \
@@ -235,6 +241,24 @@ fn a_section_that_asks_for_nothing_is_a_mistake() {
 }
 
 #[test]
+fn what_only_a_mistake_hides_is_not_called_missing() {
+    let name = "`1` is not a name of a user or group: it has no letter";
+    check(
+        "Extends=base\n[RemoveFromGroups core]\nGroup=\nGroup=1",
+        &format!("r.ini:6:7: {name}"),
+    );
+    check(
+        "[RemoveFromGroups core]\nGroup=${Admins}",
+        "r.ini:4:7: unknown parameter `Admins` \
+         (help: declare it in `[Params]`, or write `$${Admins}` to keep it)",
+    );
+    check(
+        "Extends=bsae\n[RemoveFromGroups core]",
+        "r.ini:3:9: no recipe `bsae` is shipped (help: did you mean `base`?)",
+    );
+}
+
+#[test]
 fn parameters_are_declared() {
     check(
         "[Params]\nUser=core\n[RemoveFromGroups ${Usr}]\nGroup=${Nothing}",
@@ -247,13 +271,15 @@ fn parameters_are_declared() {
         "r.ini:4:26: this `${` is not closed (help: write `$${` for a `${` that stays as it is)",
     );
     check(
-        "[Params]\n1st=x\nA=1\nA=2\nB=${A}",
+        "[Params]\n1st=x\nA=1\nA=2\nB=${A}\na-b=x\nA_b=x",
         "r.ini:4:1: `1st` is not a name for a parameter \
          (help: start it with a letter; letters, digits and `_` may follow)\n\
          r.ini:6:1: `A=` is given twice; r.ini:5:1: the first one \
          (help: it takes one value: take one of them out)\n\
          r.ini:7:3: a default cannot use `${A}` \
-         (help: write the value itself, or `$${` for a `${` that stays)",
+         (help: write the value itself, or `$${` for a `${` that stays)\n\
+         r.ini:8:1: `a-b` is not a name for a parameter \
+         (help: start it with a letter; letters, digits and `_` may follow)",
     );
     // The value is wrong where it is used; where it comes from is shown too.
     check(

@@ -249,3 +249,16 @@ fn one_of_shows_the_nearest() {
         ],
     );
 }
+
+#[test]
+fn only_services_are_taken_where_processes_matter() {
+    let help = "(help: name the service; its other units have no processes of their own)";
+    check(
+        Check::Service,
+        &["a.service", "a@.service", "a.*"],
+        &[
+            ("a.socket", &format!("`a.socket` is no service {help}")),
+            ("a*.socket", &format!("`a*.socket` is no service {help}")),
+        ],
+    );
+}

@@ -36,6 +36,18 @@ fn obeyed(text: &str) -> Option<char> {
         .find(|c| is_misleading(*c) && !matches!(c, '\n' | '\t'))
 }
 
+#[test]
+fn every_format_names_each_waiver() {
+    let fixture = fixture();
+    let plan = fixture.plan(|_, _| Outcome::Already);
+    for format in FORMATS {
+        let text = render(&plan, format.name());
+        for said in ["break-glass", "once", "late", "2025-12-31"] {
+            assert!(text.contains(said), "{said} in {format:?}: {text}");
+        }
+    }
+}
+
 /// What a Markdown text says once it is rendered, without folds' titles.
 fn markdown_says(text: &str) -> String {
     Parser::new_ext(text, Options::ENABLE_TABLES)

@@ -104,6 +104,30 @@ fn every_busybox_is_changed() {
 }
 
 #[test]
+fn an_applet_is_a_plain_name() {
+    for good in ["wget", "["] {
+        assert_eq!(super::name(good), Ok(()), "{good}");
+    }
+    for bad in [
+        "",
+        "/bin/wget",
+        "w*",
+        "w?et",
+        "a b",
+        "busybox",
+        "busybox.static",
+    ] {
+        assert!(super::name(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_directory_of_an_applets_name_is_none() {
+    let image = busybox("bin/busybox", "") + "dir usr/bin/wget\ndir usr/bin\n";
+    check(&image, RULE, "already\n  note no busybox has nc, wget\n");
+}
+
+#[test]
 fn a_link_without_an_applet_goes_too() {
     let image = busybox("bin/busybox", ",nc") + "symlink bin/netcat -> busybox\n";
     check(
@@ -115,7 +139,7 @@ fn a_link_without_an_applet_goes_too() {
 
 #[test]
 fn a_second_name_that_the_rule_forgets_is_told() {
-    let image = busybox("bin/busybox", ",nc,netcat");
+    let image = busybox("bin/busybox", ",nc,netcat,wget");
     let told = "  residual /bin/busybox: nc is there as netcat too, which the rule does not name\n";
     check(
         &image,
@@ -123,6 +147,16 @@ fn a_second_name_that_the_rule_forgets_is_told() {
         &format!(
             "changed\n  content /bin/busybox\n  note /bin/busybox runs `false` for nc\n{told}"
         ),
+    );
+    check(
+        &image,
+        "[RemoveApplets]\nApplet=nc\nApplet=netcat",
+        "changed\n  content /bin/busybox\n  note /bin/busybox runs `false` for nc, netcat\n",
+    );
+    check(
+        &image,
+        "[RemoveApplets]\nApplet=wget",
+        "changed\n  content /bin/busybox\n  note /bin/busybox runs `false` for wget\n",
     );
 }
 
@@ -198,6 +232,11 @@ file lib/apk/db/triggers
         &format!(
             "changed\n  removed /usr/bin/wget\n  residual /bin/busybox: the binary still has wget: `busybox wget` runs it\n{residual}\n"
         ),
+    );
+    check(
+        &image,
+        "[RemoveApplets]\nApplet=nc",
+        "already\n  note no busybox has nc\n",
     );
 }
 

@@ -27,6 +27,29 @@ fn the_line_that_wins_is_changed_or_one_put_where_it_wins() {
         "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin yes\nMaxAuthTries 9\n",
         "MaxAuthTries 4\nMatch User a\nX y\nMatch all\nPermitRootLogin no\nMaxAuthTries 4\n",
     );
+    becomes(
+        "MaxAuthTries 9\nPermitRootLogin yes\n",
+        "MaxAuthTries 4\nPermitRootLogin no\n",
+    );
+    becomes("", "PermitRootLogin no\nMaxAuthTries 4\n");
+    // Of lines for all, only the first counts.
+    becomes(
+        "PermitRootLogin yes\nPermitRootLogin without-password\nMaxAuthTries 4\n",
+        "PermitRootLogin no\nPermitRootLogin without-password\nMaxAuthTries 4\n",
+    );
+    let blanks = "[SshdConfig /etc/ssh/sshd_config]\nSet=MaxAuthTries \t 4 ";
+    let empty = "file etc/ssh/sshd_config\n";
+    assert_eq!(content_after(empty, blanks, PATH), "MaxAuthTries 4\n");
+    let block = "file etc/ssh/sshd_config eol=no\n| Match all\n|  X y\n";
+    assert_eq!(
+        content_after(block, RULE, PATH),
+        "PermitRootLogin no\nMaxAuthTries 4\nMatch all\n X y"
+    );
+    let open_end = "file etc/ssh/sshd_config eol=no\n| X y\n";
+    assert_eq!(
+        content_after(open_end, RULE, PATH),
+        "X y\nPermitRootLogin no\nMaxAuthTries 4\n"
+    );
 }
 
 #[test]
@@ -86,7 +109,7 @@ fn what_extends_replaces_a_value_and_two_in_one_section_are_a_mistake() {
     assert!(!image.plan(&recipe).unwrap().failed());
 
     for same in [
-        "Set=MaxAuthTries 3\nSet=MaxAuthTries 3",
+        "Set=MaxAuthTries 3\nSet=MaxAuthTries  3",
         "Set=UsePAM no\nSet=\nSet=UsePAM yes",
     ] {
         let recipe = parse(&format!("[SshdConfig /a]\n{same}")).unwrap();
@@ -135,6 +158,15 @@ file opt/x
 }
 
 #[test]
+fn what_says_the_same_or_comes_too_late_is_no_residual() {
+    check(
+        "file etc/ssh/sshd_config\n| PermitRootLogin no\n| MaxAuthTries 4\n| Include later.d/*.conf\n| Match User a\n| PermitRootLogin no\n",
+        RULE,
+        "already\n",
+    );
+}
+
+#[test]
 fn copies_options_and_waivers() {
     let image = "
 file usr/share/flatcar/etc/ssh/sshd_config
@@ -158,6 +190,16 @@ file etc/default/ssh
         format!("{RULE}\n[Waive SshdConfig:PermitRootLogin]\nReason=x\nExpires=2030-01-01");
     check(
         "file etc/ssh/sshd_config\n| MaxAuthTries 4\n| PermitRootLogin yes\n",
+        &waived,
+        "waived\n",
+    );
+    check(
+        "file etc/ssh/sshd_config\n| MaxAuthTries 4\n| PermitRootLogin no\n",
+        &waived,
+        "already\n",
+    );
+    check(
+        "file etc/ssh/sshd_config\n| MaxAuthTries 4\n",
         &waived,
         "waived\n",
     );
@@ -201,6 +243,7 @@ fn what_cannot_be_set_is_refused() {
             "`<=` is for the numbers of logingracetime, maxauthtries, maxsessions",
         ),
         ("Banner a # b", "Banner needs a value without `#`"),
+        ("Banner  ", "Banner needs a value without `#`"),
         (
             "PermitRotLogin no",
             "`PermitRotLogin` is no keyword of sshd_config, and sshd would not start",
