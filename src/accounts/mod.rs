@@ -7,6 +7,7 @@ mod account;
 pub(crate) mod cloud_init;
 pub(crate) mod doas;
 pub(crate) mod group;
+pub(crate) mod pam_group;
 pub(crate) mod polkit;
 pub(crate) mod sudoers;
 pub(crate) mod sysusers;

@@ -1,9 +1,9 @@
-//! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed.
+//! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
 
 use bstr::ByteSlice;
 
 use crate::accounts::cloud_init::{self, What};
-use crate::accounts::{Account, doas, userdb};
+use crate::accounts::{Account, doas, pam_group, userdb};
 use crate::edit::{Draft, Stop};
 
 /// Writes down what of it is open for a user: of groups, those that `matter`.
@@ -46,6 +46,14 @@ pub(super) fn residuals(
         if !groups.is_empty() {
             let groups = groups.join(", ");
             open.push((path, None, format!("systemd-homed has {user} in {groups}; the record is signed, so it is not edited")));
+        }
+    }
+    for mut brought in pam_group::brought(draft, account)? {
+        brought.groups.retain(|group| matter(group));
+        if !brought.groups.is_empty() {
+            let groups = brought.groups.join(", ");
+            let message = format!("pam_group brings {user} into {groups} at logins");
+            open.push((brought.path, Some(brought.line), message));
         }
     }
     for (path, line, message) in open {
@@ -142,6 +150,29 @@ file etc/cloud/cloud.cfg.d/90.cfg
                 "/etc/cloud/cloud.cfg:13: cloud-init grants sudo to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:3: cloud-init grants doas to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:5: cloud-init puts core into sudo when the system first boots",
+            ],
+        );
+    }
+
+    #[test]
+    fn pam_group_counts_where_a_service_asks_for_it() {
+        let config = "file etc/security/group.conf
+| # *;*;core;Al0000-2400;sudo
+| login; tty*; core|bob ;Al0000-2400; audio, \\
+|   sudo
+| *;*;%wheel;Al0000-2400;sudo # all
+| *;*;bob;Al0000-2400;sudo
+| *;*;core;Al0000-2400;audio
+";
+        removed_sudo(
+            &format!("{config}file etc/pam.d/login\n| # pam_group.so\n"),
+            &[],
+        );
+        removed_sudo(
+            &format!("{config}file etc/pam.d/login\n| auth optional pam_group.so\n"),
+            &[
+                "/etc/security/group.conf:2: pam_group brings core into sudo at logins",
+                "/etc/security/group.conf:4: pam_group brings core into sudo at logins",
             ],
         );
     }

@@ -29,7 +29,7 @@ static SCHEMA: RuleSchema = RuleSchema {
         sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
         A primary group, a group of another name that has the number of one of these, sudoers lines that grant something to the \
         user by name, and polkit rules that name him, are reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits him, and groups into which \
-        cloud-init or a systemd-homed record puts him again. polkit rules that name one of the groups are a note.",
+        cloud-init or a systemd-homed record puts him again, or pam_group brings him at logins. polkit rules that name one of the groups are a note.",
     keys: &[KeySchema {
         name: "Group",
         value: "GROUP",

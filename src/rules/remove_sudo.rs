@@ -26,12 +26,12 @@ static SCHEMA: RuleSchema = RuleSchema {
         and what names it loses it. A user is named by his name, in any case as sudo compares it, and by his number in the \
         image's account files. An alias that some list excludes with `!` keeps him, and the lines that grant to it exclude him. \
         All other bytes, and the mode, stay.\n\n\
-        Read are /etc/sudoers, /etc/sudoers.d, the `sudoers_file=` of sudo.conf, Container Linux's \
+        Read are /etc/sudoers, /etc/sudoers.d, sudo-rs's /etc/sudoers-rs, the `sudoers_file=` of sudo.conf, Container Linux's \
         /usr/share/baselayout/sudoers, copies of these from which the booted system fills /etc, and all that they include. \
         `%h` in an include stands for any name; netgroups are not looked at.\n\n\
         Lines that grant to everyone or to a group that the user stays in, lines that name him but cannot be read, and \
         other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
-        systemd-homed record would grant him again.",
+        systemd-homed record would grant him again or pam_group brings along at logins.",
     keys: &[],
     needs_a_key: false,
     open_keys: None,
@@ -195,11 +195,13 @@ file etc/sudoers.d/x
 | core ALL=ALL
 file usr/share/flatcar/etc/sudoers.d/y
 | core ALL=ALL
+file etc/sudoers-rs
+| core ALL=ALL
 ";
         check(
             image,
             RULE,
-            "changed\n  content /etc/sudoers.d/x\n  content /opt/d/a\n  content /opt/host-a\n  content /opt/more\n  \
+            "changed\n  content /etc/sudoers-rs\n  content /etc/sudoers.d/x\n  content /opt/d/a\n  content /opt/host-a\n  content /opt/more\n  \
              content /usr/share/flatcar/etc/sudoers.d/y\n",
         );
     }

@@ -1,4 +1,4 @@
-//! Which files sudo reads: `sudoers_file=` of sudo.conf, `/etc/sudoers`, and what they include.
+//! Which files sudo and sudo-rs read: `sudoers_file=` of sudo.conf, `/etc/sudoers` or `/etc/sudoers-rs`, and what they include.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +25,8 @@ pub(super) fn read(draft: &Draft<'_>) -> Result<Policy, Stop> {
     // A directory that nothing includes is read all the same: the file that includes it may arrive later.
     let mut paths = vec![
         "/etc/sudoers".to_owned(),
+        // sudo-rs takes it instead.
+        "/etc/sudoers-rs".to_owned(),
         "/usr/share/baselayout/sudoers".to_owned(),
     ];
     paths.extend(configured(draft)?);
