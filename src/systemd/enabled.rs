@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::load_path::Units;
 use super::name::is_unit;
+use super::units::Units;
 
 /// The directories of links by which a unit pulls others in.
 pub(super) const PULLS: [&str; 3] = ["wants", "requires", "upholds"];

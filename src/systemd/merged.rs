@@ -2,8 +2,8 @@
 
 use bstr::BStr;
 
-use super::load_path::{Units, base};
 use super::unit_file::{Assignment, settings};
+use super::units::{Units, base};
 use crate::edit::{Draft, Stop};
 
 /// A unit's assignments from all its files.

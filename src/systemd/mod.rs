@@ -1,5 +1,6 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
+mod beside;
 mod confined;
 mod enabled;
 mod exposure;
@@ -11,6 +12,7 @@ mod setting;
 mod sysv;
 pub(crate) mod tmpfiles;
 mod unit_file;
+mod units;
 
 use std::collections::BTreeSet;
 
@@ -18,10 +20,11 @@ use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
 pub(crate) use exposure::exposure;
-pub(crate) use load_path::{UnitIndex, Units, unread_copy};
+pub(crate) use load_path::unread_copy;
 pub(crate) use merged::{Merged, merged};
 pub(crate) use reach::openings;
 pub(crate) use setting::{Kind, Loss, lost};
+pub(crate) use units::{UnitIndex, Units};
 
 /// Where the administrator's units are; a rule writes here.
 pub(crate) const ETC: &str = "/etc/systemd/system";

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
-use super::load_path::{Units, base};
 use super::merged::{Merged, merged};
 use super::name::{is_instance, is_template, kind, prefix, template};
 use super::setting::Kind;
+use super::units::{Units, base};
 use crate::edit::{Draft, Stop};
 use crate::rootfs::InodeId;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
-use super::load_path::Units;
 use super::name::is_unit;
+use super::units::Units;
 use crate::rootfs::{InodeId, Rootfs};
 
 const SCRIPTS: &str = "/etc/init.d";

@@ -1,0 +1,183 @@
+//! The changes that rules make, each written down as it is made.
+
+use bstr::{BString, ByteSlice};
+
+use super::Draft;
+use crate::edit::{Change, Edit};
+use crate::image::ACCESS_LISTS;
+use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
+
+impl Draft<'_> {
+    /// Whether every header of an inode says this mode, with no access control list beside it that may say more.
+    pub(crate) fn has_mode(&self, id: InodeId, mode: u32) -> bool {
+        self.rootfs.inode(id).metas().all(|meta| {
+            meta.mode == mode && ACCESS_LISTS.iter().all(|name| meta.xattr(name).is_none())
+        })
+    }
+
+    /// Sets the mode of an inode, for every name and header that it has, and takes access control lists away.
+    pub(crate) fn set_mode(&mut self, id: InodeId, mode: u32) {
+        self.set_meta(
+            id,
+            |meta| meta.mode = mode,
+            |before, after| Change::Mode {
+                before: before.mode,
+                after: after.mode,
+            },
+        );
+        for name in ACCESS_LISTS {
+            self.remove_xattr(id, name);
+        }
+    }
+
+    /// Takes mode bits away from every header of an inode, and leaves what else they say.
+    pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
+        self.set_meta(
+            id,
+            |meta| meta.mode &= !bits,
+            |before, after| Change::Mode {
+                before: before.mode,
+                after: after.mode,
+            },
+        );
+    }
+
+    /// Sets the owner or the group of an inode, or both.
+    pub(crate) fn set_owner(&mut self, id: InodeId, uid: Option<u64>, gid: Option<u64>) {
+        self.set_meta(
+            id,
+            |meta| (meta.uid, meta.gid) = (uid.unwrap_or(meta.uid), gid.unwrap_or(meta.gid)),
+            |before, after| Change::Owner {
+                before: (before.uid, before.gid),
+                after: (after.uid, after.gid),
+            },
+        );
+    }
+
+    /// Removes an extended attribute from every header of an inode.
+    pub(crate) fn remove_xattr(&mut self, id: InodeId, name: &str) {
+        self.set_meta(
+            id,
+            |meta| meta.xattrs.retain(|(n, _)| n != name),
+            |before, _| Change::XattrRemoved {
+                name: name.into(),
+                before: before.xattr(name).unwrap_or_default().into(),
+            },
+        );
+    }
+
+    /// Gives a new inode an extended attribute. It is a part of creating it, not an edit of its own.
+    pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
+        self.rootfs
+            .inode_mut(id)
+            .meta
+            .xattrs
+            .push((name.into(), value));
+    }
+
+    /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.
+    fn set_meta(
+        &mut self,
+        id: InodeId,
+        set: impl Fn(&mut Meta),
+        change: impl Fn(&Meta, &Meta) -> Change,
+    ) {
+        let mut seen = None;
+        for meta in self.rootfs.inode_mut(id).metas_mut() {
+            let before = meta.clone();
+            set(meta);
+            if *meta != before && seen.is_none() {
+                seen = Some(change(&before, meta));
+            }
+        }
+        let Some(change) = seen else { return };
+        self.touch(id);
+        let paths = if id == Rootfs::ROOT {
+            vec!["/".into()]
+        } else {
+            self.rootfs.paths(id)
+        };
+        for path in paths {
+            self.record(path, change.clone());
+        }
+    }
+
+    fn touch(&mut self, id: InodeId) {
+        if let Some(mtime) = self.mtime {
+            self.rootfs.inode_mut(id).mtime = mtime;
+        }
+    }
+
+    /// Replaces the content of a regular file, for every name that it has.
+    pub(crate) fn set_content(&mut self, id: InodeId, content: Vec<u8>) {
+        self.rootfs.inode_mut(id).node = Node::File(Content::New(content.into()));
+        self.touch(id);
+        for path in self.rootfs.paths(id) {
+            self.record(path, Change::Content);
+        }
+    }
+
+    /// Removes a name, and everything below it if it is a directory. Nothing happens where nothing is.
+    pub(crate) fn remove(&mut self, location: &Location) {
+        let (Some(id), [name]) = (location.inode, &location.rest[..]) else {
+            return;
+        };
+        let below: Vec<BString> = self
+            .rootfs
+            .children(id)
+            .map(|(name, _)| name.into())
+            .collect();
+        for child in below {
+            let inode = self.rootfs.child(id, &child).map(|c| c.inode);
+            self.remove(&Location {
+                directory: id,
+                rest: vec![child],
+                inode,
+            });
+        }
+        let path = self.rootfs.location_path(location);
+        self.rootfs.unlink(location.directory, name.as_bstr());
+        self.record(path, Change::Removed);
+    }
+
+    /// Puts a regular file that belongs to root where nothing is, or in place of something that is no file.
+    pub(crate) fn create_file(&mut self, location: &Location, content: Vec<u8>, mode: u32) {
+        self.create(location, Node::File(Content::New(content.into())), mode);
+    }
+
+    /// Puts a symbolic link in place of whatever is there.
+    pub(crate) fn create_symlink(&mut self, location: &Location, target: &str) {
+        self.create(location, Node::Symlink(target.into()), 0o777);
+    }
+
+    fn create(&mut self, location: &Location, node: Node, mode: u32) {
+        self.remove(location);
+        let Some((name, missing)) = location.rest.split_last() else {
+            return;
+        };
+        let mtime = self
+            .mtime
+            .unwrap_or_else(|| self.rootfs.inode(location.directory).mtime);
+        let mut directory = location.directory;
+        for name in missing {
+            directory = self.rootfs.add_directory(directory, name.as_bstr(), mtime);
+            self.record(self.rootfs.path(directory), Change::Created);
+        }
+        let meta = Meta {
+            mode,
+            ..Meta::default()
+        };
+        let id = self.rootfs.add(Inode::new(node, meta, mtime));
+        self.rootfs
+            .link(directory, name.as_bstr(), id, Numbers::new());
+        self.record(self.rootfs.path(id), Change::Created);
+    }
+
+    fn record(&mut self, path: BString, change: Change) {
+        self.edits.push(Edit {
+            rule: self.rule.0,
+            path,
+            change,
+        });
+    }
+}
