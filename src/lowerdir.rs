@@ -33,11 +33,15 @@ pub(crate) fn directories(rootfs: &Rootfs) -> Vec<String> {
 
 /// Where the copies of a file below `/etc` would be.
 pub(crate) fn copies(rootfs: &Rootfs, path: &str) -> Vec<String> {
-    let Some(rest) = path.strip_prefix("/etc/") else {
+    if !path.starts_with("/etc/") {
         return Vec::new();
-    };
-    directories(rootfs)
-        .into_iter()
-        .map(|directory| format!("{directory}/{rest}"))
-        .collect()
+    }
+    copies_in(&directories(rootfs), path).collect()
+}
+
+/// Where they would be in some of the [`directories`].
+pub(crate) fn copies_in(directories: &[String], path: &str) -> impl Iterator<Item = String> {
+    let rest = path.strip_prefix("/etc/");
+    rest.into_iter()
+        .flat_map(|rest| directories.iter().map(move |at| format!("{at}/{rest}")))
 }

@@ -25,8 +25,9 @@ pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), S
 
 /// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
 fn copies(draft: &mut Draft<'_>) {
+    let directories = lowerdir::directories(draft.rootfs());
     for edit in removals(draft) {
-        for copy in lowerdir::copies(draft.rootfs(), &edit.path.to_str_lossy()) {
+        for copy in lowerdir::copies_in(&directories, &edit.path.to_str_lossy()) {
             if draft
                 .rootfs()
                 .locate(copy.as_bytes())
