@@ -282,9 +282,10 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 }
 
 impl Setting {
-    /// Whether the value is a limit as tight as another; 0 may mean that there is none.
+    /// Whether the value is a limit as tight as another. A time of 0 means that there is none.
     pub(crate) fn is_at_most(&self, limit: &str) -> bool {
-        let value = number(&self.value).filter(|value| *value > 0);
+        let value = number(&self.value);
+        let value = value.filter(|value| *value > 0 || self.keyword != "logingracetime");
         value.is_some_and(|value| number(limit).is_some_and(|limit| value <= limit))
     }
 

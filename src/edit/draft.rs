@@ -157,19 +157,33 @@ impl<'i> Draft<'i> {
 
     /// Whether a waiver of the rule at work names this subject. Ask only about what would otherwise change.
     pub(crate) fn waived(&mut self, subject: &BStr) -> bool {
-        let key = (self.rule.1.to_owned(), subject.to_string());
-        let Some(waived) = self.waivers.get_mut(&key) else {
-            return false;
-        };
-        waived.used = true;
-        if let Some(day) = waived.expired {
-            self.expired_now.get_or_insert_with(|| {
-                format!("its waiver for {subject} expired on {day}; renew or delete it")
-            });
-            return false;
+        self.waived_as(&[subject])
+    }
+
+    /// Whether a waiver names what can be called by several names. One that has expired does not stand in another's way.
+    pub(crate) fn waived_as(&mut self, subjects: &[&BStr]) -> bool {
+        let (mut waives, mut expired) = (false, None);
+        for subject in subjects {
+            let key = (self.rule.1.to_owned(), subject.to_string());
+            let Some(waived) = self.waivers.get_mut(&key) else {
+                continue;
+            };
+            waived.used = true;
+            match waived.expired {
+                None => waives = true,
+                Some(day) => {
+                    expired = expired.or(Some(format!(
+                        "its waiver for {subject} expired on {day}; renew or delete it"
+                    )));
+                }
+            }
         }
-        self.waived_now += 1;
-        true
+        if waives {
+            self.waived_now += 1;
+        } else {
+            self.expired_now = self.expired_now.take().or(expired);
+        }
+        waives
     }
 
     /// Writes down what the rule could not close. The plan has what is said twice but once.

@@ -122,10 +122,11 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         found = true;
         if write(draft, &unit, name, &content)? {
-            let instances = units.within(draft.rootfs()).instances(&unit);
-            let instances = instances.into_iter().filter(|_| name::is_template(&unit));
-            for unit in std::iter::once(unit.clone()).chain(instances) {
-                verify(draft, &units, &unit, &wanted)?;
+            verify(draft, &units, &unit, &wanted)?;
+            if name::is_template(&unit) {
+                for instance in units.within(draft.rootfs()).instances(&unit) {
+                    verify(draft, &units, &instance, &wanted)?;
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::InodeId;
+use crate::rootfs::{InodeId, Rootfs};
 use crate::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -97,7 +97,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 /// Masks units, of which none is.
 fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
     let before = UnitIndex::read(draft.rootfs());
-    let mut left = Vec::new();
+    let all: BTreeSet<&String> = units.iter().collect();
+    let (mut left, mut seen) = (Vec::new(), BTreeSet::new());
     for unit in units {
         let path = format!("{}/{unit}", systemd::ETC);
         let location = match draft.rootfs().locate(path.as_bytes()) {
@@ -108,7 +109,13 @@ fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
             if draft.rootfs().inode(id).is_directory() {
                 return fail(format!("{path} is a directory"));
             }
-            left.extend(displaced(&before.within(draft.rootfs()), unit, id));
+            let before = before.within(draft.rootfs());
+            left.extend(alias(&before, unit));
+            // Of units that are one file the first stands for all.
+            if seen.insert(id) {
+                let others = other_names(draft.rootfs(), unit, id);
+                left.extend(others.filter(|other| !all.contains(&other.unit)));
+            }
         }
         draft.create_symlink(&location, "/dev/null");
     }
@@ -144,28 +151,27 @@ struct Left {
     message: String,
 }
 
-/// What the link or file that a mask takes the place of leaves open. Neither is there to be found in the result.
-fn displaced(units: &Units<'_>, unit: &str, id: InodeId) -> Vec<Left> {
-    let mut left = Vec::new();
-    if let Some(target) = units.alias_of(unit)
-        && let Some(path) = units.fragment(&target)
-    {
-        left.push(Left {
-            path: path.to_owned(),
-            message: format!("{unit} was only an alias of {target}, which can still be started"),
-            unit: target,
-        });
-    }
-    for path in units.rootfs().paths(id) {
+/// The unit of which the name was an alias.
+fn alias(units: &Units<'_>, unit: &str) -> Option<Left> {
+    let target = units.alias_of(unit)?;
+    Some(Left {
+        path: units.fragment(&target)?.to_owned(),
+        message: format!("{unit} was only an alias of {target}, which can still be started"),
+        unit: target,
+    })
+}
+
+/// What has other names of the file that a mask takes the place of; there is no trace of that in the result.
+fn other_names(rootfs: &Rootfs, unit: &str, file: InodeId) -> impl Iterator<Item = Left> {
+    rootfs.paths(file).into_iter().map(move |path| {
         let path = path.to_string();
         let other = path.rsplit('/').next().unwrap_or_default().to_owned();
-        left.push(Left {
+        Left {
             path,
             message: format!("{other} is the same file as {unit} was and can still be started"),
             unit: other,
-        });
-    }
-    left
+        }
+    })
 }
 
 #[cfg(test)]

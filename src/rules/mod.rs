@@ -22,6 +22,8 @@ mod write_file;
 #[cfg(test)]
 pub(crate) mod harness;
 
+use bstr::BStr;
+
 use crate::edit::{Applied, Draft, Stop, fail};
 use crate::recipe::{RuleSchema, Section};
 
@@ -67,7 +69,8 @@ fn put_file(
     content: &[u8],
     mode: Option<u32>,
 ) -> Result<(), Stop> {
-    let waived = |draft: &mut Draft<'_>| subjects.iter().any(|one| draft.waived((*one).into()));
+    let subjects: Vec<&BStr> = subjects.iter().map(|subject| (*subject).into()).collect();
+    let waived = |draft: &mut Draft<'_>| draft.waived_as(&subjects);
     let location = match draft.rootfs().follow(path.as_bytes()) {
         Ok(location) => location,
         Err(error) => return fail(error.to_string()),

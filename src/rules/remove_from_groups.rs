@@ -143,9 +143,8 @@ fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
 
 /// Whether the user is to leave the group; a waiver names both, as `USER:GROUP`, or the user alone.
 fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bool {
-    groups.contains(&group)
-        && !draft.waived(user.as_bytes().as_bstr())
-        && !draft.waived(format!("{user}:{group}").as_bytes().as_bstr())
+    let both = format!("{user}:{group}");
+    groups.contains(&group) && !draft.waived_as(&[user.into(), both.as_str().into()])
 }
 
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {

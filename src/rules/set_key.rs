@@ -79,7 +79,12 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 with_key(&text, key, value, form)
             });
         let at = draft.rootfs().path(file);
-        if new == old || draft.waived(at.as_bstr()) || draft.waived(path.into()) {
+        if let Some((line, key)) = spread(&old, section) {
+            return fail(format!(
+                "{at}:{line} sets {key} by more than one line, which cannot be changed"
+            ));
+        }
+        if new == old || draft.waived_as(&[at.as_bstr(), path.into()]) {
             continue;
         }
         if let Some((line, key)) = without_equals(&old, section) {
@@ -87,7 +92,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
                 "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
             ));
         }
-        if let Some(why) = unclear(&old, section) {
+        if let Some(why) = no_place(&old, section) {
             return fail(format!("{at}{why}"));
         }
         if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
@@ -107,10 +112,7 @@ fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s s
         let left = line.split_once_str("=").map(|(left, _)| left);
         left.is_some_and(|left| names(left, key))
     };
-    let keys = section.all("Set").filter_map(|set| set.split_once('='));
-    let mut keys = keys
-        .map(|(key, _)| key)
-        .filter(|key| !text.lines().any(|line| assigned(line, key)));
+    let mut keys = keys(section).filter(|key| !text.lines().any(|line| assigned(line, key)));
     keys.find_map(|key| {
         let is_set = |line: &[u8]| {
             let mut words = line.fields();
@@ -121,46 +123,44 @@ fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s s
     })
 }
 
-/// Why lines cannot be changed one by one, or a line cannot be added, if so; it goes on behind the file's path.
-fn unclear(text: &[u8], section: &Section) -> Option<String> {
-    let keys = section.all("Set").filter_map(|set| set.split_once('='));
-    let mut keys: Vec<&str> = keys.map(|(key, _)| key).collect();
-    let (mut goes_on, mut sections) = (false, 0);
-    for (number, line) in (1..).zip(text.lines()) {
-        let is_comment = line.trim_start().starts_with(b"#");
-        let within = std::mem::replace(&mut goes_on, !is_comment && ends_open(line));
-        sections += usize::from(is_header(line));
-        let Some((name, value)) = line.split_once_str("=") else {
-            continue;
-        };
-        let Some(key) = keys.iter().find(|key| names(name, key)) else {
-            continue;
-        };
-        if within || goes_on || is_cut(value) {
-            return Some(format!(
-                ":{number} sets {key} by more than one line, which cannot be changed"
-            ));
-        }
-    }
-    keys.retain(|key| {
+/// A line that sets one of the keys together with others, or is a part of what another line sets.
+fn spread<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s str)> {
+    let keys: Vec<&str> = keys(section).collect();
+    let mut goes_on = false;
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        let within = std::mem::replace(&mut goes_on, joins_the_next(line));
+        let (name, value) = line.split_once_str("=")?;
+        let key = keys.iter().find(|key| names(name, key))?;
+        (within || goes_on || is_cut(value)).then_some((number, *key))
+    })
+}
+
+/// Why a line cannot be added for a key that none has, if so; it goes on behind the file's path.
+fn no_place(text: &[u8], section: &Section) -> Option<String> {
+    let is_set = |key: &str| {
         let mut names_of = text.lines().filter_map(|line| line.split_once_str("="));
-        !names_of.any(|(name, _)| names(name, key))
-    });
-    let key = keys.first()?;
-    if goes_on {
+        names_of.any(|(name, _)| names(name, key))
+    };
+    let key = keys(section).find(|key| !is_set(key))?;
+    if text.lines().next_back().is_some_and(joins_the_next) {
         return Some(format!(
             " ends with a backslash, so that no line for {key} can be added"
         ));
     }
-    (sections > 1).then(|| {
+    (text.lines().filter(|line| is_header(line)).count() > 1).then(|| {
         format!(" has several sections, and no line that shows to which {key} belongs; add one")
     })
 }
 
-/// Whether a line ends with a backslash that joins the next one to it.
-fn ends_open(line: &[u8]) -> bool {
+fn keys(section: &Section) -> impl Iterator<Item = &str> {
+    let set = section.all("Set").filter_map(|set| set.split_once('='));
+    set.map(|(key, _)| key)
+}
+
+/// Whether a line that is no comment ends with a backslash, which joins the next one to it.
+fn joins_the_next(line: &[u8]) -> bool {
     let rest = line.trim_end_with(|c| c == '\\');
-    (line.len() - rest.len()) % 2 == 1
+    (line.len() - rest.len()) % 2 == 1 && !line.trim_start().starts_with(b"#")
 }
 
 /// Whether a value begins with a quote that another line has to end.
@@ -174,7 +174,9 @@ fn is_cut(value: &[u8]) -> bool {
 fn is_header(line: &[u8]) -> bool {
     let inner = line.trim().strip_prefix(b"[");
     let inner = inner.and_then(|inner| inner.strip_suffix(b"]"));
-    inner.is_some_and(|inner| !inner.is_empty() && inner.trim() == inner)
+    // A shell's tests begin with brackets too.
+    inner
+        .is_some_and(|inner| !inner.is_empty() && inner.trim() == inner && !inner.contains_str("["))
 }
 
 /// How the programs that read a file take its lines.
@@ -182,7 +184,7 @@ fn is_header(line: &[u8]) -> bool {
 enum Form {
     /// As a shell does, more or less: with quotes, `export` and blanks.
     Shell,
-    /// As libselinux does: nothing before the key or between it and the `=`, and no quotes.
+    /// As old versions of libselinux do: nothing before the key or around the `=`, and no quotes.
     Bare,
 }
 
@@ -195,17 +197,19 @@ fn with_key(text: &[u8], key: &str, value: &str, form: Form) -> Vec<u8> {
         match body.split_once_str("=") {
             Some((left, right)) if names(left, key) => {
                 found = true;
-                let (left, is) = match form {
-                    Form::Shell => (left, unquoted(right)),
-                    Form::Bare => (key.as_bytes(), right.trim()),
+                let (left, blanks, is) = match form {
+                    Form::Shell => {
+                        let blanks = right.len() - right.trim_start().len();
+                        (left, &right[..blanks], unquoted(right))
+                    }
+                    Form::Bare => (key.as_bytes(), &b""[..], right.trim_end()),
                 };
                 out.extend_from_slice(left);
                 out.push(b'=');
                 if is == value.as_bytes() {
                     out.extend_from_slice(right);
                 } else {
-                    let blanks = right.len() - right.trim_start().len();
-                    out.extend_from_slice(&right[..blanks]);
+                    out.extend_from_slice(blanks);
                     out.extend_from_slice(value.as_bytes());
                 }
                 out.extend_from_slice(end);
@@ -315,6 +319,7 @@ mod tests {
         fails("| A=x \\\n|  B=2\n", "A=1", lines);
         let inner = ":2 sets B by more than one line, which cannot be changed";
         fails("| A=x \\\n|  B=2\n", "B=1", inner);
+        fails("| A=x \\\n|  B=2\n", "B=2", inner);
         let end = " ends with a backslash, so that no line for B can be added";
         fails("| A=x \\\n", "B=1", end);
         let sections = " has several sections, and no line that shows to which B belongs; add one";
@@ -324,6 +329,7 @@ mod tests {
             "| A='x' \\\\\n",
             "| [one]\n| B=0\n| [two]\n",
             "| [one]\n",
+            "| [[ -n x ]]\n| [[ -n y ]]\n",
         ] {
             let want = "changed\n  content /etc/a\n";
             check(
@@ -341,12 +347,14 @@ mod tests {
             "SELINUX = enforcing",
             " SELINUX=permissive",
             "export SELINUX=enforcing",
+            "SELINUX= permissive",
+            "SELINUX= enforcing",
         ] {
             let image = POLICY.replace("usr/lib/selinux/config", "etc/selinux/config");
             let image = image.replace("SELINUX=permissive", line);
             let after = content_after(&image, RULE, "/etc/selinux/config");
             let set = after.lines().nth(1).unwrap();
-            assert_eq!(set.replace("= ", "="), "SELINUX=enforcing", "{line}");
+            assert_eq!(set, "SELINUX=enforcing", "{line}");
         }
     }
 

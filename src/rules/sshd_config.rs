@@ -235,30 +235,46 @@ fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(
         let service = Service::read(draft, &units.within(draft.rootfs()), unit)?;
         let environment = service.environment(draft)?;
         for (file, words) in service.commands(&environment) {
-            let mut given = words.into_iter();
-            while let Some(word) = given.next() {
-                let Some((option, value)) = word.split_at_checked(2) else {
-                    continue;
-                };
-                let value = match (option, value) {
-                    ("-o" | "-f", "") => given.next().unwrap_or_default(),
-                    ("-o" | "-f", value) => value.to_owned(),
-                    _ => continue,
-                };
+            for (option, value) in with_values(words) {
                 let keyword = value.split(['=', ' ', '\t']).next().unwrap_or_default();
                 let asked = |wanted: &Wanted<'_>| decided(wanted.keyword) == decided(keyword);
-                if (option == "-f" && value != path) || (option == "-o" && wanted.iter().any(asked))
-                {
+                let wins = match option {
+                    'f' => value != path,
+                    'o' => wanted.iter().any(asked) || keyword.eq_ignore_ascii_case("include"),
+                    _ => false,
+                };
+                if wins {
                     draft.residual(
                         Some(file.as_bytes().as_bstr()),
                         None,
-                        format!("starts sshd with {option} {value}, which wins over {path}"),
+                        format!("starts sshd with -{option} {value}, which wins over {path}"),
                     );
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The options of a command line of sshd's that have values; of several letters in a word the last may be one.
+fn with_values(words: Vec<String>) -> Vec<(char, String)> {
+    const WITH_VALUE: &str = "CEbcfghkopu";
+    let mut found = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some(letters) = word.strip_prefix('-') else {
+            continue;
+        };
+        if let Some(at) = letters.find(|letter| WITH_VALUE.contains(letter)) {
+            let (option, value) = (letters.as_bytes()[at], &letters[at + 1..]);
+            let value = match value {
+                "" => words.next().unwrap_or_default(),
+                value => value.to_owned(),
+            };
+            found.push((char::from(option), value));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

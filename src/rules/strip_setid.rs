@@ -78,7 +78,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let mut stripped = Vec::new();
     for id in privileged.difference(&kept) {
         let paths: Vec<BString> = draft.rootfs().paths(*id);
-        if paths.iter().any(|path| draft.waived(path.as_bstr())) {
+        let names: Vec<&BStr> = paths.iter().map(|path| path.as_bstr()).collect();
+        if draft.waived_as(&names) {
             continue;
         }
         draft.clear_mode(*id, SETID);

@@ -108,7 +108,8 @@ impl Look<'_> {
     /// Instances with a file of their own, and other names of the files of masked units.
     fn other_files(&self) {
         let rootfs = self.draft.rootfs();
-        let mut originals: BTreeMap<InodeId, Vec<&str>> = BTreeMap::new();
+        // Of masked units that are one file the first stands for all.
+        let mut originals: BTreeMap<InodeId, &str> = BTreeMap::new();
         for unit in self.masked {
             // An instance shares its template's file.
             if let Some(path) = self
@@ -117,7 +118,7 @@ impl Look<'_> {
                 .filter(|path| base(path) == unit)
                 && let Some(file) = rootfs.open(path)
             {
-                originals.entry(file).or_default().push(unit);
+                originals.entry(file).or_insert(unit);
             }
         }
         for other in self.units.all() {
@@ -137,14 +138,14 @@ impl Look<'_> {
                 self.add(path, None, format!("{other} has a file of its own, so that it can still be started though {unit} is masked"));
             }
             let same = rootfs.open(path).and_then(|file| originals.get(&file));
-            for unit in same.into_iter().flatten() {
-                if *unit != other && of_template.as_deref() != Some(unit) {
-                    self.add(
-                        path,
-                        None,
-                        format!("{other} is the same file as {unit} and can still be started"),
-                    );
-                }
+            if let Some(unit) = same.filter(|unit| **unit != other)
+                && of_template.as_deref() != Some(unit)
+            {
+                self.add(
+                    path,
+                    None,
+                    format!("{other} is the same file as {unit} and can still be started"),
+                );
             }
         }
     }
@@ -210,14 +211,16 @@ impl Look<'_> {
         };
         if kind(unit) == "socket" {
             for service in services(unit, merged) {
-                if self.units.has(&service) && !self.units.is_masked(&service) {
-                    for socket in sockets.of(&service) {
-                        self.add(
-                            path,
-                            None,
-                            format!("{unit} still starts {service}, as {socket} did"),
-                        );
-                    }
+                // The first of several stands for all.
+                if let Some(socket) = sockets.of(&service).first()
+                    && self.units.has(&service)
+                    && !self.units.is_masked(&service)
+                {
+                    self.add(
+                        path,
+                        None,
+                        format!("{unit} still starts {service}, as {socket} did"),
+                    );
                 }
             }
         } else if kind(unit) == "service" && !is_template(unit) {

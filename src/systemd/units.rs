@@ -97,10 +97,6 @@ impl<'r> Units<'r> {
         units
     }
 
-    pub(crate) fn rootfs(&self) -> &'r Rootfs {
-        self.rootfs
-    }
-
     fn index(&self) -> &Index {
         &self.index.0
     }

@@ -74,6 +74,41 @@ fn units_are_not_read_once_for_each() {
 }
 
 #[test]
+fn units_that_are_one_file_are_not_told_in_pairs() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let links: String = (1..1000)
+        .map(|n| {
+            let at = "hardlink etc/systemd/system";
+            format!("{at}/a{n}.service -> usr/x\n{at}/b{n}.service -> usr/x\n")
+        })
+        .collect();
+    let files = described(
+        folder.path(),
+        "files.tar",
+        &format!("file usr/x\n| [Service]\n{links}"),
+    );
+    let sockets: String = (0..1000)
+        .map(|n| {
+            let at = "file usr/lib/systemd/system";
+            let text = "| [Socket]\n| Service=x.service\n";
+            format!("{at}/a{n}.socket\n{text}{at}/b{n}.socket\n{text}")
+        })
+        .collect();
+    let service = "file usr/lib/systemd/system/x.service\n| [Service]\n";
+    let sockets = described(folder.path(), "sockets.tar", &format!("{service}{sockets}"));
+    let report = folder.path().join("report.json");
+    let path = report.to_str().expect("its name is text");
+    for (rule, image) in [("[Mask a*.service]", files), ("[Mask a*.socket]", sockets)] {
+        let run = check_by(rule, &image, &["--report", path]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        println!("{rule}: {:.2?}, {} MiB", run.time, run.memory >> 20);
+        run.is_bounded(rule);
+        let size = fs::metadata(path).expect("it was written").len();
+        assert!(size < 4 << 20, "{size} bytes of JSON");
+    }
+}
+
+#[test]
 fn lines_of_tmpfiles_are_not_held_against_each_edit() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let files: String = (0..4000)

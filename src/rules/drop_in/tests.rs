@@ -56,6 +56,11 @@ fn a_waiver_names_the_unit_or_one_file() {
     check(FLEET, &waived("/10-root-only.conf"), "waived\n");
     let made = format!("changed\n  created /etc/systemd/system/fleet.socket.d\n  created {PATH}\n");
     check(FLEET, &waived("/20.conf"), &made);
+    let expired = waived("").replace("2030", "2020");
+    let both = format!(
+        "{expired}\n[Waive DropIn:fleet.socket/10-root-only.conf]\nReason=x\nExpires=2030-01-01"
+    );
+    check(FLEET, &both, "waived\n");
 }
 
 #[test]

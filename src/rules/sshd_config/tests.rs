@@ -72,6 +72,10 @@ fn a_limit_loosens_nothing() {
             "MaxAuthTries 6\nLoginGraceTime 0",
             "MaxAuthTries 4\nLoginGraceTime 60\n",
         ),
+        (
+            "MaxAuthTries 0\nLoginGraceTime 60",
+            "MaxAuthTries 0\nLoginGraceTime 60\n",
+        ),
         ("#", "#\nMaxAuthTries 4\nLoginGraceTime 60\n"),
     ] {
         let image = format!(
@@ -175,7 +179,7 @@ file usr/share/flatcar/etc/ssh/sshd_config
 file usr/lib/systemd/system/sshd.service
 | [Service]
 | EnvironmentFile=-/etc/default/ssh
-| ExecStart=/usr/sbin/sshd -D -f /etc/ssh/sshd_config $SSHD_OPTS -oCiphers=x -f /etc/other
+| ExecStart=/usr/sbin/sshd -D -f /etc/ssh/sshd_config $SSHD_OPTS -oCiphers=x -Df /etc/other -oInclude=/x
 file etc/default/ssh
 | SSHD_OPTS=-o PermitRootLogin=yes
 ";
@@ -184,7 +188,8 @@ file etc/default/ssh
         RULE,
         "changed\n  content /usr/share/flatcar/etc/ssh/sshd_config\n  \
          residual /usr/lib/systemd/system/sshd.service: starts sshd with -o PermitRootLogin=yes, which wins over /etc/ssh/sshd_config\n  \
-         residual /usr/lib/systemd/system/sshd.service: starts sshd with -f /etc/other, which wins over /etc/ssh/sshd_config\n",
+         residual /usr/lib/systemd/system/sshd.service: starts sshd with -f /etc/other, which wins over /etc/ssh/sshd_config\n  \
+         residual /usr/lib/systemd/system/sshd.service: starts sshd with -o Include=/x, which wins over /etc/ssh/sshd_config\n",
     );
     let waived =
         format!("{RULE}\n[Waive SshdConfig:PermitRootLogin]\nReason=x\nExpires=2030-01-01");

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use tar::{EntryType, Header};
 
-/// What Debian's rootfs has beside the essential packages: about half a gigabyte in all.
+/// What Debian's rootfs has beside the essential packages.
 const PACKAGES: &str =
-    "systemd,systemd-sysv,openssh-server,sudo,polkitd,docker.io,git,perl,python3,vim,gcc";
+    "systemd,systemd-sysv,openssh-server,sudo,polkitd,docker.io,busybox,git,python3";
 
 /// A Debian rootfs as a plain tar, made once; where that cannot be done, a tar of as many bytes and entries.
 pub(super) fn rootfs(folder: &Path) -> Result<PathBuf, String> {
@@ -28,7 +28,7 @@ pub(super) fn rootfs(folder: &Path) -> Result<PathBuf, String> {
     let mut command = Command::new("mmdebstrap");
     command.args([
         "--quiet",
-        "--variant=important",
+        "--variant=apt",
         "--mode=root",
         "--include",
         PACKAGES,
