@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
-use super::inflate::{Inflater, Stand, Step, WINDOW};
+use super::inflate::{self, Inflater, Stand, Step, WINDOW};
 
 /// How the file is dealt out.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,10 @@ impl Default for Deal {
 
 /// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
 const LIMIT: usize = 1 << 20;
-/// What it may hold beyond that: what the decoder puts out at once.
-pub(super) const MOST: usize = LIMIT + Inflater::<u16>::AT_ONCE;
+/// The size of the buffers that it is decoded in, each with a window before it.
+pub(super) const BUFFER: usize = inflate::buffer(LIMIT);
+/// How much is decoded with placeholders before it is seen whether the window still has any.
+const LOOK: usize = 64 << 10;
 /// After so many chunks in which no block begins a worker stops: some files are one block, and searching costs more than decoding.
 const IN_VAIN: u32 = 16;
 /// How many headers of a chunk are tried, and how many blocks that seem to begin there but do not. In a Debian's rootfs it takes
@@ -71,9 +73,12 @@ pub(super) struct Guess {
     /// The worker that made it.
     lane: usize,
     start: u64,
-    /// Bytes and placeholders.
+    /// A window of placeholders, then what was decoded while there were any in the window: bytes and placeholders.
     head: Vec<u16>,
-    tail: Vec<u8>,
+    /// Room for the window, and for what stands for the head; then the bytes that were decoded without placeholders.
+    bytes: Vec<u8>,
+    /// Where the head ends, and where the bytes.
+    ends: [usize; 2],
     /// Where blocks begin: the bit in the file, and how many bytes were decoded before.
     pub(super) blocks: Vec<(u64, usize)>,
     pub(super) end: Stand,
@@ -154,41 +159,48 @@ impl Ahead {
 }
 
 impl Guess {
-    /// Appends what it decodes to, behind this window.
-    pub(super) fn put(&self, window: &[u8; WINDOW], out: &mut Vec<u8>) {
+    /// Puts a window before it, and in place of the placeholders.
+    pub(super) fn put(&mut self, window: &[u8; WINDOW]) {
         // What each unit stands for.
-        let mut bytes = [0; 1 << 16];
-        for (byte, own) in bytes.iter_mut().zip(0..=u8::MAX) {
+        let mut stands_for = [0; 1 << 16];
+        for (byte, own) in stands_for.iter_mut().zip(0..=u8::MAX) {
             *byte = own;
         }
-        bytes[usize::from(PLACEHOLDER)..].copy_from_slice(window);
-        out.extend(self.head.iter().map(|unit| bytes[usize::from(*unit)]));
-        out.extend_from_slice(&self.tail);
+        stands_for[usize::from(PLACEHOLDER)..].copy_from_slice(window);
+        let (before, bytes) = self.bytes.split_at_mut(WINDOW);
+        before.copy_from_slice(window);
+        let head = &self.head[WINDOW..self.ends[0]];
+        for (byte, unit) in bytes.iter_mut().zip(head) {
+            *byte = stands_for[usize::from(*unit)];
+        }
+    }
+
+    /// What it decodes to behind the window that was put before it, which comes first.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.ends[1]]
     }
 
     /// How many bytes it decodes to.
     pub(super) fn len(&self) -> usize {
-        self.head.len() + self.tail.len()
+        self.ends[1] - WINDOW
     }
 }
 
-/// What a worker keeps from one guess to the next.
+/// What a worker keeps from one guess to the next. What it decodes is put where the guess has it.
 struct Worker {
     file: Arc<File>,
     /// Decodes for as long as there may be placeholders in the window.
-    wide: Inflater<u16>,
+    wide: Inflater<u16, BUFFER>,
     /// Decodes from there on.
-    narrow: Inflater,
-    placeholders: Vec<u16>,
+    narrow: Inflater<u8, BUFFER>,
 }
 
 impl Worker {
     fn new(file: &Arc<File>) -> io::Result<Self> {
         Ok(Self {
             file: Arc::clone(file),
-            wide: Inflater::new(Arc::clone(file), 0, &[])?,
-            narrow: Inflater::new(Arc::clone(file), 0, &[])?,
-            placeholders: (0..PLACEHOLDER).map(|place| place + PLACEHOLDER).collect(),
+            wide: Inflater::without_buffer(Arc::clone(file), 0)?,
+            narrow: Inflater::without_buffer(Arc::clone(file), 0)?,
         })
     }
 
@@ -235,36 +247,61 @@ impl Worker {
     fn decode(&mut self, guess: &mut Guess, bit: u64, end: u64) -> io::Result<()> {
         guess.start = bit;
         guess.end = Stand::block(bit);
-        guess.head.clear();
-        guess.tail.clear();
+        guess.ends = [WINDOW; 2];
         guess.blocks.clear();
-        self.wide.resume(&guess.end, &self.placeholders)?;
+        self.wide.exchange(&mut guess.head);
+        let ended = self.decode_head(guess, end);
+        self.wide.exchange(&mut guess.head);
+        if ended? {
+            return Ok(());
+        }
+        let head_end = guess.ends[0];
+        let window = head_end - WINDOW..head_end;
+        let units = guess.head[window.clone()].iter();
+        for (byte, unit) in guess.bytes[window].iter_mut().zip(units) {
+            *byte = unit.to_le_bytes()[0];
+        }
+        self.narrow.exchange(&mut guess.bytes);
+        let done = self.decode_tail(guess, end);
+        self.narrow.exchange(&mut guess.bytes);
+        done
+    }
+
+    /// Decodes as long as there are placeholders in the window. Whether the guess ends before.
+    fn decode_head(&mut self, guess: &mut Guess, end: u64) -> io::Result<bool> {
+        self.wide.resume_behind(0..WINDOW, &guess.end)?;
         // How many bytes in a row, up to here, are no placeholders.
         let mut known = 0;
         while known < WINDOW {
-            let step = self.wide.step()?;
+            let step = self.wide.step_about(LOOK)?;
             let fresh = self.wide.fresh();
             known = match fresh.iter().rposition(|unit| *unit >= PLACEHOLDER) {
                 Some(last) => fresh.len() - last - 1,
                 None => known + fresh.len(),
             };
-            guess.head.extend_from_slice(fresh);
-            self.wide.take(fresh.len());
+            let count = fresh.len();
+            self.wide.take(count);
+            guess.ends = guess.ends.map(|end| end + count);
             guess.end = self.wide.stand();
-            if guess.ends(step, end) {
-                return Ok(());
+            if guess.is_whole(step, end) {
+                return Ok(true);
             }
         }
-        let window = self.wide.window().iter();
-        let window: Vec<u8> = window.map(|unit| unit.to_le_bytes()[0]).collect();
-        self.narrow.resume(&guess.end, &window)?;
+        Ok(false)
+    }
+
+    /// Decodes from there on.
+    fn decode_tail(&mut self, guess: &mut Guess, end: u64) -> io::Result<()> {
+        let [head_end, _] = guess.ends;
+        self.narrow
+            .resume_behind(head_end - WINDOW..head_end, &guess.end)?;
         loop {
             let step = self.narrow.step()?;
-            let fresh = self.narrow.fresh();
-            guess.tail.extend_from_slice(fresh);
-            self.narrow.take(fresh.len());
+            let count = self.narrow.fresh().len();
+            self.narrow.take(count);
+            guess.ends[1] += count;
             guess.end = self.narrow.stand();
-            if guess.ends(step, end) {
+            if guess.is_whole(step, end) {
                 return Ok(());
             }
         }
@@ -273,27 +310,32 @@ impl Worker {
 
 impl Guess {
     fn new(lane: usize) -> Self {
+        let mut head = vec![0; BUFFER];
+        for (unit, placeholder) in head[..WINDOW].iter_mut().zip(PLACEHOLDER..=u16::MAX) {
+            *unit = placeholder;
+        }
         Self {
             lane,
             start: 0,
-            head: Vec::with_capacity(MOST),
-            tail: Vec::with_capacity(MOST),
+            head,
+            bytes: vec![0; BUFFER],
+            ends: [WINDOW; 2],
             blocks: Vec::new(),
             end: Stand::block(0),
         }
     }
 
     /// Whether the guess ends here; notes a block that begins here otherwise.
-    fn ends(&mut self, step: Step, end: u64) -> bool {
-        match step {
-            Step::Full => self.len() >= LIMIT,
-            Step::Block if self.end.bit >= end => true,
-            Step::Block => {
-                self.blocks.push((self.end.bit, self.len()));
-                false
-            }
+    fn is_whole(&mut self, step: Step, end: u64) -> bool {
+        let whole = match step {
+            Step::Full => false,
+            Step::Block => self.end.bit >= end,
             Step::End => true,
+        } || self.len() >= LIMIT;
+        if step == Step::Block && !whole {
+            self.blocks.push((self.end.bit, self.len()));
         }
+        whole
     }
 }
 

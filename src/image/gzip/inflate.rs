@@ -7,6 +7,7 @@ mod codes;
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,17 +19,23 @@ use codes::Stop;
 pub(crate) const WINDOW: usize = 32 << 10;
 /// How much is decoded before the caller gets it.
 const CHUNK: usize = 192 << 10;
+/// The most that one step puts out then.
+#[cfg(test)]
+pub(super) const AT_ONCE: usize = CHUNK + EXCESS;
 /// What one round of the inner loop may write beyond its limit: two literals, the longest match, and the last copy's excess.
 const EXCESS: usize = 2 + 258 + 32;
-const FULL: usize = WINDOW + CHUNK;
-const BUFFER: usize = FULL + EXCESS;
+
+/// How large the buffer of a decoder is that may put out so much before it has to make room.
+pub(super) const fn buffer(count: usize) -> usize {
+    WINDOW + count + EXCESS
+}
 
 /// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
 /// [`ahead`](super::ahead) makes of them.
 #[derive(Debug)]
-pub(super) struct Inflater<U = u8> {
+pub(super) struct Inflater<U = u8, const BUFFER: usize = { buffer(CHUNK) }> {
     input: Input,
-    /// A window, then what was decoded since.
+    /// A window, then what was decoded since. Its size is known when this is compiled, which spares the inner loop looking.
     buffer: Vec<U>,
     /// Where what the caller has not taken yet begins.
     fresh: usize,
@@ -107,18 +114,26 @@ pub(super) enum Step {
     End,
 }
 
-impl<U: Copy + Default + From<u8>> Inflater<U> {
-    /// The most that one step puts out.
-    pub(super) const AT_ONCE: usize = BUFFER - WINDOW;
+impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
+    /// From here on there is no room for another round of the inner loop.
+    const FULL: usize = BUFFER - EXCESS;
 
-    /// The stream at a bit of a file. `window` is what stands before that place, in the stream's own bytes.
-    pub(super) fn new(file: Arc<File>, bit: u64, window: &[U]) -> io::Result<Self> {
-        let mut inflater = Self {
+    /// The stream at a bit of a file, with nothing before it.
+    pub(super) fn new(file: Arc<File>, bit: u64) -> io::Result<Self> {
+        let mut inflater = Self::without_buffer(file, bit)?;
+        inflater.buffer = vec![U::default(); BUFFER];
+        inflater.follow(WINDOW..WINDOW);
+        Ok(inflater)
+    }
+
+    /// A decoder that is lent a buffer whenever it is to decode.
+    pub(super) fn without_buffer(file: Arc<File>, bit: u64) -> io::Result<Self> {
+        Ok(Self {
             input: Input::new(file, bit)?,
-            buffer: vec![U::default(); BUFFER],
+            buffer: Vec::new(),
             fresh: 0,
             at: 0,
-            limit: FULL,
+            limit: 0,
             low: 0,
             oldest: 0,
             block: bit,
@@ -127,13 +142,23 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             literals: Vec::new(),
             distances: Vec::new(),
             lengths: Vec::new(),
-        };
-        inflater.follow(window);
-        Ok(inflater)
+        })
     }
 
-    /// Goes on where this or another decoder was.
+    /// Goes on where this or another decoder was, and there `window` had come before.
     pub(super) fn resume(&mut self, stand: &Stand, window: &[U]) -> io::Result<()> {
+        let low = WINDOW - window.len();
+        self.buffer[low..WINDOW].copy_from_slice(window);
+        self.resume_behind(low..WINDOW, stand)
+    }
+
+    /// Lends the decoder a buffer, or takes it back.
+    pub(super) fn exchange(&mut self, buffer: &mut Vec<U>) {
+        mem::swap(&mut self.buffer, buffer);
+    }
+
+    /// Goes on where another decoder was, behind the window that stands in the buffer.
+    pub(super) fn resume_behind(&mut self, window: Range<usize>, stand: &Stand) -> io::Result<()> {
         self.follow(window);
         if stand.place == Place::Codes {
             self.input.seek(stand.block)?;
@@ -151,7 +176,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
 
     /// What stands around the codes of a block that has some.
     pub(super) fn frame(file: Arc<File>, block: u64) -> io::Result<Frame> {
-        let mut inflater = Self::new(file, block, &[])?;
+        let mut inflater = Self::without_buffer(file, block)?;
         inflater.header()?;
         Ok(Frame {
             header: block..inflater.bit(),
@@ -159,11 +184,10 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         })
     }
 
-    /// Makes a window all that was decoded before.
-    fn follow(&mut self, window: &[U]) {
-        self.low = WINDOW - window.len();
-        self.buffer[self.low..WINDOW].copy_from_slice(window);
-        (self.oldest, self.fresh, self.at) = (self.low, WINDOW, WINDOW);
+    /// Makes a part of the buffer all that was decoded before.
+    fn follow(&mut self, window: Range<usize>) {
+        (self.oldest, self.low) = (window.start, window.start);
+        (self.fresh, self.at) = (window.end, window.end);
     }
 
     /// What it takes to go on from here.
@@ -218,13 +242,22 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
     /// # Errors
     /// `InvalidData` for what is no deflate stream, or what the system says.
     pub(super) fn step(&mut self) -> io::Result<Step> {
-        self.step_to(usize::MAX)
+        self.step_about(usize::MAX)
+    }
+
+    /// As [`step`](Self::step), but says that it is full after about so many bytes, if it comes that far.
+    pub(super) fn step_about(&mut self, count: usize) -> io::Result<Step> {
+        self.decode(count, false)
     }
 
     /// As [`step`](Self::step), but says that it is full at the first code after so many bytes, if it comes that far.
     pub(super) fn step_to(&mut self, count: usize) -> io::Result<Step> {
+        self.decode(count, true)
+    }
+
+    fn decode(&mut self, count: usize, exact: bool) -> io::Result<Step> {
         debug_assert_eq!(self.fresh, self.at, "all was taken");
-        if self.at >= FULL {
+        if self.at >= Self::FULL {
             let by = self.at - WINDOW;
             self.buffer.copy_within(by..self.at, 0);
             self.at = WINDOW;
@@ -233,8 +266,8 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
             self.oldest = self.oldest.saturating_sub(by);
         }
         self.limit = self.at.saturating_add(count);
-        let exact = self.limit < BUFFER;
-        self.limit = self.limit.min(FULL);
+        let exact = exact && self.limit < BUFFER;
+        self.limit = self.limit.min(Self::FULL);
         loop {
             match self.place {
                 Place::Header => {

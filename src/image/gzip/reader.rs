@@ -110,7 +110,7 @@ impl Decoder {
     pub(super) fn new(seen: &Arc<Seen>) -> io::Result<Self> {
         Ok(Self {
             seen: Arc::clone(seen),
-            inflater: Inflater::new(Arc::clone(&seen.file), 0, &[])?,
+            inflater: Inflater::new(Arc::clone(&seen.file), 0)?,
             output: None,
         })
     }

@@ -23,8 +23,8 @@ pub(crate) struct Scan<'a, 'p> {
 struct State<'a, 'p> {
     inflater: Inflater,
     ahead: Ahead,
-    /// What was last taken from a guess, with the window before it; empty once the decoder has gone on.
-    taken: Vec<u8>,
+    /// The guess that was taken last, until the decoder goes on.
+    taken: Option<Guess>,
     /// Whether the decoder stands before a block's header.
     between_blocks: bool,
     /// Where the output of the block begins that the decoder is in.
@@ -45,7 +45,7 @@ const LONG: u64 = 2 << 20;
 /// How far apart.
 const CUTS: u64 = 256 << 10;
 
-const _: () = assert!(LONG > ahead::MOST as u64);
+const _: () = assert!(LONG > ahead::BUFFER as u64);
 
 /// The next place to cut a block, given how much of it was decoded.
 fn next_cut(decoded: u64) -> u64 {
@@ -58,9 +58,9 @@ fn next_cut(decoded: u64) -> u64 {
 impl<'a, 'p> Scan<'a, 'p> {
     pub(super) fn new(file: &Arc<File>, deal: Deal, meter: &'a mut Meter<'p>) -> io::Result<Self> {
         let mut state = State {
-            inflater: Inflater::new(Arc::clone(file), 0, &[])?,
+            inflater: Inflater::new(Arc::clone(file), 0)?,
             ahead: Ahead::new(file, deal)?,
-            taken: Vec::new(),
+            taken: None,
             between_blocks: false,
             block: 0,
             map: Map::new(),
@@ -92,9 +92,9 @@ impl Bytes for Scan<'_, '_> {
         if !state.reaches(offset.saturating_add(1))? {
             return Ok(0);
         }
-        let recent = match &state.taken[..] {
-            [] => state.inflater.recent(),
-            taken => taken,
+        let recent = match &state.taken {
+            None => state.inflater.recent(),
+            Some(guess) => guess.bytes(),
         };
         let back = usize::try_from(state.output - offset).unwrap_or(usize::MAX);
         let start = recent
@@ -121,10 +121,12 @@ impl State<'_, '_> {
 
     /// Decodes some more. Who reads must see all of it before the next call.
     fn advance(&mut self) -> io::Result<()> {
+        if let Some(guess) = self.taken.take() {
+            self.ahead.give_back(guess);
+        }
         if mem::take(&mut self.between_blocks) && self.leap()? {
             return self.tell();
         }
-        self.taken.clear();
         let cut = self.block + next_cut(self.output - self.block);
         let until_then = usize::try_from(cut - self.output).expect("less than a long block");
         let step = self.inflater.step_to(until_then)?;
@@ -156,7 +158,7 @@ impl State<'_, '_> {
 
     /// Takes what was decoded ahead, if that begins with the block that begins here.
     fn leap(&mut self) -> io::Result<bool> {
-        let Some(guess) = self.ahead.guess(self.inflater.bit()) else {
+        let Some(mut guess) = self.ahead.guess(self.inflater.bit()) else {
             return Ok(false);
         };
         // Where a member has just begun, who reads may still want what came before it.
@@ -164,16 +166,14 @@ impl State<'_, '_> {
             self.ahead.give_back(guess);
             return Ok(false);
         };
-        self.taken.clear();
-        self.taken.extend_from_slice(window);
-        guess.put(window, &mut self.taken);
+        guess.put(window);
         self.note(&guess);
-        let window = &self.taken[self.taken.len() - WINDOW..];
+        let window = &guess.bytes()[guess.len()..];
         self.inflater.resume(&guess.end, window)?;
         if guess.end.place == Place::Header {
             self.begin_block();
         }
-        self.ahead.give_back(guess);
+        self.taken = Some(guess);
         Ok(true)
     }
 
@@ -185,21 +185,22 @@ impl State<'_, '_> {
 
     /// Counts and maps what was taken from a guess.
     fn note(&mut self, guess: &Guess) {
-        let mut done = self.taken.len() - guess.len();
+        let bytes = guess.bytes();
+        let mut done = WINDOW;
         for (bit, before) in &guess.blocks {
-            let at = self.taken.len() - guess.len() + before;
-            self.crc.update(&self.taken[done..at]);
+            let at = WINDOW + before;
+            self.crc.update(&bytes[done..at]);
             self.output += (at - done) as u64;
             done = at;
             self.add_block(*bit);
             if self.map.wants_checkpoint(self.output) {
-                let window = &self.taken[at - WINDOW..at];
+                let window = &bytes[*before..at];
                 let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window);
                 self.map.add_checkpoint(checkpoint);
             }
         }
-        self.crc.update(&self.taken[done..]);
-        self.output += (self.taken.len() - done) as u64;
+        self.crc.update(&bytes[done..]);
+        self.output += (bytes.len() - done) as u64;
     }
 
     /// Tells the meter how far the file was read.

@@ -141,7 +141,7 @@ impl<S: Sink> Changed<'_, '_, S> {
     }
 
     fn frame(&self, block: u64) -> io::Result<Frame> {
-        Inflater::<u8>::frame(Arc::clone(self.file), block)
+        <Inflater>::frame(Arc::clone(self.file), block)
     }
 
     /// Fills the last byte; the CRC-32 of what the member decodes to.

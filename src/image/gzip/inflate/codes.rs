@@ -1,6 +1,6 @@
 //! The inner loop of the decoder, in which nearly all of its time goes.
 
-use super::{BUFFER, FULL, Inflater};
+use super::Inflater;
 use crate::image::gzip::huffman::{self, END, LITERAL, LONGER, RARE};
 use crate::image::gzip::input::{Bits, Input};
 
@@ -12,7 +12,7 @@ pub(super) enum Stop {
     Damage(&'static str),
 }
 
-impl<U: Copy + Default + From<u8>> Inflater<U> {
+impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
     /// Decodes codes for as long as there is plenty of input and room. If `EXACT`, the place is looked at after each code and not
     /// after some, so that where it stops depends on the stream only.
     pub(super) fn fast<const EXACT: bool>(&mut self) -> Stop {
@@ -24,7 +24,7 @@ impl<U: Copy + Default + From<u8>> Inflater<U> {
         let (input, mut pos, mut bits) = self.input.parts();
         let out: &mut [U; BUFFER] = (&mut self.buffer[..]).try_into().expect("its size");
         let mut at = self.at;
-        let limit = if EXACT { self.limit } else { FULL };
+        let limit = self.limit.min(Self::FULL);
         bits.refill(input, &mut pos);
         let mut entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
         let stop = loop {
@@ -127,14 +127,19 @@ fn value(entry: u32, bits: &mut Bits) -> usize {
 
 /// Copies a match; may write up to 31 bytes more than it has.
 #[inline(always)]
-fn repeat<U: Copy + Default>(out: &mut [U; BUFFER], at: usize, distance: usize, length: usize) {
+fn repeat<U: Copy + Default, const BUFFER: usize>(
+    out: &mut [U; BUFFER],
+    at: usize,
+    distance: usize,
+    length: usize,
+) {
     if distance >= 32 {
-        by::<U, 32>(out, at, distance, length);
+        by::<U, 32, BUFFER>(out, at, distance, length);
     } else if distance == 1 {
         let byte = out[at - 1];
         out[at..at + length].fill(byte);
     } else if distance >= 8 {
-        by::<U, 8>(out, at, distance, length);
+        by::<U, 8, BUFFER>(out, at, distance, length);
     } else {
         // What is copied grows by what was just written.
         for at in at..at + length {
@@ -145,7 +150,7 @@ fn repeat<U: Copy + Default>(out: &mut [U; BUFFER], at: usize, distance: usize, 
 
 /// Copies in pieces that do not reach what they write.
 #[inline(always)]
-fn by<U: Copy + Default, const PIECE: usize>(
+fn by<U: Copy + Default, const PIECE: usize, const BUFFER: usize>(
     out: &mut [U; BUFFER],
     at: usize,
     distance: usize,
