@@ -207,6 +207,10 @@ impl<B: Bytes> Bytes for Bounded<'_, B> {
         }
         Ok(false)
     }
+
+    fn expect_again(&self, offset: u64) {
+        self.inner.expect_again(offset);
+    }
 }
 
 /// What is said of a path that has more bytes than the limit.

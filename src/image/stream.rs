@@ -83,6 +83,9 @@ pub(crate) trait Bytes {
     /// Whether there are that many bytes.
     fn reaches(&self, end: u64) -> io::Result<bool>;
 
+    /// Says that an offset, up to which was just read, will likely be read again.
+    fn expect_again(&self, _offset: u64) {}
+
     /// Fills the buffer from an offset; `UnexpectedEof` where the bytes end before it is full.
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {

@@ -51,7 +51,7 @@ impl InOrder {
         workers: usize,
         ranges: impl Iterator<Item = Range<u64>>,
     ) -> io::Result<Self> {
-        let places: Vec<u64> = seen.map.checkpoints().collect();
+        let places: Vec<u64> = seen.places.even().collect();
         let stretches: Arc<[_]> = stretches(ranges, &places).into();
         let every = workers.min(stretches.len());
         let worker = |first| worker(seen, &stretches, first, every);

@@ -1,21 +1,16 @@
-//! What one pass over a gzip file leaves behind: where blocks can be cut, and where decoding can begin.
+//! Where the blocks of a gzip file can be cut.
 //!
-//! Both lists are bounded whatever the file holds. When one is full every other of its places is dropped, and the rest lie
-//! twice as far apart: a longer image costs a longer way to a place in it, not more memory.
+//! The list is bounded whatever the file holds. When it is full every other of its places is dropped, and the rest lie twice as
+//! far apart.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use super::inflate::Stand;
 use super::member::Header;
 
 /// A gzip file as one pass saw it.
 #[derive(Debug)]
 pub(super) struct Map {
     pub(super) members: Vec<Member>,
-    checkpoints: Vec<Checkpoint>,
-    /// How far checkpoints lie apart, in bytes of output.
-    spacing: u64,
     /// How much output or input the blocks of a row have at least.
     granule: u64,
     rows: usize,
@@ -54,33 +49,6 @@ pub(super) struct Row {
     pub(super) crc: u32,
 }
 
-/// A place from which decoding can go on.
-#[derive(Clone, Debug)]
-pub(super) struct Checkpoint {
-    pub(super) stand: Stand,
-    pub(super) output: u64,
-    /// What stands before the place.
-    pub(super) window: Arc<[u8]>,
-}
-
-impl Checkpoint {
-    pub(super) fn new(stand: Stand, output: u64, window: &[u8]) -> Self {
-        Self {
-            stand,
-            output,
-            window: window.into(),
-        }
-    }
-}
-
-/// The last of some checkpoints, which ascend, that does not lie behind `output`.
-pub(super) fn last_before(checkpoints: &[Checkpoint], output: u64) -> Option<&Checkpoint> {
-    let after = checkpoints.partition_point(|c| c.output <= output);
-    checkpoints[..after].last()
-}
-
-/// Two to four MiB of windows for any larger image.
-const CHECKPOINTS: usize = 128;
 const ROWS: usize = 1 << 15;
 const MEMBERS: usize = 1 << 15;
 const EXTRAS: usize = 4;
@@ -89,37 +57,10 @@ impl Map {
     pub(super) fn new() -> Self {
         Self {
             members: Vec::new(),
-            checkpoints: Vec::new(),
-            spacing: 4 << 20,
             granule: 16 << 10,
             rows: 0,
             extras: Vec::new(),
         }
-    }
-
-    /// Whether a checkpoint is due at a place of the output.
-    pub(super) fn wants_checkpoint(&self, output: u64) -> bool {
-        self.checkpoints
-            .last()
-            .is_none_or(|last| output >= last.output + self.spacing)
-    }
-
-    pub(super) fn add_checkpoint(&mut self, checkpoint: Checkpoint) {
-        if self.checkpoints.len() == CHECKPOINTS {
-            every_other(&mut self.checkpoints);
-            self.spacing *= 2;
-        }
-        self.checkpoints.push(checkpoint);
-    }
-
-    /// The last place before `output` from which decoding can go on.
-    pub(super) fn checkpoint(&self, output: u64) -> Option<&Checkpoint> {
-        last_before(&self.checkpoints, output)
-    }
-
-    /// Where they lie, in bytes of output.
-    pub(super) fn checkpoints(&self) -> impl Iterator<Item = u64> {
-        self.checkpoints.iter().map(|checkpoint| checkpoint.output)
     }
 
     pub(super) fn begin_member(&mut self, member: Member) {
@@ -207,14 +148,6 @@ fn joined(before: &mut Member, after: &Member, granule: u64) -> bool {
         before.rows = Vec::new();
     }
     small
-}
-
-fn every_other<T>(list: &mut Vec<T>) {
-    let mut odd = true;
-    list.retain(|_| {
-        odd = !odd;
-        !odd
-    });
 }
 
 #[cfg(test)]

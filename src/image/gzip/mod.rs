@@ -1,7 +1,7 @@
 //! Gzip files that are read at any place and changed without being compressed anew.
 //!
-//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map: where its deflate blocks begin, and every few MiB a
-//! checkpoint from which decoding can go on. Later reads decode from the nearest checkpoint. To write a changed file, the
+//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map, which says where its deflate blocks begin, and places from
+//! which decoding can go on (`places`): every few MiB, and shortly before what will be read again. Later reads decode from the nearest checkpoint. To write a changed file, the
 //! blocks whose bytes and window are the same are copied as they are, and only the rest is compressed (`splice`).
 
 mod ahead;
@@ -14,6 +14,7 @@ mod input;
 mod layout;
 mod map;
 mod member;
+mod places;
 mod reader;
 mod scan;
 mod splice;
@@ -25,7 +26,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ahead::Deal;
-use map::{Checkpoint, Map};
+use map::Map;
+use places::Places;
 use reader::Reader;
 
 use super::Meter;
@@ -45,9 +47,7 @@ struct Seen {
     map: Map,
     /// How many bytes it decodes to.
     len: u64,
-    /// Places shortly before those that were read and lay far from the map's: what is read once is read again, to verify and to
-    /// write.
-    near: Mutex<Vec<Checkpoint>>,
+    places: Places,
 }
 
 const BGZIP: &str = "the image is compressed by bgzip, whose block sizes are left out where it changes; compress it by \
@@ -64,12 +64,12 @@ impl Gzip {
 
     /// What the pass over the file found, to be read at any place.
     pub(crate) fn new(file: Arc<File>, scan: Scan<'_, '_>) -> io::Result<Self> {
-        let (map, len) = scan.finish()?;
+        let (map, places, len) = scan.finish()?;
         let seen = Arc::new(Seen {
             file,
             map,
             len,
-            near: Mutex::default(),
+            places,
         });
         Ok(Self {
             reader: Mutex::new(Reader::new(&seen)?),

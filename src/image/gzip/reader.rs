@@ -2,10 +2,10 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::inflate::{Inflater, Step};
-use super::map::{self, Checkpoint};
+use super::places::{BEFORE, Checkpoint, FAR};
 use super::{Seen, member};
 
 /// What was decoded last, in pages, and the decoder that can go on from there.
@@ -42,35 +42,6 @@ struct Page {
 const PAGE: u64 = 64 << 10;
 /// How many pages are kept: what planning goes back to.
 const PAGES: usize = 8;
-
-/// How many places are kept near those that were read: a mebibyte.
-const NEAR: usize = 32;
-/// How far decoding must have gone to keep one.
-const FAR: u64 = 1 << 20;
-/// How far before what was read it lies: a block and its window, which are read again if a change is made there.
-const BEFORE: u64 = 256 << 10;
-
-impl Seen {
-    /// The last place known that does not lie behind `output`.
-    fn checkpoint(&self, output: u64) -> Checkpoint {
-        let near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = [self.map.checkpoint(output), map::last_before(&near, output)];
-        let last = places
-            .into_iter()
-            .flatten()
-            .max_by_key(|place| place.output);
-        last.expect("there is one at the beginning").clone()
-    }
-
-    /// Keeps another place, as long as there are few.
-    fn keep(&self, place: Checkpoint) {
-        let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
-        if near.len() < NEAR {
-            let at = near.partition_point(|other| other.output < place.output);
-            near.insert(at, place);
-        }
-    }
-}
 
 impl Reader {
     pub(super) fn new(seen: &Arc<Seen>) -> io::Result<Self> {
@@ -122,7 +93,7 @@ impl Decoder {
         range: Range<u64>,
         mut put: impl FnMut(u64, &[u8]),
     ) -> io::Result<()> {
-        let checkpoint = self.seen.checkpoint(range.start);
+        let checkpoint = self.seen.places.before(range.start);
         let on_the_way = |output: &u64| (checkpoint.output..=range.start).contains(output);
         let mut output = match self.output.take().filter(on_the_way) {
             Some(output) => output,
@@ -138,7 +109,9 @@ impl Decoder {
             if fresh.is_empty() {
                 if far && output + BEFORE > range.start {
                     let (stand, window) = (self.inflater.stand(), self.inflater.window());
-                    self.seen.keep(Checkpoint::new(stand, output, window));
+                    self.seen
+                        .places
+                        .keep(Checkpoint::new(stand, output, window));
                     far = false;
                 }
                 if self.inflater.step()? == Step::End && self.inflater.fresh().is_empty() {

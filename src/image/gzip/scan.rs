@@ -10,8 +10,9 @@ use crc32fast::Hasher;
 
 use super::ahead::{self, Ahead, Deal, Guess};
 use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
-use super::map::{Checkpoint, Map, Member, Row};
+use super::map::{Map, Member, Row};
 use super::member::{self, Header};
+use super::places::{Checkpoint, Places};
 use crate::image::Meter;
 use crate::image::stream::Bytes;
 
@@ -30,6 +31,7 @@ struct State<'a, 'p> {
     /// Where the output of the block begins that the decoder is in.
     block: u64,
     map: Map,
+    places: Places,
     crc: Hasher,
     /// Bytes decoded so far.
     output: u64,
@@ -64,6 +66,7 @@ impl<'a, 'p> Scan<'a, 'p> {
             between_blocks: false,
             block: 0,
             map: Map::new(),
+            places: Places::new(),
             crc: Hasher::new(),
             output: 0,
             ended: false,
@@ -76,13 +79,13 @@ impl<'a, 'p> Scan<'a, 'p> {
         })
     }
 
-    /// Decodes what is left. The map, and how much the file decodes to.
-    pub(super) fn finish(self) -> io::Result<(Map, u64)> {
+    /// Decodes what is left. The map, the places, and how much the file decodes to.
+    pub(super) fn finish(self) -> io::Result<(Map, Places, u64)> {
         let mut state = self.state.into_inner();
         while !state.ended {
             state.advance()?;
         }
-        Ok((state.map, state.output))
+        Ok((state.map, state.places, state.output))
     }
 }
 
@@ -108,6 +111,10 @@ impl Bytes for Scan<'_, '_> {
 
     fn reaches(&self, end: u64) -> io::Result<bool> {
         self.state.borrow_mut().reaches(end)
+    }
+
+    fn expect_again(&self, offset: u64) {
+        self.state.borrow_mut().places.keep_before(offset);
     }
 }
 
@@ -193,10 +200,10 @@ impl State<'_, '_> {
             self.output += (at - done) as u64;
             done = at;
             self.add_block(*bit);
-            if self.map.wants_checkpoint(self.output) {
-                let window = &bytes[*before..at];
-                let checkpoint = Checkpoint::new(Stand::block(*bit), self.output, window);
-                self.map.add_checkpoint(checkpoint);
+            if self.places.are_due(self.output) {
+                let (stand, window) = (Stand::block(*bit), &bytes[*before..at]);
+                let place = Checkpoint::new(stand, self.output, window);
+                self.places.pass(place);
             }
         }
         self.crc.update(&bytes[done..]);
@@ -226,10 +233,10 @@ impl State<'_, '_> {
     }
 
     fn checkpoint(&mut self) {
-        if self.map.wants_checkpoint(self.output) {
+        if self.places.are_due(self.output) {
             let (stand, window) = (self.inflater.stand(), self.inflater.window());
-            let checkpoint = Checkpoint::new(stand, self.output, window);
-            self.map.add_checkpoint(checkpoint);
+            let place = Checkpoint::new(stand, self.output, window);
+            self.places.pass(place);
         }
     }
 

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::ahead::Deal;
+use super::places::{BEFORE, FAR};
 use super::{Gzip, Scan};
 use crate::image::sink::StreamSink;
 use crate::image::stream::{Bytes as _, Piece, Source, Splice, TarStream};
-use crate::image::{Meter, Phase};
+use crate::image::{Meter, OpenOptions, Phase};
 
 mod ahead;
 mod in_order;
@@ -437,10 +438,47 @@ fn what_is_far_and_read_again_is_near() {
                 assert_eq!(gzip.read_at(&mut read, at as u64).unwrap(), 100);
                 assert_eq!(read[..], data[at..at + 100], "{maker:?} at {at}");
             }
-            let near = gzip.seen.near.lock().unwrap();
+            let near = gzip.seen.places.near();
             let near: Vec<u64> = near.iter().map(|place| place.output).collect();
             assert_eq!(near.len(), 3, "{maker:?}: {near:?}");
         }
+    }
+}
+
+#[test]
+fn a_set_id_file_far_from_any_other_place_is_near() {
+    let noise = |n: u32| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0];
+    let data: Vec<u8> = (0..1_700_000).map(noise).collect();
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, mode) in [("a", 0o755), ("b", 0o4755), ("c", 0o755)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(mode);
+        header.set_size(data.len() as u64);
+        tar.append_data(&mut header, name, &data[..]).unwrap();
+    }
+    let tar = tar.into_inner().unwrap();
+    for maker in [
+        Maker::Flate2(6),
+        Maker::Members(300_000),
+        Maker::Members(3_000_000),
+    ] {
+        let image = OpenOptions::new()
+            .read("t.tar.gz", &maker.make(&tar)[..])
+            .unwrap();
+        let Source::Gzip(gzip) = image.stream().source() else {
+            unreachable!("it was opened as gzip")
+        };
+        let near: Vec<u64> = gzip
+            .seen
+            .places
+            .near()
+            .iter()
+            .map(|place| place.output)
+            .collect();
+        let header = image.archive().entries[1].header;
+        let before = header - near[0];
+        assert!(near.len() == 1, "{maker:?}: {near:?}");
+        assert!((BEFORE..2 * FAR).contains(&before), "{maker:?}: {before}");
     }
 }
 

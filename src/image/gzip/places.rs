@@ -1,0 +1,143 @@
+//! Places in a gzip file from which decoding can go on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::inflate::Stand;
+
+/// A place from which decoding can go on.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    pub(super) stand: Stand,
+    pub(super) output: u64,
+    /// What stands before the place.
+    pub(super) window: Arc<[u8]>,
+}
+
+/// The places that are known. They are bounded whatever the file holds.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Evenly spread. Where they are many, every other of them is dropped.
+    even: Vec<Checkpoint>,
+    /// How far those lie apart, in bytes of output.
+    spacing: u64,
+    /// The last ones that the pass over the file has come by.
+    passed: Vec<Checkpoint>,
+    /// Shortly before what is read again, and was far from any other: what is read once more is read to be changed, which
+    /// reads it twice.
+    near: Mutex<Vec<Checkpoint>>,
+}
+
+/// 4 to 8 MiB of windows for any larger image.
+const EVEN: usize = 256;
+const SPACING: u64 = 4 << 20;
+/// How far apart those lie that were passed, and how many are held: they reach as far back as the entry that is read in the pass.
+const FINE: u64 = 512 << 10;
+const PASSED: usize = 4;
+/// How many places near something the pass leaves, and how many there are at most: a mebibyte each.
+const NEAR_PASSED: usize = 32;
+const NEAR: usize = 2 * NEAR_PASSED;
+/// How far decoding must go otherwise to keep one.
+pub(super) const FAR: u64 = 1 << 20;
+/// How far before what is read it lies: a block and its window, which are read again if a change is made there.
+pub(super) const BEFORE: u64 = 256 << 10;
+
+impl Checkpoint {
+    pub(super) fn new(stand: Stand, output: u64, window: &[u8]) -> Self {
+        Self {
+            stand,
+            output,
+            window: window.into(),
+        }
+    }
+}
+
+impl Places {
+    pub(super) fn new() -> Self {
+        Self {
+            even: Vec::new(),
+            spacing: SPACING,
+            passed: Vec::new(),
+            near: Mutex::default(),
+        }
+    }
+
+    /// Whether the pass over the file is to say that it has come by a place.
+    pub(super) fn are_due(&self, output: u64) -> bool {
+        self.passed
+            .last()
+            .is_none_or(|last| output >= last.output + FINE)
+    }
+
+    /// The pass over the file has come by a place.
+    pub(super) fn pass(&mut self, place: Checkpoint) {
+        let last = self.even.last();
+        if last.is_none_or(|last| place.output >= last.output + self.spacing) {
+            if self.even.len() == EVEN {
+                every_other(&mut self.even);
+                self.spacing *= 2;
+            }
+            self.even.push(place.clone());
+        }
+        if self.passed.len() == PASSED {
+            self.passed.remove(0);
+        }
+        self.passed.push(place);
+    }
+
+    /// Keeps a place that the pass has come by shortly before `output`, which will be read again.
+    pub(super) fn keep_before(&mut self, output: u64) {
+        let Some(place) = last_before(&self.passed, output.saturating_sub(BEFORE)) else {
+            return;
+        };
+        let near = self.near.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let is_known = [&self.even, &*near].into_iter().any(|known| {
+            last_before(known, place.output).is_some_and(|last| last.output == place.output)
+        });
+        if !is_known && near.len() < NEAR_PASSED {
+            near.push(place.clone());
+        }
+    }
+
+    /// Keeps another place, as long as there are few.
+    pub(super) fn keep(&self, place: Checkpoint) {
+        let mut near = self.near();
+        if near.len() < NEAR {
+            let at = near.partition_point(|other| other.output < place.output);
+            near.insert(at, place);
+        }
+    }
+
+    /// The last place that does not lie behind `output`. There is one at the beginning.
+    pub(super) fn before(&self, output: u64) -> Checkpoint {
+        let near = self.near();
+        let places = [&self.even, &*near].map(|places| last_before(places, output));
+        let last = places
+            .into_iter()
+            .flatten()
+            .max_by_key(|place| place.output);
+        last.expect("there is one at the beginning").clone()
+    }
+
+    /// Where those lie that are evenly spread, in bytes of output.
+    pub(super) fn even(&self) -> impl Iterator<Item = u64> {
+        self.even.iter().map(|place| place.output)
+    }
+
+    pub(super) fn near(&self) -> MutexGuard<'_, Vec<Checkpoint>> {
+        self.near.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The last of some places, which ascend, that does not lie behind `output`.
+fn last_before(places: &[Checkpoint], output: u64) -> Option<&Checkpoint> {
+    let after = places.partition_point(|place| place.output <= output);
+    places[..after].last()
+}
+
+fn every_other<T>(list: &mut Vec<T>) {
+    let mut odd = true;
+    list.retain(|_| {
+        odd = !odd;
+        !odd
+    });
+}
