@@ -29,14 +29,15 @@ impl Default for Deal {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
         Self {
-            chunk: 320 << 10,
+            chunk: 640 << 10,
             workers: (cores - 1).min(3),
         }
     }
 }
 
-/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes.
-const LIMIT: usize = 1 << 20;
+/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes. Most of a short guess would have
+/// placeholders, which take longer to decode.
+const LIMIT: usize = (2 << 20) - (64 << 10);
 /// The size of the buffers that it is decoded in, each with a window before it.
 pub(super) const BUFFER: usize = inflate::buffer(LIMIT);
 /// How much is decoded with placeholders before it is seen whether the window still has any.
@@ -88,11 +89,11 @@ impl Ahead {
     pub(super) fn new(file: &Arc<File>, deal: Deal) -> io::Result<Self> {
         let len = file.metadata()?.len();
         let lane = |(lane, first): (usize, u64)| {
-            // One guess is looked at and one waits while the next is made. The memory is this thread's, since what a thread
-            // of its own takes is not given back while the process runs.
+            // One guess waits while the next is made. The memory is this thread's, since what a thread of its own takes is not
+            // given back while the process runs.
             let (sender, guesses) = sync_channel(1);
             let (used, back) = channel();
-            for _ in 0..3 {
+            for _ in 0..2 {
                 used.send(Guess::new(lane)).expect("its other end is here");
             }
             let mut worker = Worker::new(file)?;
