@@ -1,4 +1,4 @@
-//! Reads much of a gzip file in order, of which several cores decode what comes next: each from a checkpoint to the one after.
+//! Reads much of a gzip file in order, of which several cores decode what comes next: each from one place to the one after.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use super::reader::Decoder;
 use super::{Gzip, Seen};
 use crate::image::read_ahead::ReadAhead;
 
-/// How many chunks a worker is ahead of who reads: half of what lies between two checkpoints of an image of up to 512 MiB, so
-/// that of two workers none waits for the other. In larger images they do, for more memory would be needed.
+/// How many chunks a worker is ahead of who reads: half of what lies between two places of an image of up to a gibibyte, so that
+/// of two workers none waits for the other. In larger images they do, for more memory would be needed.
 const AHEAD: usize = 16;
 /// More would wait for the one that reads.
 const MOST_WORKERS: usize = 4;
@@ -24,11 +24,11 @@ pub(crate) struct InOrder {
     workers: Vec<ReadAhead>,
 }
 
-/// Ranges that are decoded from the same checkpoint on; they ascend.
+/// Ranges that are decoded from the same place on; they ascend.
 #[derive(Debug, PartialEq, Eq)]
 struct Stretch {
     ranges: Vec<Range<u64>>,
-    /// Where what is decoded from the next checkpoint begins.
+    /// Where what is decoded from the next place begins.
     end: u64,
     len: u64,
 }
@@ -95,7 +95,7 @@ fn worker(
     })
 }
 
-/// Cuts ranges where a checkpoint's place lies in them.
+/// Cuts ranges where a place lies in them.
 fn stretches(ranges: impl Iterator<Item = Range<u64>>, places: &[u64]) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     for range in ranges {

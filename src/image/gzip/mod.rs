@@ -1,8 +1,9 @@
 //! Gzip files that are read at any place and changed without being compressed anew.
 //!
-//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map, which says where its deflate blocks begin, and places from
-//! which decoding can go on (`places`): every few MiB, and shortly before what will be read again. Later reads decode from the nearest checkpoint. To write a changed file, the
-//! blocks whose bytes and window are the same are copied as they are, and only the rest is compressed (`splice`).
+//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map of where its deflate blocks begin, and places from which
+//! decoding can go on: every few MiB, and shortly before what will be read again. Later reads decode from the nearest place. To
+//! write a changed file, the blocks whose bytes and window are the same are copied as they are, and only the rest is compressed
+//! (`splice`).
 
 mod ahead;
 mod bits;

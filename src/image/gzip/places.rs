@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ahead;
 use super::inflate::Stand;
 
 /// A place from which decoding can go on.
@@ -22,18 +23,21 @@ pub(super) struct Places {
     spacing: u64,
     /// The last ones that the pass over the file has come by.
     passed: Vec<Checkpoint>,
-    /// Shortly before what is read again, and was far from any other: what is read once more is read to be changed, which
-    /// reads it twice.
+    /// Shortly before what is read again and lies far from any other: it is read to plan, and where it changes, to verify and to
+    /// write.
     near: Mutex<Vec<Checkpoint>>,
 }
 
 /// 4 to 8 MiB of windows for any larger image.
 const EVEN: usize = 256;
 const SPACING: u64 = 4 << 20;
-/// How far apart those lie that were passed, and how many are held: they reach as far back as the entry that is read in the pass.
+/// How far apart those lie that were passed, and how many are held: the pass may be that far, a guess, behind the entry that is
+/// looked at.
 const FINE: u64 = 512 << 10;
-const PASSED: usize = 4;
-/// How many places near something the pass leaves, and how many there are at most: a mebibyte each.
+const PASSED: usize = 6;
+
+const _: () = assert!(FINE * (PASSED as u64 - 1) >= ahead::BUFFER as u64 + BEFORE);
+/// How many of those the pass leaves, a mebibyte of windows, and how many there are at most.
 const NEAR_PASSED: usize = 32;
 const NEAR: usize = 2 * NEAR_PASSED;
 /// How far decoding must go otherwise to keep one.

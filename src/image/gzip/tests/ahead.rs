@@ -1,8 +1,10 @@
 //! Decoding ahead gives what decoding in order gives.
 
+use bstr::ByteSlice as _;
+
 use super::long_block::OneBlock;
 use super::*;
-use crate::image::gzip::ahead::{Ahead, Guess};
+use crate::image::gzip::ahead::{Ahead, BUFFER, Guess};
 use crate::image::gzip::inflate::{AT_ONCE, Inflater, Place, Step, WINDOW};
 
 const ONE_BLOCK: OneBlock = OneBlock {
@@ -18,10 +20,22 @@ fn many_blocks() -> Vec<u8> {
     Maker::Flushed(6, 2000).make(&data)
 }
 
+/// How much of the following is a worker's share: more than a guess may hold.
+const LARGE_CHUNK: u64 = 96 << 10;
+
+/// Numbers, each thousand of which comes often, and nothing else in the next window: soon no placeholder is left.
+fn repetitive() -> Vec<u8> {
+    let numbers = |first: u32| (first..first + 250).map(|n| n.wrapping_mul(2_654_435_761));
+    let data: Vec<u8> = (0..300u32)
+        .flat_map(|part| (0..40).flat_map(move |_| numbers(part * 250)))
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    Maker::Flushed(6, 60_000).make(&data)
+}
+
 /// Decodes in order, up to what is wanted of each guess that begins where a block does.
-fn guesses(bytes: &[u8], mut wanted: impl FnMut(&mut Guess, &[u8; WINDOW])) {
-    let file = file(bytes);
-    let (chunk, workers) = (CHUNK, 2);
+fn guesses(bytes: &[u8], chunk: u64, mut wanted: impl FnMut(&mut Guess, &[u8; WINDOW])) {
+    let (file, workers) = (file(bytes), 2);
     let mut ahead = Ahead::new(&file, Deal { chunk, workers }).unwrap();
     let mut inflater = <Inflater>::new(file, 80).unwrap();
     while inflater.step().unwrap() != Step::End {
@@ -37,20 +51,27 @@ fn guesses(bytes: &[u8], mut wanted: impl FnMut(&mut Guess, &[u8; WINDOW])) {
 
 #[test]
 fn what_is_decoded_ahead_is_what_stands_there() {
-    let (bytes, data) = (many_blocks(), decoded(&many_blocks()));
-    let mut taken = 0;
-    guesses(&bytes, |guess, window| {
-        guess.put(window);
-        let text = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        assert!(guess.bytes().starts_with(window));
-        assert!(
-            text(&data).contains(&text(guess.bytes())),
-            "{} bytes",
-            guess.len()
-        );
-        taken += 1;
+    for (bytes, chunk, wanted) in [(many_blocks(), CHUNK, 10), (repetitive(), LARGE_CHUNK, 1)] {
+        let data = decoded(&bytes);
+        let mut taken = 0;
+        guesses(&bytes, chunk, |guess, window| {
+            guess.put(window);
+            assert!(guess.bytes().starts_with(window));
+            assert!(data.contains_str(guess.bytes()), "{} bytes", guess.len());
+            taken += 1;
+        });
+        assert!(taken >= wanted, "{taken} guesses in {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn a_guess_holds_no_more_than_it_may() {
+    let (mut full, bytes) = (0, repetitive());
+    guesses(&bytes, LARGE_CHUNK, |guess, _| {
+        assert!(guess.len() <= BUFFER - WINDOW);
+        full += u32::from(guess.len() > BUFFER - WINDOW - 1000);
     });
-    assert!(taken > 10, "{taken} guesses in {} bytes", bytes.len());
+    assert!(full > 0);
 }
 
 #[test]
@@ -102,13 +123,15 @@ fn a_reader_sees_all_that_is_decoded_ahead() {
     // Members of all sizes, each of which begins with no window.
     let (many, small, large) = (many_blocks(), 700, 40_000);
     let members = [small, large].map(|size| Maker::Members(size).make(&decoded(&many)));
-    for bytes in [&many, &members[0], &members[1]] {
+    for (bytes, chunk) in [
+        (&many, CHUNK),
+        (&members[0], CHUNK),
+        (&members[1], CHUNK),
+        (&repetitive(), LARGE_CHUNK),
+    ] {
         for workers in 0..3 {
             let mut meter = Meter::new(None, Phase::Decompress, None);
-            let deal = Deal {
-                chunk: CHUNK,
-                workers,
-            };
+            let deal = Deal { chunk, workers };
             let scan = Scan::new(&file(bytes), deal, &mut meter).unwrap();
             // In blocks of which each must be there as a whole, as headers must.
             let mut read = Vec::new();
