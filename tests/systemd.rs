@@ -67,6 +67,11 @@ fn main() -> ExitCode {
             needs: &[SYSTEMD_ANALYZE, TAR],
             run: exposure::as_systemd_finds,
         },
+        RealTest {
+            name: "the_table_of_figures_is_systemds",
+            needs: &[SYSTEMD_ANALYZE],
+            run: exposure::table,
+        },
     ])
 }
 

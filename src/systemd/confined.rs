@@ -106,8 +106,12 @@ impl Service<'_> {
             b"root" | b"0" => Ok(User::Root),
             b"nobody" => Ok(User::Nobody),
             name if name.iter().copied().any(odd) || name[0] == b'-' => Err(found.into()),
-            name if name[0].is_ascii_digit() && !name.iter().all(u8::is_ascii_digit) => {
-                Err(found.into())
+            name if name[0].is_ascii_digit() => {
+                let id = found.value.to_str().ok().and_then(|id| id.parse().ok());
+                // A number that stands for no user keeps systemd from loading the unit, and so do leading zeros.
+                id.filter(|id| name[0] != b'0' && ![65535, u32::MAX].contains(id))
+                    .map(|_| User::Other)
+                    .ok_or_else(|| found.into())
             }
             _ => Ok(User::Other),
         }
@@ -150,18 +154,20 @@ impl Service<'_> {
     }
 
     pub(super) fn has_own_root(&self) -> Read<bool> {
-        for key in ["RootDirectory", "RootImage"] {
-            if let Some(found) = self.all(key).next_back() {
-                match found.value.as_bytes() {
-                    b"" | b"/" => {}
-                    path if path[0] == b'/' && path[1] != b'/' && !path.contains(&b'%') => {
-                        return Ok(true);
-                    }
-                    _ => return Err(found.into()),
-                }
-            }
-        }
-        Ok(false)
+        let is_own = |path: String| path != "/";
+        Ok(self.path("RootDirectory")?.is_some_and(is_own)
+            || self.path("RootImage")?.is_some_and(is_own))
+    }
+
+    /// The last path of a setting that can have one. What is no absolute path keeps systemd from loading the unit.
+    fn path(&self, key: &str) -> Read<Option<String>> {
+        let last = self.all(key).next_back();
+        let Some(found) = last.filter(|found| !found.value.is_empty()) else {
+            return Ok(None);
+        };
+        let path = found.value.to_str().ok().and_then(simple);
+        let path = path.filter(|path| !path.contains('%'));
+        Ok(Some(path.ok_or(found)?))
     }
 
     /// How bad the mode of new files is.
@@ -184,23 +190,16 @@ impl Service<'_> {
     pub(super) fn devices(&self) -> Read<u64> {
         let mut own = false;
         for found in self.all("DeviceAllow") {
-            let known = ["/dev/", "char-", "block-"]
-                .iter()
-                .any(|start| found.value.starts_with_str(start));
-            if !known && !found.value.is_empty() {
-                return Err(found.into());
-            }
-            own = known;
+            let words = words(found)?;
+            own = !words.is_empty() && (own || is_device(&words));
         }
         let closed = self.word("DevicePolicy") != "auto" || self.is("PrivateDevices");
-        if let Some(found) = self
-            .all("RootImage")
-            .chain(self.all("MountImages"))
-            .next()
-            .filter(|_| closed)
-        {
+        // Images come with the devices that mount them.
+        let mounted = self.all("MountImages").next_back();
+        if let Some(found) = mounted.filter(|found| closed && !found.value.is_empty()) {
             return Err(found.into());
         }
+        own |= closed && self.path("RootImage")?.is_some();
         let own = own || self.is("ProtectClock");
         Ok(if !closed {
             10
@@ -217,6 +216,32 @@ fn last(unit: &Merged, section: &str, key: &str, kind: Kind) -> Option<String> {
     let all = unit.section(section).filter(|found| found.key == key);
     let value = all.filter_map(|found| kind.canonical(found.value)).last()?;
     Some(value.to_str_lossy().into_owned())
+}
+
+/// Whether an assignment of `DeviceAllow` names what can be a device; systemd ignores others.
+fn is_device(words: &[&str]) -> bool {
+    let (device, access) = match words {
+        [device] => (device, ""),
+        [device, access] => (device, *access),
+        _ => return false,
+    };
+    let of_a_kind = ["char-", "block-"]
+        .iter()
+        .any(|kind| device.starts_with(kind));
+    let under = |path: String| {
+        ["/dev", "/run/systemd/inaccessible"].iter().any(|place| {
+            let rest = path.strip_prefix(place);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    access.bytes().all(|c| b"rwm".contains(&c)) && (of_a_kind || simple(device).is_some_and(under))
+}
+
+/// An absolute path without what does not change where it leads; none where it has `..`.
+fn simple(path: &str) -> Option<String> {
+    let parts = || path.split('/').filter(|part| !["", "."].contains(part));
+    let plain = path.starts_with('/') && parts().all(|part| part != "..");
+    plain.then(|| format!("/{}", parts().collect::<Vec<_>>().join("/")))
 }
 
 /// The words of a value. Quotes, escapes and specifiers are left to systemd.

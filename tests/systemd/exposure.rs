@@ -1,13 +1,15 @@
 //! The exposure that reports tell, compared with what `systemd-analyze security` finds, on services of random settings.
 
+use std::collections::BTreeMap;
+
 use casehard::{Image, Recipe};
 
 use crate::extracted;
-use crate::support::exposure::compare;
+use crate::support::exposure::{asked, compare};
 use crate::tree::{Dice, Tree, USR};
 
 /// What systemd assesses, with values that it takes, ignores, adds up or resets by.
-const SETTINGS: [(&str, &[&str]); 44] = [
+const SETTINGS: [(&str, &[&str]); 45] = [
     (
         "User",
         &["daemon", "root", "0", "nobody", "", "65534", "a-b_c"],
@@ -30,7 +32,7 @@ const SETTINGS: [(&str, &[&str]); 44] = [
         &["yes", "no", "read-only", "tmpfs", "sometimes"],
     ),
     ("ProtectSystem", &["yes", "no", "full", "strict", "0"]),
-    ("RootDirectory", &["/", "", "/srv/root"]),
+    ("RootDirectory", &["/", "", "/srv/root", "/./", "//srv"]),
     ("LockPersonality", &["yes", "no"]),
     ("MemoryDenyWriteExecute", &["yes", "no"]),
     ("NoNewPrivileges", &["yes", "no"]),
@@ -70,6 +72,8 @@ const SETTINGS: [(&str, &[&str]); 44] = [
         &[
             "",
             "none",
+            "~",
+            "~AF_UNIX",
             "AF_UNIX",
             "~AF_INET",
             "AF_INET AF_INET6",
@@ -103,6 +107,9 @@ const SETTINGS: [(&str, &[&str]); 44] = [
             "~@reboot",
             "~reboot swapon",
             "mount umount2",
+            "~",
+            "~mount umount2",
+            "~@default",
         ],
     ),
     (
@@ -119,12 +126,28 @@ const SETTINGS: [(&str, &[&str]); 44] = [
             "link-local",
             "::1",
             "multicast any",
+            "127.0.0.0/7",
+            "::1/127",
+            "127.0.0.1/8",
         ],
     ),
     ("DevicePolicy", &["closed", "strict", "auto", "x"]),
-    ("DeviceAllow", &["/dev/null rw", "", "char-pts r"]),
+    (
+        "DeviceAllow",
+        &[
+            "/dev/null rw",
+            "",
+            "char-pts r",
+            "/dev/null x",
+            "/etc/passwd",
+            "/dev/../x",
+            "//dev/./x",
+            "block-",
+        ],
+    ),
     ("Type", &["notify", "oneshot", "simple"]),
     ("WatchdogSec", &["5"]),
+    ("RootImage", &["", "/srv.img", "/.", "/"]),
     (
         "CapabilityBoundingSet",
         &[
@@ -171,4 +194,27 @@ pub(crate) fn as_systemd_finds() {
         compared += compare(&plan, tree.root(), output.path());
     }
     assert!(compared > 200, "{compared}");
+}
+
+/// The table by which the library is tested.
+pub(crate) fn table() {
+    let tree = Tree::new();
+    let lines = include_str!("../../src/systemd/figures.txt").lines();
+    let figures = lines.filter_map(|line| line.split_once(' ').filter(|(at, _)| *at != "#"));
+    let wanted: BTreeMap<String, (&str, &str)> = figures
+        .enumerate()
+        .map(|(number, figure)| (format!("s{number}.service"), figure))
+        .collect();
+    for (unit, (_, settings)) in &wanted {
+        let text = settings.replace("; ", "\n");
+        let text = format!("[Service]\nExecStart=/bin/true\n{text}\n");
+        tree.file(&format!("{USR}/{unit}"), &text);
+    }
+    let found = asked(tree.root(), wanted.keys());
+    let wrong: Vec<_> = wanted
+        .iter()
+        .filter(|(unit, (figure, _))| found.get(*unit).is_none_or(|found| found != figure))
+        .map(|(unit, line)| (line, found.get(unit)))
+        .collect();
+    assert!(wrong.is_empty() && wanted.len() > 150, "{wrong:#?}");
 }

@@ -7,7 +7,7 @@ use super::{Read, Service, words};
 use crate::capability;
 use crate::systemd::Kind;
 
-/// Names that are allowed, or that are denied.
+/// Names that are allowed, or that are denied. The first assignment, also after a reset, says which, even where it names none.
 #[derive(Debug, Default)]
 pub(in crate::systemd) struct Listed<T> {
     pub(in crate::systemd) allowed: bool,
@@ -136,17 +136,19 @@ impl Service<'_> {
 
     pub(in crate::systemd) fn address_families(&self) -> Read<Listed<&'static str>> {
         let mut families = Listed::default();
+        let mut begun = false;
         for found in self.all("RestrictAddressFamilies") {
             if ["", "none"].iter().any(|reset| found.value == *reset) {
                 families = Listed {
                     allowed: !found.value.is_empty(),
                     listed: BTreeSet::new(),
                 };
+                begun = false;
                 continue;
             }
             let (inverted, names) = inverted(words(found)?);
-            if families.listed.is_empty() {
-                families.allowed = !inverted;
+            if !begun {
+                (families.allowed, begun) = (!inverted, true);
             }
             for name in names {
                 let known = *FAMILIES.iter().find(|known| **known == name).ok_or(found)?;
@@ -182,14 +184,15 @@ impl Service<'_> {
 
     pub(in crate::systemd) fn system_calls(&self) -> Read<SystemCalls> {
         let mut calls = SystemCalls::default();
+        let mut begun = false;
         for found in self.all("SystemCallFilter") {
             if found.value.is_empty() {
-                calls = SystemCalls::default();
+                (calls, begun) = (SystemCalls::default(), false);
                 continue;
             }
             let (inverted, names) = inverted(words(found)?);
-            if calls.listed.is_empty() {
-                calls.allowed = !inverted;
+            if !begun {
+                (calls.allowed, begun) = (!inverted, true);
                 if calls.allowed {
                     calls.listed.extend(SystemCalls::of("@default"));
                 }
@@ -214,7 +217,8 @@ impl Service<'_> {
     pub(in crate::systemd) fn addresses(&self) -> Read<u64> {
         if let Some(found) = ["IPIngressFilterPath", "IPEgressFilterPath"]
             .iter()
-            .find_map(|key| self.all(key).next())
+            .filter_map(|key| self.all(key).next_back())
+            .find(|found| !found.value.is_empty())
         {
             return Err(found.into());
         }
@@ -225,7 +229,9 @@ impl Service<'_> {
                 .iter()
                 .any(|(address, bits)| address.is_ipv4() == v4 && *bits == 0)
         };
-        let local = |(address, _): &(IpAddr, u8)| address.is_loopback();
+        let local = |(address, bits): &(IpAddr, u8)| {
+            address.is_loopback() && *bits >= if address.is_ipv4() { 8 } else { 128 }
+        };
         Ok(if !(all(true) && all(false)) {
             10
         } else if !allowed.iter().all(local) {
@@ -316,6 +322,8 @@ fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
         .map_or((text, None), |(a, b)| (a, Some(b)));
     let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
+    // To systemd a number after a zero is octal.
+    let plain = |text: &str| text.parse().ok().filter(|n: &u8| n.to_string() == text);
+    let bits = bits.map_or(Some(most), plain)?;
     (bits <= most).then_some((address, bits))
 }
