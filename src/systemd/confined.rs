@@ -119,9 +119,7 @@ impl Service<'_> {
 
     pub(super) fn has_groups(&self) -> Read<bool> {
         let mut all = self.all("SupplementaryGroups");
-        all.try_fold(false, |has, found| {
-            Ok(!found.value.is_empty() && (has || !words(found)?.is_empty()))
-        })
+        all.try_fold(false, |_, found| Ok(!words(found)?.is_empty()))
     }
 
     /// How bad what a service may do to homes is.
@@ -188,26 +186,21 @@ impl Service<'_> {
 
     /// How bad it is which devices a service may open.
     pub(super) fn devices(&self) -> Read<u64> {
+        if self.word("DevicePolicy") == "auto" && !self.is("PrivateDevices") {
+            return Ok(10);
+        }
         let mut own = false;
         for found in self.all("DeviceAllow") {
             let words = words(found)?;
             own = !words.is_empty() && (own || is_device(&words));
         }
-        let closed = self.word("DevicePolicy") != "auto" || self.is("PrivateDevices");
         // Images come with the devices that mount them.
         let mounted = self.all("MountImages").next_back();
-        if let Some(found) = mounted.filter(|found| closed && !found.value.is_empty()) {
+        if let Some(found) = mounted.filter(|found| !found.value.is_empty()) {
             return Err(found.into());
         }
-        own |= closed && self.path("RootImage")?.is_some();
-        let own = own || self.is("ProtectClock");
-        Ok(if !closed {
-            10
-        } else if own {
-            5
-        } else {
-            0
-        })
+        own |= self.is("ProtectClock") || self.path("RootImage")?.is_some();
+        Ok(if own { 5 } else { 0 })
     }
 }
 

@@ -244,6 +244,7 @@ mod tests {
             "CapabilityBoundingSet=\"CAP_KILL\"",
             "SystemCallFilter=@new",
             "SystemCallFilter=read:EPERM",
+            "SystemCallFilter=~read:ENEW",
             "RestrictAddressFamilies=AF_NEW",
             "RestrictNamespaces=time",
             "SystemCallArchitectures=new",
@@ -256,7 +257,7 @@ mod tests {
             "RootDirectory=%t/root",
             "RootDirectory=srv",
             "RootImage=/srv/../d.img",
-            "DeviceAllow=/dev/%i",
+            "RootDirectory=/%i",
         ] {
             assert_eq!(found(settings), format!("{at} {settings}"));
         }
@@ -265,9 +266,14 @@ mod tests {
     #[test]
     fn what_does_not_count_may_be_unread() {
         // Groups are nothing to root, and images bring no devices to what may open all.
-        assert_eq!(found("SupplementaryGroups=%i; MountImages=/a:/b"), "9.6");
+        assert_eq!(
+            found("SupplementaryGroups=%i; MountImages=/a:/b; DeviceAllow=/dev/%i"),
+            "9.6"
+        );
         let unread = found("User=d; SupplementaryGroups=%i");
         assert!(unread.ends_with(":3: SupplementaryGroups=%i"), "{unread}");
+        let unread = found("DevicePolicy=closed; DeviceAllow=/dev/%i");
+        assert!(unread.ends_with(":3: DeviceAllow=/dev/%i"), "{unread}");
         let unread = found("DevicePolicy=closed; MountImages=/a:/b");
         assert!(unread.ends_with(":3: MountImages=/a:/b"), "{unread}");
     }

@@ -48,6 +48,9 @@ const ARCHITECTURES: [&str; 9] = [
     "native", "x86", "x86-64", "x32", "arm", "arm64", "ppc64-le", "riscv64", "s390x",
 ];
 
+/// What services have calls answered with. systemd knows the name of every error, and ignores a call with another answer.
+const ANSWERS: [&str; 5] = ["EPERM", "EACCES", "ENOSYS", "EINVAL", "kill"];
+
 /// The groups of system calls.
 const GROUPS: &str = include_str!("../syscalls.txt");
 
@@ -193,18 +196,16 @@ impl Service<'_> {
             let (inverted, names) = inverted(words(found)?);
             if !begun {
                 (calls.allowed, begun) = (!inverted, true);
-                if calls.allowed {
-                    calls.listed.extend(SystemCalls::of("@default"));
-                }
             }
             for name in names {
-                // An allow list can answer a call with an error, which allows it no more.
-                let (name, answered) = match name.split_once(':') {
-                    Some((name, _)) => (name, true),
-                    None => (name, false),
+                // Without `~`, what is answered with an error is neither allowed nor denied by its name alone.
+                let name = match name.split_once(':') {
+                    None => name,
+                    Some((name, answer)) if inverted && ANSWERS.contains(&answer) => name,
+                    Some(_) => return Err(found.into()),
                 };
                 let mut named = SystemCalls::of(name).peekable();
-                if named.peek().is_none() || answered && calls.allowed && !inverted {
+                if named.peek().is_none() {
                     return Err(found.into());
                 }
                 named.for_each(|call| calls.take(call, inverted));
