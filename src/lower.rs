@@ -137,8 +137,8 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// Only the last entry of a directory counts; one that only its files' paths imply gets an entry where it changed or
-    /// nothing else implies it any more.
+    /// Only the last entry of a directory counts; one that only its files' paths imply gets an entry where a rule
+    /// wants one, where it changed, or where nothing else implies it any more.
     fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
         if id != Rootfs::ROOT && new.names().is_empty() {
@@ -156,7 +156,8 @@ impl<'a> Lowering<'a> {
             None => {
                 let emptied = self.before.children(id).next().is_some()
                     && self.after.children(id).next().is_none();
-                if changed(old, new) || (emptied && id != Rootfs::ROOT) {
+                let entered = old.implied && !new.implied;
+                if entered || changed(old, new) || (emptied && id != Rootfs::ROOT) {
                     self.add(self.after.path(id).as_bstr(), id)?;
                 }
                 Ok(())

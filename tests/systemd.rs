@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use casehard::edit::Outcome;
 use casehard::{Image, Recipe};
 
+#[path = "systemd/bus.rs"]
+mod bus;
 #[path = "systemd/exposure.rs"]
 mod exposure;
 #[path = "systemd/masks.rs"]
@@ -26,7 +28,8 @@ mod tree;
 use parser::{Loaded, load};
 use support::exposure::asked;
 use support::tools::{
-    self, RealTest, SETPRIV, SYSTEMCTL, SYSTEMD, SYSTEMD_ANALYZE, SYSTEMD_SYSV_GENERATOR, TAR,
+    self, DBUS_DAEMON, DBUS_SEND, RealTest, SETPRIV, SYSTEMCTL, SYSTEMD, SYSTEMD_ANALYZE,
+    SYSTEMD_SYSV_GENERATOR, TAR,
 };
 use tree::{Case, Dice, ETC, NAME, Tree, USR, generate};
 
@@ -46,6 +49,11 @@ fn main() -> ExitCode {
             name: "masks_are_those_of_systemctl",
             needs: &[SYSTEMD, SETPRIV, SYSTEMCTL, TAR],
             run: masks::masks,
+        },
+        RealTest {
+            name: "what_the_bus_starts_of_masked_services_is_told",
+            needs: &[DBUS_DAEMON, DBUS_SEND],
+            run: bus::started,
         },
         RealTest {
             name: "services_of_scripts_are_those_of_the_generator",

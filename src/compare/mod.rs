@@ -365,10 +365,10 @@ fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
             let twin = || other.rootfs.at(&side.rootfs.path(*id));
             let there = *id == Rootfs::ROOT || !inode.names().is_empty();
             there
-                && walk::is_implied(inode)
+                && inode.implied
                 && twin().is_some_and(|twin| {
                     let twin = other.rootfs.inode(twin);
-                    twin.is_directory() && !walk::is_implied(twin)
+                    twin.is_directory() && !twin.implied
                 })
         });
         match implied.count() {

@@ -77,7 +77,7 @@ pub(super) fn of_inodes(
         found.insert(Difference::Device);
     }
     // Nothing says what an implied directory is like.
-    if is_implied(was) || is_implied(is) {
+    if was.implied || is.implied {
         return Ok(found);
     }
     let mut add = |differ, difference| {
@@ -139,11 +139,6 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
         .device(&side.image.archive().entries[*entry as usize]);
     let device = device.map_err(|damage| damage.of(side.image.name()))?;
     Ok(Some(device))
-}
-
-/// Whether only its files' paths say that a directory is there.
-pub(super) fn is_implied(inode: &Inode) -> bool {
-    inode.is_directory() && inode.entries.is_empty()
 }
 
 /// What each header of an inode says of one thing.

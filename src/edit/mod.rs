@@ -50,7 +50,7 @@ pub enum Change {
     Content,
     /// A name is gone.
     Removed,
-    /// A name is new.
+    /// A name is new; or a directory that was there by its files' paths only has an entry of its own.
     Created,
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use bstr::ByteSlice as _;
 use tar::EntryType;
 use walkdir::WalkDir;
 
@@ -16,9 +17,16 @@ use super::progress::{Meter, Phase, Progress, is_stop};
 use super::spool::{Failed, Spool};
 use crate::error::{Error, Result};
 
+/// How many of the sockets that are left out a note names.
+const NAMED: usize = 3;
+
 /// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place in a tar: as GNU tar
-/// does, they are left out.
-pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Result<File> {
+/// does, they are left out, and a note says so.
+pub(crate) fn spool(
+    root: &Path,
+    root_owned: bool,
+    progress: Progress<'_>,
+) -> Result<(File, Option<String>)> {
     // Through a link, if it is given by one.
     let root = &root.join(".");
     let mut out = Spool::new()?;
@@ -38,6 +46,7 @@ pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Re
     };
     let mut meter = Meter::new(progress, Phase::Read, None);
     let mut first_names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
+    let (mut sockets, mut named) = (0, Vec::new());
     for found in WalkDir::new(root).sort_by_file_name() {
         let found = found.map_err(|e| {
             let path = e.path().unwrap_or(root).to_owned();
@@ -47,6 +56,10 @@ pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Re
         let metadata = fs::symlink_metadata(path).map_err(failed(path))?;
         let name = archive_name(path.strip_prefix(root).unwrap_or(path), metadata.is_dir());
         let Some(kind) = entry_type(&metadata) else {
+            sockets += 1;
+            if named.len() < NAMED {
+                named.push(name);
+            }
             continue;
         };
         let mut head = Head::new(Format::Ustar, kind, &name);
@@ -103,7 +116,22 @@ pub(crate) fn spool(root: &Path, root_owned: bool, progress: Progress<'_>) -> Re
         }
     }
     out.write_all(&[0; 1024])?;
-    out.finish()
+    Ok((out.finish()?, left_out(sockets, &named)))
+}
+
+/// What is said of sockets that were not packed.
+fn left_out(count: usize, first: &[Vec<u8>]) -> Option<String> {
+    let names = bstr::join(", ", first);
+    let names = names.as_bstr();
+    match count - first.len() {
+        _ if count == 0 => None,
+        0 => Some(format!(
+            "a tar cannot have sockets, so these of the directory are left out: {names}"
+        )),
+        more => Some(format!(
+            "a tar cannot have sockets, so those of the directory are left out: {names} and {more} more"
+        )),
+    }
 }
 
 fn archive_name(relative: &Path, directory: bool) -> Vec<u8> {
@@ -158,6 +186,7 @@ mod tests {
     use std::fs;
     use std::io::Read;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn a_tree_becomes_the_same_tar_each_time() {
@@ -227,6 +256,31 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn sockets_are_left_out_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("run")).unwrap();
+        let note = || {
+            let image = Image::open(dir.path()).unwrap();
+            assert_eq!(image.archive().entries.len(), 2);
+            image.rootfs().unwrap().notes().to_vec()
+        };
+        assert_eq!(note(), [""; 0]);
+        let bind = |name| drop(UnixListener::bind(dir.path().join(name)).unwrap());
+        bind("run/b");
+        let said = "a tar cannot have sockets, so these of the directory are left out: ";
+        assert_eq!(note(), [format!("{said}./run/b")]);
+        for name in ["run/c", "run/a"] {
+            bind(name);
+        }
+        assert_eq!(note(), [format!("{said}./run/a, ./run/b, ./run/c")]);
+        for name in ["run/d", "c"] {
+            bind(name);
+        }
+        let said = said.replace("these", "those");
+        assert_eq!(note(), [format!("{said}./c, ./run/a, ./run/b and 2 more")]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Image {
     original: Option<Arc<File>>,
     stream: TarStream,
     archive: Archive,
+    /// What the reader should know of how it was read.
+    notes: Vec<String>,
 }
 
 /// How to open an image.
@@ -124,8 +126,10 @@ impl<'a> OpenOptions<'a> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let kind = file.metadata().map_err(Error::io("read", path))?;
         if kind.is_dir() {
-            let spooled = directory::spool(path, self.root_owned, self.progress)?;
-            return Image::indexed(name, None, spooled, self.limits);
+            let (spooled, note) = directory::spool(path, self.root_owned, self.progress)?;
+            let mut image = Image::indexed(name, None, spooled, self.limits)?;
+            image.notes.extend(note);
+            return Ok(image);
         }
         if !kind.is_file() {
             return self.read(name, file);
@@ -248,6 +252,7 @@ impl Image {
             original,
             stream,
             archive,
+            notes: Vec::new(),
         })
     }
 
@@ -278,6 +283,7 @@ impl Image {
             original,
             stream,
             archive,
+            notes: Vec::new(),
         })
     }
 
@@ -299,6 +305,11 @@ impl Image {
     /// The tar stream itself, without compression.
     pub fn stream(&self) -> &TarStream {
         &self.stream
+    }
+
+    /// What the reader should know of how the image was read.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The file as it came, compression and all; none for an image that was a directory.
@@ -334,6 +345,7 @@ impl Image {
             original: None,
             stream,
             archive,
+            notes: self.notes.clone(),
         })
     }
 

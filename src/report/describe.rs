@@ -60,6 +60,11 @@ impl Facts {
 /// A name that is gone or new, with all that it stands for.
 fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
     let meta = state.meta;
+    if state.inode.implied {
+        return out.say(format!(
+            "{what} directory: the archive has no entry that says its mode and owner"
+        ));
+    }
     let mode = match state.inode.symlink() {
         Some(_) => String::new(),
         None => format!("mode {}, ", mode(meta.mode)),
@@ -81,6 +86,9 @@ fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
 }
 
 fn changes(out: &mut Facts, old: &State<'_>, new: &State<'_>) {
+    if old.inode.implied && !new.inode.implied {
+        return whole(out, "new entry of its own for a", new);
+    }
     let (was, is) = (old.meta, new.meta);
     if was.mode != is.mode {
         out.say(format!("mode {} → {}", mode(was.mode), mode(is.mode)));

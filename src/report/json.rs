@@ -321,7 +321,10 @@ impl Report<'_> {
         Ok(FileView {
             path: PathView::of(path),
             rules: file.rules.iter().copied().collect(),
-            before: before.map(|state| view(&state, was, &self.plan.before)),
+            // Of a directory that gets an entry, nothing said what it is like.
+            before: before
+                .filter(|state| !state.inode.implied || after.is_none())
+                .map(|state| view(&state, was, &self.plan.before)),
             after: after.map(|state| view(&state, is, &self.plan.after)),
         })
     }

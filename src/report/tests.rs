@@ -20,7 +20,9 @@ use super::text::hex;
 use crate::edit::{Outcome, small_content};
 use crate::inventory::{Change, Inventory};
 use crate::plan::Plan;
+use crate::recipe::Recipe;
 use crate::rootfs::{Node, Rootfs};
+use crate::rules::harness;
 
 fn run(directory: &Path, command: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(command[0])
@@ -171,6 +173,36 @@ fn an_edit_that_another_takes_back_is_no_change() {
         Outcome::Changed
     });
     assert_eq!((plan.edits().len(), plan.report().files.len()), (2, 0));
+}
+
+#[test]
+fn of_a_directory_that_gets_an_entry_nothing_is_said_to_have_changed() {
+    let image = harness::open("file var/lib/x\nsymlink top -> .\n");
+    let rules = "[Permissions /var/lib]\nMode=0755\n[Permissions /top]\nGroup=7\n";
+    let recipe = Recipe::parse("test", &format!("[Recipe]\nSchema=1\n{rules}")).unwrap();
+    let plan = image.plan(&recipe).unwrap();
+    let report = plan.report();
+    let fact = |group: u32| {
+        format!("# new entry of its own for a directory: mode 0755 (rwxr-xr-x), owner 0:{group}\n")
+    };
+    let diff = report.to_diff().unwrap().to_str_lossy().into_owned();
+    assert!(diff.contains(&fact(0)), "{diff}");
+    assert!(diff.contains(&fact(7)), "{diff}");
+    let view = report.view().unwrap();
+    let files = view
+        .files
+        .iter()
+        .map(|file| (&*file.name.path, &*file.brief));
+    let entry = "new entry of its own";
+    assert_eq!(
+        files.collect::<Vec<_>>(),
+        [(".", entry), ("var/lib", entry)]
+    );
+    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    for file in json["files"].as_array().unwrap() {
+        assert!(file["before"].is_null(), "{file}");
+        assert_eq!(file["after"]["mode"], "0755");
+    }
 }
 
 #[test]

@@ -339,6 +339,9 @@ pub(crate) fn text_hunks(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Ve
 fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> String {
     let mut parts = Vec::new();
     match (old, new) {
+        (Some(old), Some(new)) if old.inode.implied && !new.inode.implied => {
+            parts.push("new entry of its own".into());
+        }
         (Some(old), Some(new)) if old.type_bits() == new.type_bits() => {
             let (was, is) = (old.meta, new.meta);
             if was.mode != is.mode {

@@ -57,6 +57,9 @@ pub struct Inode {
     pub link_metas: Vec<Meta>,
     /// The modification time in whole seconds since 1970.
     pub mtime: u64,
+    /// Whether only the paths of its files say that this directory is there. Who extracts the archive decides on its mode
+    /// and owner then; `meta` has the usual ones.
+    pub(crate) implied: bool,
     /// Its names: the directory and the name in it. None once every name is removed; none for the root.
     names: Vec<(InodeId, BString)>,
     /// The archive's entries that speak of it, in order: the one that makes it, then its hard links, those included whose
@@ -117,6 +120,7 @@ impl Inode {
             meta,
             link_metas: Vec::new(),
             mtime,
+            implied: false,
             names: Vec::new(),
             entries: Numbers::new(),
         }
@@ -196,7 +200,8 @@ impl Image {
     /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree, or where the image is an
     /// archive of layers.
     pub fn rootfs(&self) -> Result<Rootfs> {
-        let rootfs = Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))?;
+        let mut rootfs = Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))?;
+        rootfs.notes.extend_from_slice(self.notes());
         packed::refuse_packed(self, &rootfs)?;
         Ok(rootfs)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
-use super::tree::implied_directory;
+use super::tree::usual_directory;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
 use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, Limits, too_long};
 
@@ -22,7 +22,8 @@ const NO_MARKER: &str = "the archive ends without an end marker, so entries may 
 impl Rootfs {
     /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
     pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
-        let root = Inode::new(Node::Directory(BTreeMap::new()), implied_directory(), 0);
+        let mut root = Inode::new(Node::Directory(BTreeMap::new()), usual_directory(), 0);
+        root.implied = true;
         let mut inodes = Vec::with_capacity(archive.entries.len() + 1);
         inodes.push(Arc::new(root));
         let mut replay = Replay {
@@ -110,6 +111,7 @@ impl Replay {
                 if let Some(id) = existing.filter(|id| self.rootfs.inode(*id).is_directory()) {
                     let inode = self.rootfs.inode_mut(id);
                     (inode.meta, inode.mtime) = (entry.into(), entry.mtime);
+                    inode.implied = false;
                     inode.entries.push(number);
                     self.rootfs.add_entry(directory, name, number);
                     return Ok(());
@@ -200,6 +202,7 @@ impl Replay {
         }
         let root = self.rootfs.inode_mut(Rootfs::ROOT);
         (root.meta, root.mtime) = (entry.into(), entry.mtime);
+        root.implied = false;
         root.entries.push(number);
         Ok(())
     }
@@ -308,7 +311,9 @@ impl Replay {
         let names = location.rest.iter();
         Ok(names.fold(location.directory, |parent, name| {
             let mtime = self.rootfs.inode(parent).mtime;
-            self.rootfs.add_directory(parent, name.as_bstr(), mtime)
+            let id = self.rootfs.add_directory(parent, name.as_bstr(), mtime);
+            self.rootfs.inode_mut(id).implied = true;
+            id
         }))
     }
 

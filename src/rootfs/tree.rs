@@ -23,7 +23,7 @@ impl Rootfs {
     /// Adds an empty directory with mode 0755 that belongs to root.
     pub(crate) fn add_directory(&mut self, parent: InodeId, name: &BStr, mtime: u64) -> InodeId {
         let node = Node::Directory(BTreeMap::new());
-        let id = self.add(Inode::new(node, implied_directory(), mtime));
+        let id = self.add(Inode::new(node, usual_directory(), mtime));
         self.link(parent, name, id, Numbers::new());
         id
     }
@@ -103,8 +103,8 @@ impl Rootfs {
     }
 }
 
-/// What a directory is that only its files' paths imply.
-pub(super) fn implied_directory() -> Meta {
+/// What a directory is that nothing says more of.
+pub(super) fn usual_directory() -> Meta {
     Meta {
         mode: 0o755,
         ..Meta::default()
@@ -120,7 +120,10 @@ fn alike(a: &Inode, b: &Inode) -> bool {
         (Node::Special(a), Node::Special(b)) => a == b,
         _ => false,
     };
-    node && a.meta == b.meta
+    // An entry that was to be made is there; one more may be, as that of a directory which was emptied.
+    let entered = a.implied || !b.implied;
+    node && entered
+        && a.meta == b.meta
         && (a.is_directory() || a.mtime == b.mtime)
         && b.link_metas.iter().all(|meta| a.metas().any(|m| m == meta))
 }

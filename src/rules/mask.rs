@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::{InodeId, Node, Rootfs};
 use crate::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -30,7 +30,9 @@ static SCHEMA: RuleSchema = RuleSchema {
         that have a file of their own. What stays open so is a residual with its path: the unit behind an alias, such an \
         instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
         service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
-        `.requires` directory will not start any more; that is a residual with file and line too. What an alias link or \
+        `.requires` directory will not start any more; that is a residual with file and line too. So is a file in \
+        `dbus-1/system-services` by which the message bus starts a masked service itself: one for its `BusName=`, or with the \
+        program of its `ExecStart=`, that has no `SystemdService=`. What an alias link or \
         file that is displaced leaves open only the report of the hardening says, since the result has no trace of it.\n\n\
         What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
         is masked, but one of another name may start the same program. Only services that have no more than a script in \
@@ -97,6 +99,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 /// Masks units, of which none is.
 fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
     let before = UnitIndex::read(draft.rootfs());
+    left_to_bus(draft, &before, units)?;
     let all: BTreeSet<&String> = units.iter().collect();
     let (mut left, mut seen) = (Vec::new(), BTreeSet::new());
     for unit in units {
@@ -142,6 +145,29 @@ fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
             )),
         },
     }
+}
+
+/// Says what the bus still starts of units whose own files give way to masks: there is no trace of their names and programs
+/// in the result.
+fn left_to_bus(draft: &mut Draft<'_>, before: &UnitIndex, units: &[String]) -> Result<(), Stop> {
+    let rootfs = draft.rootfs();
+    let displaced = |unit: &&String| {
+        let place = rootfs.locate(format!("{}/{unit}", systemd::ETC).as_bytes());
+        place.is_ok_and(|place| place.inode.is_some())
+    };
+    let displaced = units.iter().filter(displaced).cloned().collect();
+    let open = systemd::started_by_bus(draft, &before.within(rootfs), &displaced)?;
+    let node = |rootfs: &Rootfs, path: &str| Some(rootfs.inode(rootfs.open(path)?).node.clone());
+    let files = open
+        .iter()
+        .map(|one| (one.path.clone(), node(rootfs, &one.path)));
+    let files: Vec<_> = files.collect();
+    let said = open.into_iter().map(|one| (one.path.into(), one.message));
+    draft.left_open(said.collect(), move |rootfs| {
+        let same = |(path, was): &(String, Option<Node>)| node(rootfs, path) == *was;
+        files.iter().map(same).collect()
+    });
+    Ok(())
 }
 
 /// A unit that what a mask took the place of leaves open, by its file, and what to say of it.

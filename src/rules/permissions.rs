@@ -6,6 +6,7 @@ use super::RuleKind;
 use crate::accounts;
 use crate::edit::{Applied, Draft, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::rootfs::Meta;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -21,7 +22,9 @@ static SCHEMA: RuleSchema = RuleSchema {
     }),
     summary: "a path has this mode and owner",
     about: "Sets mode, owner and group in every header of the file; an access control list beside the mode, which could allow more, \
-        goes. Names are looked up in the image's own passwd and group files.",
+        goes. Names are looked up in the image's own passwd and group files. A directory that the archive has no entry for, only \
+        files below it, gets one, with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
+        extracts it decides, by their umask.",
     keys: &[
         KeySchema {
             name: "Mode",
@@ -98,6 +101,18 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     };
     let (uid, gid) = (number("passwd", owner)?, number("group", group)?);
     if draft.waived(path.as_bytes().as_bstr()) {
+        return Ok(Verdict::Holds);
+    }
+    let inode = draft.rootfs().inode(id);
+    if inode.implied {
+        // Even what is usual is only certain once the archive says it.
+        let meta = Meta {
+            mode: mode.unwrap_or(inode.meta.mode),
+            uid: uid.unwrap_or(inode.meta.uid),
+            gid: gid.unwrap_or(inode.meta.gid),
+            ..Meta::default()
+        };
+        draft.create_entry(id, meta);
         return Ok(Verdict::Holds);
     }
     draft.set_owner(id, uid, gid);
@@ -237,10 +252,26 @@ dir d mode=0700 pax:SCHILY.acl.default=user::rwx,group::rwx,other::rwx
 
     #[test]
     fn a_directory_that_only_paths_imply_gets_an_entry() {
+        let image = "file var/lib/x\nsymlink top -> .\n";
+        for keys in ["Mode=0700", "Mode=0755", "Owner=0", "Group=7"] {
+            for (path, at) in [("/var/lib", "/var/lib"), ("/top", "/")] {
+                check(
+                    image,
+                    &format!("[Permissions {path}]\n{keys}"),
+                    &format!("changed\n  created {at}\n"),
+                );
+            }
+        }
+        let both = "[Permissions /var/lib]\nMode=0755\n[Permissions /var/lib]\nGroup=7";
         check(
-            "file var/lib/x\n",
-            "[Permissions /var/lib]\nMode=0700",
-            "changed\n  mode /var/lib 0755 0700\n",
+            image,
+            both,
+            "changed\n  created /var/lib\nchanged\n  owner /var/lib 0:0 0:7\n",
+        );
+        check(
+            "dir var/lib mode=0755\nfile var/lib/x\n",
+            "[Permissions /var/lib]\nMode=0755\nOwner=0",
+            "already\n",
         );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice;
 
 use crate::edit::{Draft, Stop};
-use crate::systemd::{self, Units, name};
+use crate::systemd::{self, Units, name, words};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
 pub(super) struct Service {
@@ -133,45 +133,9 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The words of a value, quotes and backslashes resolved.
-fn words(text: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let (mut quote, mut open) = (None, false);
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
-        if quote.is_none() && c.is_whitespace() {
-            open = false;
-            continue;
-        }
-        if !open {
-            found.push(String::new());
-            open = true;
-        }
-        let Some(word) = found.last_mut() else {
-            continue;
-        };
-        match (quote, c) {
-            (_, '\\') => word.extend(characters.next()),
-            (Some(end), _) if end == c => quote = None,
-            (None, '"' | '\'') => quote = Some(c),
-            _ => word.push(c),
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_split_and_unquoted() {
-        assert_eq!(
-            words(r#" a "b c"d 'e"' \"f\\ "" "#),
-            ["a", "b cd", "e\"", "\"f\\", ""]
-        );
-        assert_eq!(words("\"open \\"), ["open "]);
-    }
 
     #[test]
     fn lines_of_an_environment_file_are_taken_apart() {

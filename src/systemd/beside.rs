@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
+use super::enabled::PULLS;
 use super::name::{instance, is_unit, kind, levels, template, with_instance};
 use super::units::Units;
 
@@ -13,32 +14,45 @@ impl Units<'_> {
     pub(crate) fn instances(&self, unit: &str) -> BTreeSet<String> {
         let names = self.names_of(unit);
         let names = names.iter().map(|name| with_instance(name, "any"));
-        let templates: BTreeSet<String> = names
-            .flat_map(|name| levels(&name))
-            .filter_map(|level| template(&level))
-            .collect();
-        let wanted = |name: &str| template(name).is_some_and(|t| templates.contains(&t));
-        let mut found = BTreeSet::new();
-        for (_, id) in &self.directories {
-            for (name, _) in self.rootfs.children(*id) {
+        let levels = names.flat_map(|name| levels(&name));
+        let templates: BTreeSet<String> = levels.filter_map(|level| template(&level)).collect();
+        let instances = templates.iter().flat_map(|name| self.instances_of(name));
+        instances.map(|i| with_instance(unit, i)).collect()
+    }
+
+    /// What files, drop-in directories and enablement links have behind the `@` of each template.
+    pub(super) fn known_instances(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut add = |name: &str| {
+            if let (Some(template), Some(instance)) = (template(name), instance(name))
+                && is_unit(name)
+            {
+                found
+                    .entry(template)
+                    .or_default()
+                    .insert(instance.to_owned());
+            }
+        };
+        let mut seen = BTreeSet::new();
+        for (_, directory) in &self.directories {
+            for (name, _) in self.rootfs.children(*directory) {
                 let Ok(name) = name.to_str() else { continue };
-                let stem = name.strip_suffix(".d").unwrap_or(name);
-                if wanted(stem) && is_unit(stem) {
-                    found.insert(stem.to_owned());
-                }
-                if [".wants", ".requires", ".upholds"]
-                    .iter()
-                    .any(|s| name.ends_with(s))
-                {
-                    let inner = self.rootfs.open(self.rootfs.path_in(*id, name.as_bytes()));
-                    let links = inner.into_iter().flat_map(|id| self.rootfs.children(id));
-                    let links = links.filter_map(|(name, _)| name.to_str().ok());
-                    found.extend(links.filter(|n| wanted(n)).map(str::to_owned));
+                add(name.strip_suffix(".d").unwrap_or(name));
+                let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+                let links = PULLS.contains(&suffix).then(|| {
+                    let path = self.rootfs.path_in(*directory, name.as_bytes());
+                    self.rootfs.open(path)
+                });
+                // Many names may lead to one directory.
+                if let Some(links) = links.flatten().filter(|id| seen.insert(*id)) {
+                    let links = self.rootfs.children(links);
+                    links
+                        .filter_map(|(link, _)| link.to_str().ok())
+                        .for_each(&mut add);
                 }
             }
         }
-        let instances = found.iter().filter_map(|name| instance(name));
-        instances.map(|i| with_instance(unit, i)).collect()
+        found
     }
 
     /// The files that the directories `NAME.SUFFIX` of a unit's names hold, by file name: of two with one name, the one that

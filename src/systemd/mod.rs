@@ -1,6 +1,7 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
 mod beside;
+mod bus;
 mod confined;
 mod enabled;
 mod exposure;
@@ -19,11 +20,13 @@ use std::collections::BTreeSet;
 use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
+pub(crate) use bus::started_by_bus;
 pub(crate) use exposure::exposure;
 pub(crate) use load_path::unread_copy;
 pub(crate) use merged::{Merged, merged};
 pub(crate) use reach::openings;
 pub(crate) use setting::{Kind, Loss, lost};
+pub(crate) use unit_file::words;
 pub(crate) use units::{UnitIndex, Units};
 
 /// Where the administrator's units are; a rule writes here.

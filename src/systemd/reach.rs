@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
+use super::bus::started_by_bus;
 use super::merged::{Merged, merged};
 use super::name::{is_instance, is_template, kind, prefix, template};
 use super::setting::Kind;
@@ -49,6 +50,8 @@ impl Look<'_> {
     fn all(self) -> Result<BTreeSet<Opening>, Stop> {
         self.aliases();
         self.other_files();
+        let by_bus = started_by_bus(self.draft, &self.beneath, self.masked)?;
+        self.found.borrow_mut().extend(by_bus);
         let others: Vec<String> = self.units.all().map(str::to_owned).collect();
         let mut sockets = Sockets::default();
         for unit in self.masked.iter().filter(|unit| kind(unit) == "socket") {

@@ -112,6 +112,33 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// The words of a value, quotes and backslashes resolved.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let (mut quote, mut open) = (None, false);
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        if quote.is_none() && c.is_whitespace() {
+            open = false;
+            continue;
+        }
+        if !open {
+            found.push(String::new());
+            open = true;
+        }
+        let Some(word) = found.last_mut() else {
+            continue;
+        };
+        match (quote, c) {
+            (_, '\\') => word.extend(characters.next()),
+            (Some(end), _) if end == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            _ => word.push(c),
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +194,14 @@ mod tests {
         check(b"[]\n=\n\\", &[]);
         let long = [b"[S]\nA=1\nB=".as_slice(), &vec![b'x'; 2 << 20], b"\nC=1"].concat();
         check(&long, &["2:S.A=1"]);
+    }
+
+    #[test]
+    fn words_are_split_and_unquoted() {
+        assert_eq!(
+            words(r#" a "b c"d 'e"' \"f\\ "" "#),
+            ["a", "b cd", "e\"", "\"f\\", ""]
+        );
+        assert_eq!(words("\"open \\"), ["open "]);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Units<'r> {
     index: UnitIndex,
 }
 
-/// Which units there are, as rules read them once, however many drop-ins they write.
+/// Which units and instances there are, as rules read them once, however many drop-ins they write.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitIndex(Arc<Index>);
 
@@ -37,6 +37,8 @@ struct Index {
     aliases: BTreeMap<String, BTreeSet<String>>,
     /// The scripts of which units are made when the system boots, by the name of the unit.
     scripts: BTreeMap<String, String>,
+    /// What files, drop-in directories and links make known of each template: what stands behind the `@`.
+    instances: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl UnitIndex {
@@ -91,6 +93,7 @@ impl<'r> Units<'r> {
         let mut units = UnitIndex(Arc::new(index)).within(rootfs);
         units.read_names(masked);
         units.read_aliases();
+        units.index_mut().instances = units.known_instances();
         let mut scripts = sysv::scripts(rootfs);
         scripts.retain(|unit, _| units.fragment(unit).is_none());
         units.index_mut().scripts = scripts;
@@ -186,6 +189,12 @@ impl<'r> Units<'r> {
             }
         }
         None
+    }
+
+    /// What the image has behind the `@` of this very template.
+    pub(super) fn instances_of(&self, template: &str) -> impl Iterator<Item = &str> {
+        let found = self.index().instances.get(template);
+        found.into_iter().flatten().map(String::as_str)
     }
 
     /// The file that a unit is loaded from, drop-ins apart, or the mask in its place.

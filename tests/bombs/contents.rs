@@ -74,6 +74,27 @@ fn units_are_not_read_once_for_each() {
 }
 
 #[test]
+fn instances_are_not_looked_for_once_for_each_template() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let templates = (0..3000).map(|n| {
+        let at = "usr/lib/systemd/system";
+        let file = format!("file {at}/t{n}@.service\n| [Service]\n| ExecStart=/x\n");
+        format!("{file}symlink {at}/a.target.wants/t{n}@i.service -> ../t{n}@.service\n")
+    });
+    let image = described(folder.path(), "image.tar", &templates.collect::<String>());
+    for rule in [
+        "[DropIn *@.service/a.conf]\nService.PrivateTmp=yes",
+        "[Environment *@.service/a.conf]\nSet=A=1",
+        "[Sandbox *@.service]\nLevel=basic",
+    ] {
+        let run = check_by(rule, &image, &[]);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        println!("{rule}, 3000 templates: {:.2?}", run.time);
+        run.is_bounded(rule);
+    }
+}
+
+#[test]
 fn units_that_are_one_file_are_not_told_in_pairs() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let links: String = (1..1000)

@@ -1,6 +1,7 @@
 //! Archives of every program that writes some, and a directory, which none has written.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use casehard::{Compression, Image, PlanOptions};
@@ -121,6 +122,9 @@ pub(crate) fn directory() {
     fs::create_dir(&root).expect("the folder is writable");
     tree(&root);
     fs::write(root.join("etc/f\u{e9}"), "x").expect("the folder is writable");
+    // GNU tar says of it `socket ignored`.
+    let socket = "var/socket";
+    UnixListener::bind(root.join(socket)).expect("the folder is writable");
     TAR.output(
         [
             "--create",
@@ -149,6 +153,8 @@ pub(crate) fn directory() {
     let plan = image
         .plan_with(&recipe, &PlanOptions::new().mtime(7))
         .expect("it can be planned");
+    let named = |note: &String| note.contains("sockets") && note.ends_with(socket);
+    assert!(plan.notes().iter().any(named), "{:?}", plan.notes());
     let out = folder.path().join("out.tar.zst");
     plan.write(&out).expect("it can be written");
     let hardened = Image::open(&out).expect("it opens");

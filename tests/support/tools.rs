@@ -172,6 +172,8 @@ tools! {
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
     SYSTEMD_TMPFILES "systemd-tmpfiles" "systemd"
     SYSTEMD_SYSV_GENERATOR "systemd-sysv-generator" "systemd"
+    DBUS_DAEMON "dbus-daemon" "dbus-daemon"
+    DBUS_SEND "dbus-send" "dbus-bin"
     DPKG "dpkg" "dpkg"
     DPKG_DEB "dpkg-deb" "dpkg"
     UPDATE_ALTERNATIVES "update-alternatives" "dpkg"

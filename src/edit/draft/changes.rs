@@ -30,6 +30,14 @@ impl Draft<'_> {
         }
     }
 
+    /// Gives a directory that only its files' paths imply an entry of its own, which says what it is like.
+    pub(crate) fn create_entry(&mut self, directory: InodeId, meta: Meta) {
+        let inode = self.rootfs.inode_mut(directory);
+        (inode.meta, inode.implied) = (meta, false);
+        self.touch(directory);
+        self.record(self.rootfs.path(directory), Change::Created);
+    }
+
     /// Takes mode bits away from every header of an inode, and leaves what else they say.
     pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
         self.set_meta(

@@ -128,6 +128,24 @@ fn a_template_is_judged_by_its_instances_and_their_files() {
             "failed: /etc/t/a.env sets A to `file` for t@a.service and wins\n{created}{residual}"
         ),
     );
+    for (pulls, to) in [
+        ("wants", "x"),
+        ("requires", "x"),
+        ("upholds", "../t@.service"),
+    ] {
+        let link = format!("symlink etc/systemd/system/b.target.{pulls}/t@a.service -> {to}\n");
+        let linked = image.replace(
+            "file usr/lib/systemd/system/t@a.service.d/10.conf\n| [Service]\n",
+            &link,
+        );
+        check(
+            &linked,
+            rule,
+            &format!(
+                "failed: /etc/t/a.env sets A to `file` for t@a.service and wins\n{created}{residual}"
+            ),
+        );
+    }
     let later = image.replace(
         "t@a.service.d/10.conf\n| [Service]\n",
         "t@a.service.d/90.conf\n| [Service]\n| Environment=A=c\n",

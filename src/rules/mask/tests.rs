@@ -1,5 +1,7 @@
 //! The rule on small images.
 
+mod bus;
+
 use crate::rules::harness::check;
 
 const UNITS: &str = "
