@@ -11,6 +11,7 @@ use bstr::ByteSlice as _;
 use tar::EntryType;
 use walkdir::WalkDir;
 
+use super::acl;
 use super::fields::padded;
 use super::head::{Format, Head};
 use super::progress::{Meter, Phase, Progress, is_stop};
@@ -85,6 +86,7 @@ pub(crate) fn spool(
             first_names.insert((metadata.dev(), metadata.ino()), name);
         }
         for (name, value) in xattrs(path).map_err(failed(path))? {
+            let (name, value) = acl::in_tar(&name, &value).unwrap_or((name, value));
             head.add_xattr(&name, &value);
         }
         if metadata.is_symlink() {

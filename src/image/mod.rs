@@ -2,6 +2,7 @@
 //!
 //! This layer knows bytes, blocks and headers. What a path means, and that entries make a file tree, is `rootfs`'s to know.
 
+mod acl;
 mod codec;
 mod contents;
 mod decoding;

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use casehard::Image;
+
 use super::support::model;
 use super::support::tools::{BSDTAR, TAR, Tool};
 use super::{folder, recipe};
@@ -36,12 +38,24 @@ pub(crate) fn lists() {
         fs::write(&path, "text\n").expect("the folder is writable");
         xattr::set(&path, LIST, &list()).expect("the file system has access control lists");
     }
+    let rules = recipe(
+        "[Recipe]\nSchema=1\n[Permissions /shadow]\nMode=0600\n[WriteFile /motd]\nLine=text\nMode=0640\n",
+    );
+    let want = [(0o600, false), (0o640, false), (0o664, true)];
+    let output = folder.path().join("out.tar");
+    let image = Image::open(&root).expect("a directory is an image");
+    let plan = image.plan(&rules).expect("it can be planned");
+    plan.write(&output).expect("the folder is writable");
+    for reader in [TAR, BSDTAR] {
+        let after = extracted(reader, &output, &folder.path().join("of"));
+        assert_eq!(after, want, "{} reads that of a directory", reader.program);
+    }
     let writers: [(Tool, &[&str]); 2] = [
         (TAR, &["--acls", "--format=posix"]),
         (BSDTAR, &["--format=pax", "--acls"]),
     ];
     for (writer, options) in writers {
-        let [input, output] = ["in.tar", "out.tar"].map(|name| folder.path().join(name));
+        let input = folder.path().join("in.tar");
         let mut command = writer.command();
         command.arg("-c").args(options).arg("-C").arg(&root);
         command
@@ -50,9 +64,6 @@ pub(crate) fn lists() {
             .args(["shadow", "motd", "other"]);
         assert!(command.status().expect("the program runs").success());
         let bytes = fs::read(&input).expect("it was written");
-        let rules = recipe(
-            "[Recipe]\nSchema=1\n[Permissions /shadow]\nMode=0600\n[WriteFile /motd]\nLine=text\nMode=0640\n",
-        );
         let (hardened, _) = model::harden(&bytes, &rules).expect("it can be hardened");
         fs::write(&output, hardened).expect("the folder is writable");
         for reader in [TAR, BSDTAR] {
@@ -60,7 +71,6 @@ pub(crate) fn lists() {
             let before = extracted(reader, &input, &folder.path().join("was"));
             assert_eq!(before, [(0o664, true); 3], "{what}");
             let after = extracted(reader, &output, &folder.path().join("is"));
-            let want = [(0o600, false), (0o640, false), (0o664, true)];
             assert_eq!(after, want, "{what}");
         }
     }
