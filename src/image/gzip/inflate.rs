@@ -18,10 +18,7 @@ use codes::Stop;
 /// How far back a match may reach, in bytes.
 pub(crate) const WINDOW: usize = 32 << 10;
 /// How much is decoded before the caller gets it.
-const CHUNK: usize = 192 << 10;
-/// The most that one step puts out then.
-#[cfg(test)]
-pub(super) const AT_ONCE: usize = CHUNK + EXCESS;
+pub(super) const CHUNK: usize = 192 << 10;
 /// What one round of the inner loop may write beyond its limit: two literals, the longest match, and the last copy's excess.
 const EXCESS: usize = 2 + 258 + 32;
 
@@ -55,6 +52,8 @@ pub(super) struct Inflater<U = u8, const BUFFER: usize = { buffer(CHUNK) }> {
     distances: Vec<u32>,
     /// The lengths of the codes that `literals` was made of.
     lengths: Vec<u8>,
+    /// Whether the tables are those of the fixed codes.
+    fixed: bool,
 }
 
 /// Where in a stream a decoder is.
@@ -142,6 +141,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
             literals: Vec::new(),
             distances: Vec::new(),
             lengths: Vec::new(),
+            fixed: false,
         })
     }
 
@@ -323,10 +323,14 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
                 Place::Stored(size as usize)
             }
             1 => {
-                let mut lengths = [8; 288];
-                lengths[144..256].fill(9);
-                lengths[256..280].fill(7);
-                self.tables(&lengths, &[5; 32])?;
+                // Such blocks can be empty and many, and the tables take long to lay out.
+                if !self.fixed {
+                    let mut lengths = [8; 288];
+                    lengths[144..256].fill(9);
+                    lengths[256..280].fill(7);
+                    self.tables(&lengths, &[5; 32])?;
+                    self.fixed = true;
+                }
                 Place::Codes
             }
             2 => {
@@ -389,6 +393,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
     }
 
     fn tables(&mut self, literals: &[u8], distances: &[u8]) -> io::Result<()> {
+        self.fixed = false;
         self.lengths.clear();
         self.lengths.extend_from_slice(literals);
         let both = huffman::LITERALS.table(&mut self.literals, literals, huffman::LITERAL_BITS)

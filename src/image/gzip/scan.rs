@@ -152,13 +152,7 @@ impl State<'_, '_> {
                 self.checkpoint();
             }
             Step::Block => self.begin_block(),
-            Step::End => {
-                self.end_member()?;
-                self.ended = self.only_padding_follows()?;
-                if !self.ended {
-                    self.begin_member()?;
-                }
-            }
+            Step::End => self.end_stream()?,
         }
         self.tell()
     }
@@ -175,13 +169,26 @@ impl State<'_, '_> {
         };
         guess.put(window);
         self.note(&guess);
-        let window = &guess.bytes()[guess.len()..];
-        self.inflater.resume(&guess.end, window)?;
-        if guess.end.place == Place::Header {
-            self.begin_block();
-        }
+        let (end, window) = (guess.end, &guess.bytes()[guess.len()..]);
+        let resumed = self.inflater.resume(&end, window);
         self.taken = Some(guess);
+        resumed?;
+        match end.place {
+            Place::Header => self.begin_block(),
+            // What the checksum belongs to is not shown before that is checked, as it is not where nothing was decoded ahead.
+            Place::End => self.end_stream()?,
+            Place::Codes | Place::Stored(_) => {}
+        }
         Ok(true)
+    }
+
+    fn end_stream(&mut self) -> io::Result<()> {
+        self.end_member()?;
+        self.ended = self.only_padding_follows()?;
+        if !self.ended {
+            self.begin_member()?;
+        }
+        Ok(())
     }
 
     fn begin_block(&mut self) {

@@ -5,7 +5,7 @@ use bstr::ByteSlice as _;
 use super::long_block::OneBlock;
 use super::*;
 use crate::image::gzip::ahead::{Ahead, BUFFER, Guess};
-use crate::image::gzip::inflate::{AT_ONCE, Inflater, Place, Step, WINDOW};
+use crate::image::gzip::inflate::{self, Inflater, Place, Step, WINDOW};
 
 const ONE_BLOCK: OneBlock = OneBlock {
     described: false,
@@ -99,7 +99,7 @@ fn workers_change_nothing() {
 fn behind_the_last_block_no_block_begins() {
     // So much noise that the last block ends about where a step does. A literal and a match come first, since of literals the
     // decoder takes three at a time, and as many of them would end where a step does anyway.
-    let most = AT_ONCE;
+    let most = inflate::buffer(inflate::CHUNK) - WINDOW;
     let noise = |n: usize| match n {
         0..259 => 0,
         _ => (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0],
