@@ -73,6 +73,22 @@ impl Rootfs {
                 None => "the archive has neither etc nor usr, so it is no root file system, or a small part of one".to_owned(),
             });
         }
+        let (whiteouts, first) = self.whiteouts();
+        if let Some(first) = first {
+            doubts.push(format!(
+                "the archive is a layer of an image: {first} and so on, {whiteouts} in all, take files of the layers below away; what those have is neither seen nor hardened"
+            ));
+        }
+        doubts
+    }
+
+    /// Whether this is one layer of an image, which takes files of those below it away.
+    pub(crate) fn is_layer(&self) -> bool {
+        self.whiteouts().0 > 0
+    }
+
+    /// How many names take files of the layers below away, and the first.
+    fn whiteouts(&self) -> (usize, Option<BString>) {
         let (mut whiteouts, mut first) = (0, None);
         self.visit(Self::ROOT, |path, _| {
             if is_whiteout(path) {
@@ -80,12 +96,7 @@ impl Rootfs {
                 first.get_or_insert_with(|| BString::from(path));
             }
         });
-        if let Some(first) = first {
-            doubts.push(format!(
-                "the archive is a layer of an image: {first} and so on, {whiteouts} in all, take files of the layers below away; what those have is neither seen nor hardened"
-            ));
-        }
-        doubts
+        (whiteouts, first)
     }
 
     fn is_system(&self, directory: InodeId) -> bool {

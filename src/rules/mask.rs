@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Node, Rootfs};
+use crate::rootfs::{InodeId, Rootfs};
 use crate::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -31,8 +31,9 @@ static SCHEMA: RuleSchema = RuleSchema {
         instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
         service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
         `.requires` directory will not start any more; that is a residual with file and line too. So is a file in \
-        `dbus-1/system-services` by which the message bus starts a masked service itself: one for its `BusName=`, or with the \
-        program of its `ExecStart=`, that has no `SystemdService=`. What an alias link or \
+        `dbus-1/system-services` by which the message bus may start a masked service itself: one for its `BusName=`, or with \
+        the program of its `ExecStart=`, that has no `SystemdService=`. Whether another file for the same name hides it is \
+        not looked at, since that differs between versions of the bus. What an alias link or \
         file that is displaced leaves open only the report of the hardening says, since the result has no trace of it.\n\n\
         What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
         is masked, but one of another name may start the same program. Only services that have no more than a script in \
@@ -157,16 +158,10 @@ fn left_to_bus(draft: &mut Draft<'_>, before: &UnitIndex, units: &[String]) -> R
     };
     let displaced = units.iter().filter(displaced).cloned().collect();
     let open = systemd::started_by_bus(draft, &before.within(rootfs), &displaced)?;
-    let node = |rootfs: &Rootfs, path: &str| Some(rootfs.inode(rootfs.open(path)?).node.clone());
-    let files = open
-        .iter()
-        .map(|one| (one.path.clone(), node(rootfs, &one.path)));
-    let files: Vec<_> = files.collect();
+    let files = open.iter().map(|one| one.path.clone()).collect();
+    let are_open = systemd::still_start(rootfs, files);
     let said = open.into_iter().map(|one| (one.path.into(), one.message));
-    draft.left_open(said.collect(), move |rootfs| {
-        let same = |(path, was): &(String, Option<Node>)| node(rootfs, path) == *was;
-        files.iter().map(same).collect()
-    });
+    draft.left_open(said.collect(), are_open);
     Ok(())
 }
 

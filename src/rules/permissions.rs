@@ -24,7 +24,8 @@ static SCHEMA: RuleSchema = RuleSchema {
     about: "Sets mode, owner and group in every header of the file; an access control list beside the mode, which could allow more, \
         goes. Names are looked up in the image's own passwd and group files. A directory that the archive has no entry for, only \
         files below it, gets one, with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
-        extracts it decides, by their umask.",
+        extracts it decides, by their umask. In a layer of an image, which takes files of those below it away, the rule must say \
+        all three then, since an entry replaces what those say.",
     keys: &[
         KeySchema {
             name: "Mode",
@@ -105,6 +106,12 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     }
     let inode = draft.rootfs().inode(id);
     if inode.implied {
+        let all = mode.is_some() && uid.is_some() && gid.is_some();
+        if !all && draft.rootfs().is_layer() {
+            return fail(format!(
+                "this layer has no entry for {path}, and a new one replaces all that the layers below say of it; give Mode, Owner and Group"
+            ));
+        }
         // Even what is usual is only certain once the archive says it.
         let meta = Meta {
             mode: mode.unwrap_or(inode.meta.mode),
@@ -272,6 +279,24 @@ dir d mode=0700 pax:SCHILY.acl.default=user::rwx,group::rwx,other::rwx
             "dir var/lib mode=0755\nfile var/lib/x\n",
             "[Permissions /var/lib]\nMode=0755\nOwner=0",
             "already\n",
+        );
+    }
+
+    #[test]
+    fn an_entry_in_a_layer_needs_all_three() {
+        let layer = "file tmp/.wh..wh..opq\nfile tmp/x\n";
+        for some in ["Owner=0", "Mode=0700", "Mode=0700\nGroup=0"] {
+            check(
+                layer,
+                &format!("[Permissions /tmp]\n{some}"),
+                "failed: this layer has no entry for /tmp, and a new one replaces all that the layers below say of it; give \
+                 Mode, Owner and Group\n",
+            );
+        }
+        check(
+            layer,
+            "[Permissions /tmp]\nMode=1777\nOwner=0\nGroup=0",
+            "changed\n  created /tmp\n",
         );
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use crate::rootfs::Rootfs;
 use crate::rootfs::glob::{is_glob, matcher};
 
-pub(crate) use bus::started_by_bus;
+pub(crate) use bus::{started_by_bus, still_start};
 pub(crate) use exposure::exposure;
 pub(crate) use load_path::unread_copy;
 pub(crate) use merged::{Merged, merged};

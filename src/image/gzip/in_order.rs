@@ -8,8 +8,8 @@ use super::reader::Decoder;
 use super::{Gzip, Seen};
 use crate::image::read_ahead::ReadAhead;
 
-/// How many chunks a worker is ahead of who reads: half of what lies between two places of an image of up to a gibibyte, so that
-/// of two workers none waits for the other. In larger images they do, for more memory would be needed.
+/// How many chunks a worker is ahead of who reads: half of what lies between two places of an image of up to 576 MiB, so that of
+/// two workers none waits for the other. In larger images they do, for more memory would be needed.
 const AHEAD: usize = 16;
 /// More would wait for the one that reads.
 const MOST_WORKERS: usize = 4;

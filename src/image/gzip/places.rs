@@ -28,8 +28,8 @@ pub(super) struct Places {
     near: Mutex<Vec<Checkpoint>>,
 }
 
-/// 4 to 8 MiB of windows for any larger image.
-const EVEN: usize = 256;
+/// 2 to 5 MiB of windows for any larger image.
+const EVEN: usize = 144;
 const SPACING: u64 = 4 << 20;
 /// How far apart those lie that were passed, and how many are held: the pass may be that far, a guess, behind the entry that is
 /// looked at.

@@ -18,7 +18,7 @@ const MASKED: &str = "changed\n  created /etc/systemd/system/a.service -> /dev/n
 
 fn started(folder: &str, name: &str, program: &str, why: &str) -> String {
     format!(
-        "  residual {folder}/dbus-1/system-services/{name}.service: the bus still starts {program} itself when {name} is asked for, \
+        "  residual {folder}/dbus-1/system-services/{name}.service: the bus may still start {program} itself when {name} is asked for, \
          {why}; make it `Exec=/bin/false`\n"
     )
 }
@@ -27,7 +27,7 @@ fn started(folder: &str, name: &str, program: &str, why: &str) -> String {
 fn bus(folder: &str, name: &str, more: &str) -> String {
     let lines: String = more.lines().map(|line| format!("| {line}\n")).collect();
     format!(
-        "file {folder}/dbus-1/system-services/{name}.service\n| [D-BUS Service]\n| Name={name}\n{lines}"
+        "file {folder}/dbus-1/system-services/{name}.service\n| [D-BUS Service]\n| Name={name}\n| User=root\n{lines}"
     )
 }
 
@@ -61,40 +61,61 @@ fn what_asks_systemd_or_starts_nothing_is_none() {
         "Exec=/usr/sbin/a\nSystemdService=a.service",
         "Exec=/usr/sbin/a\nSystemdService=",
         "Exec=/bin/false",
-        "User=root",
+        "Exec=",
+        "X=y",
         "Exec=/usr/sbin/a\njunk",
+        "Exec=/usr/sbin/a\nFoo_Bar=1",
+        "Exec=/usr/sbin/a\n Leading=1",
     ] {
-        check(
-            &(UNITS.to_owned() + &bus("usr/share", "org.a", more)),
-            A,
-            MASKED,
-        );
+        let image = UNITS.to_owned() + &bus("usr/share", "org.a", more);
+        check(&image, A, MASKED);
     }
-    let first = bus("usr/local/share", "org.a", "Exec=/bin/false");
+    // Who starts programs for the bus wants a user, and looks for a file of that name.
+    let file = bus("usr/share", "org.a", "Exec=/usr/sbin/a");
+    for other in [
+        file.replace("| User=root\n", ""),
+        file.replace("Name=org.a", "Name=org.other"),
+    ] {
+        check(&(UNITS.to_owned() + &other), A, MASKED);
+    }
+}
+
+#[test]
+fn none_hides_another() {
+    // Which one counts differs between versions of the bus.
+    let why = "which is the name of a.service";
     let second = bus("usr/share", "org.a", "Exec=/x");
-    check(&format!("{UNITS}{first}{second}"), A, MASKED);
-    // What is no file of the bus hides none.
-    let name = started(
-        "/usr/share",
-        "org.a",
-        "/x",
-        "which is the name of a.service",
-    );
-    for more in ["User=root", "Exec=/bin/false\njunk", " Exec=/bin/false"] {
-        let first = bus("usr/local/share", "org.a", more);
-        check(
-            &format!("{UNITS}{first}{second}"),
-            A,
-            &format!("{MASKED}{name}"),
-        );
+    for folder in ["etc", "usr/local/share"] {
+        let image = UNITS.to_owned() + &bus(folder, "org.a", "Exec=/bin/false") + &second;
+        let told = started("/usr/share", "org.a", "/x", why);
+        check(&image, A, &format!("{MASKED}{told}"));
     }
-    // Not every bus reads the one in /etc.
-    let first = bus("etc", "org.a", "Exec=/bin/false");
+    let first = bus("usr/local/share", "org.a", "Exec=/opt/false");
+    let told = started("/usr/local/share", "org.a", "/opt/false", why);
+    let both = told + &started("/usr/share", "org.a", "/x", why);
     check(
         &format!("{UNITS}{first}{second}"),
         A,
-        &format!("{MASKED}{name}"),
+        &format!("{MASKED}{both}"),
     );
+}
+
+#[test]
+fn a_program_is_known_by_its_place() {
+    let unit = |line: &str| {
+        format!(
+            "dir etc/systemd/system\nfile usr/sbin/a\nfile usr/lib/systemd/system/a.service\n| [Service]\n| {line}\n"
+        )
+    };
+    let file = bus("usr/share", "org.b", "Exec=/usr/sbin/a");
+    let told = started("/usr/share", "org.b", "/usr/sbin/a", "as a.service did");
+    check(
+        &(unit("ExecStart=a -x") + &file),
+        A,
+        &format!("{MASKED}{told}"),
+    );
+    let root = bus("usr/share", "org.b", "Exec=/");
+    check(&(unit("ExecStart=-") + &root), A, MASKED);
 }
 
 #[test]
@@ -123,6 +144,12 @@ fn a_unit_that_gives_way_to_its_mask_is_remembered() {
     check(&image, A, &format!("{made}{name}"));
     let closing = "[WriteFile /usr/share/dbus-1/system-services/org.a.service]\nLine=[D-BUS Service]\nLine=Name=org.a\nLine=Exec=/bin/false";
     let closed = "changed\n  content /usr/share/dbus-1/system-services/org.a.service\n";
+    let other = closing.replace("/bin/false", "/y\nLine=User=daemon");
+    check(
+        &image,
+        &format!("{A}\n{other}"),
+        &format!("{made}{name}{closed}"),
+    );
     check(
         &image,
         &format!("{A}\n{closing}"),
