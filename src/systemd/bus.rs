@@ -1,7 +1,8 @@
 //! What the system's message bus starts itself, without asking systemd, and so what is masked too (dbus-daemon(1),
 //! dbus-daemon-launch-helper).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice};
@@ -141,11 +142,14 @@ fn starts(draft: &Draft<'_>) -> Result<Vec<(String, Start)>, Stop> {
             if rootfs.size(id).is_none_or(|size| size > LIMIT) {
                 continue;
             }
-            if !read.contains_key(&id) {
-                let text = readable(draft.read(id))?;
-                read.insert(id, text.and_then(|text| start(&text)));
-            }
-            if let Some(start) = read[&id].as_ref().filter(|start| is_called(file, start)) {
+            let start = match read.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let text = readable(draft.read(id))?;
+                    new.insert(text.and_then(|text| start(&text)))
+                }
+            };
+            if let Some(start) = start.as_ref().filter(|start| is_called(file, start)) {
                 found.push((path, start.clone()));
             }
         }
