@@ -8,12 +8,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
-use super::inflate::{self, Inflater, Stand, Step, WINDOW};
+use super::guess::{Guess, Worker};
 
 /// How the file is dealt out.
 #[derive(Clone, Copy, Debug)]
@@ -35,23 +34,10 @@ impl Default for Deal {
     }
 }
 
-/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes. Most of a short guess would have
-/// placeholders, which take longer to decode.
-const LIMIT: usize = (2 << 20) - (64 << 10);
-/// The size of the buffers that it is decoded in, each with a window before it.
-pub(super) const BUFFER: usize = inflate::buffer(LIMIT);
-/// How much is decoded with placeholders before it is seen whether the window still has any.
-const LOOK: usize = 64 << 10;
 /// After so many chunks in which no block begins a worker stops: some files are one block, and searching costs more than decoding.
 const IN_VAIN: u32 = 16;
-/// How many headers of a chunk are tried, and how many blocks that seem to begin there but do not. In a Debian's rootfs it takes
-/// 764 and 3 at most. A file can be made of nothing else, each going on for long before it turns out to be wrong.
-const TRIED: u32 = 4096;
-const FAILED: u32 = 4;
 /// Where a guess begins that could not be made.
 const NOWHERE: u64 = 0;
-/// Units from here on are placeholders: for the byte at that place of the window.
-const PLACEHOLDER: u16 = 1 << 15;
 
 /// The workers, and what they have found.
 pub(super) struct Ahead {
@@ -67,22 +53,6 @@ pub(super) struct Ahead {
 struct Lane {
     guesses: Receiver<Guess>,
     used: Sender<Guess>,
-}
-
-/// What a part of the file decodes to if a block begins where it does.
-pub(super) struct Guess {
-    /// The worker that made it.
-    lane: usize,
-    start: u64,
-    /// A window of placeholders, then what was decoded while there were any in the window: bytes and placeholders.
-    head: Vec<u16>,
-    /// Room for the window, and for what stands for the head; then the bytes that were decoded without placeholders.
-    bytes: Vec<u8>,
-    /// Where the head ends, and where the bytes.
-    ends: [usize; 2],
-    /// Where blocks begin: the bit in the file, and how many bytes were decoded before.
-    pub(super) blocks: Vec<(u64, usize)>,
-    pub(super) end: Stand,
 }
 
 impl Ahead {
@@ -158,255 +128,3 @@ impl Ahead {
         let _ = self.lanes[guess.lane].used.send(guess);
     }
 }
-
-impl Guess {
-    /// Puts a window before it, and in place of the placeholders.
-    pub(super) fn put(&mut self, window: &[u8; WINDOW]) {
-        // What each unit stands for.
-        let mut stands_for = [0; 1 << 16];
-        for (byte, own) in stands_for.iter_mut().zip(0..=u8::MAX) {
-            *byte = own;
-        }
-        stands_for[usize::from(PLACEHOLDER)..].copy_from_slice(window);
-        let (before, bytes) = self.bytes.split_at_mut(WINDOW);
-        before.copy_from_slice(window);
-        let head = &self.head[WINDOW..self.ends[0]];
-        for (byte, unit) in bytes.iter_mut().zip(head) {
-            *byte = stands_for[usize::from(*unit)];
-        }
-    }
-
-    /// What it decodes to behind the window that was put before it, which comes first.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.ends[1]]
-    }
-
-    /// How many bytes it decodes to.
-    pub(super) fn len(&self) -> usize {
-        self.ends[1] - WINDOW
-    }
-}
-
-/// What a worker keeps from one guess to the next. What it decodes is put where the guess has it.
-struct Worker {
-    file: Arc<File>,
-    /// Decodes for as long as there may be placeholders in the window.
-    wide: Inflater<u16, BUFFER>,
-    /// Decodes from there on.
-    narrow: Inflater<u8, BUFFER>,
-}
-
-impl Worker {
-    fn new(file: &Arc<File>) -> io::Result<Self> {
-        Ok(Self {
-            file: Arc::clone(file),
-            wide: Inflater::without_buffer(Arc::clone(file), 0)?,
-            narrow: Inflater::without_buffer(Arc::clone(file), 0)?,
-        })
-    }
-
-    /// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk. Whether there is one.
-    fn guess(&mut self, guess: &mut Guess, start: u64, chunk: u64) -> io::Result<bool> {
-        let mut bytes = [0; SEARCHED + HEADER_BYTES];
-        let (mut tried, mut failed) = (0, 0);
-        for part in (0..chunk).step_by(SEARCHED) {
-            for bit in headers(self.read(start + part, &mut bytes)?) {
-                let bit = (start + part) * 8 + bit;
-                if self.wide.can_begin(bit) {
-                    if self.decode(guess, bit, (start + chunk) * 8).is_ok() {
-                        return Ok(true);
-                    }
-                    failed += 1;
-                }
-                tried += 1;
-                if tried == TRIED || failed == FAILED {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Reads as much as is there.
-    fn read<'b>(&self, start: u64, bytes: &'b mut [u8]) -> io::Result<&'b [u8]> {
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match self
-                .file
-                .read_at(&mut bytes[filled..], start + filled as u64)
-            {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(&bytes[..filled])
-    }
-
-    /// Decodes from a block's header to the first block that begins at or after `end`.
-    fn decode(&mut self, guess: &mut Guess, bit: u64, end: u64) -> io::Result<()> {
-        guess.start = bit;
-        guess.end = Stand::block(bit);
-        guess.ends = [WINDOW; 2];
-        guess.blocks.clear();
-        self.wide.exchange(&mut guess.head);
-        let ended = self.decode_head(guess, end);
-        self.wide.exchange(&mut guess.head);
-        if ended? {
-            return Ok(());
-        }
-        let head_end = guess.ends[0];
-        let window = head_end - WINDOW..head_end;
-        let units = guess.head[window.clone()].iter();
-        for (byte, unit) in guess.bytes[window].iter_mut().zip(units) {
-            *byte = unit.to_le_bytes()[0];
-        }
-        self.narrow.exchange(&mut guess.bytes);
-        let done = self.decode_tail(guess, end);
-        self.narrow.exchange(&mut guess.bytes);
-        done
-    }
-
-    /// Decodes as long as there are placeholders in the window. Whether the guess ends before.
-    fn decode_head(&mut self, guess: &mut Guess, end: u64) -> io::Result<bool> {
-        self.wide.resume_behind(0..WINDOW, &guess.end)?;
-        // How many bytes in a row, up to here, are no placeholders.
-        let mut known = 0;
-        while known < WINDOW {
-            let step = self.wide.step_about(LOOK)?;
-            let fresh = self.wide.fresh();
-            known = match fresh.iter().rposition(|unit| *unit >= PLACEHOLDER) {
-                Some(last) => fresh.len() - last - 1,
-                None => known + fresh.len(),
-            };
-            let count = fresh.len();
-            self.wide.take(count);
-            guess.ends = guess.ends.map(|end| end + count);
-            guess.end = self.wide.stand();
-            if guess.is_whole(step, end) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Decodes from there on.
-    fn decode_tail(&mut self, guess: &mut Guess, end: u64) -> io::Result<()> {
-        let [head_end, _] = guess.ends;
-        self.narrow
-            .resume_behind(head_end - WINDOW..head_end, &guess.end)?;
-        loop {
-            let step = self.narrow.step()?;
-            let count = self.narrow.fresh().len();
-            self.narrow.take(count);
-            guess.ends[1] += count;
-            guess.end = self.narrow.stand();
-            if guess.is_whole(step, end) {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Guess {
-    fn new(lane: usize) -> Self {
-        let mut head = vec![0; BUFFER];
-        for (unit, placeholder) in head[..WINDOW].iter_mut().zip(PLACEHOLDER..=u16::MAX) {
-            *unit = placeholder;
-        }
-        Self {
-            lane,
-            start: 0,
-            head,
-            bytes: vec![0; BUFFER],
-            ends: [WINDOW; 2],
-            blocks: Vec::new(),
-            end: Stand::block(0),
-        }
-    }
-
-    /// Whether the guess ends here; notes a block that begins here otherwise.
-    fn is_whole(&mut self, step: Step, end: u64) -> bool {
-        let whole = match step {
-            Step::Full => false,
-            Step::Block => self.end.bit >= end,
-            Step::End => true,
-        } || self.len() >= LIMIT;
-        if step == Step::Block && !whole {
-            self.blocks.push((self.end.bit, self.len()));
-        }
-        whole
-    }
-}
-
-/// Bits of a header that are looked at: its type, three counts, and the lengths of the code that describes the others.
-const HEADER_BYTES: usize = 16;
-
-/// How many bytes are looked through for a header before more are read.
-const SEARCHED: usize = 16 << 10;
-
-/// The bits that may be the header of a block which is not the last and has codes of its own.
-fn headers(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let words = bytes
-        .windows(HEADER_BYTES)
-        .step_by(8)
-        .zip((0..).step_by(64));
-    words.flat_map(|(word, first)| {
-        let word = u128::from_le_bytes(word.try_into().expect("its size"));
-        // Each bit of these stands for a header that begins there.
-        let [b0, b1, b2] = [0, 1, 2].map(|bit| word >> bit);
-        let more_than_29 = |low: u32| {
-            word >> (low + 1) & word >> (low + 2) & word >> (low + 3) & word >> (low + 4)
-        };
-        let likely = !b0 & !b1 & b2 & !more_than_29(3) & !more_than_29(8) & u128::from(u64::MAX);
-        let likely = bits_of(likely).map(move |bit| first + bit);
-        likely.filter(|bit| has_complete_code(bytes, *bit))
-    })
-}
-
-/// The places of the bits that are set.
-fn bits_of(mut word: u128) -> impl Iterator<Item = u64> {
-    std::iter::from_fn(move || {
-        let lowest = (word != 0).then(|| u64::from(word.trailing_zeros()))?;
-        word &= word - 1;
-        Some(lowest)
-    })
-}
-
-/// Whether a header gives its first code, of up to 19 symbols, lengths that make it complete.
-fn has_complete_code(bytes: &[u8], bit: u64) -> bool {
-    let at = usize::try_from(bit / 8).expect("an index of the slice");
-    let Some(word) = bytes.get(at..at + HEADER_BYTES) else {
-        return false;
-    };
-    let header = u128::from_le_bytes(word.try_into().expect("its size")) >> (bit % 8);
-    let count = (header >> 13 & 15) + 4;
-    let mut lengths = header >> 17 & ((1 << (3 * count)) - 1);
-    let mut used = 0;
-    while lengths > 0 && used <= COMPLETE {
-        used += USED_BY_THREE[(lengths & 511) as usize];
-        lengths >>= 9;
-    }
-    used == COMPLETE
-}
-
-/// How much room a code has, in codes of the greatest length.
-const COMPLETE: u16 = 1 << 7;
-
-/// How much of it three symbols take whose lengths, of three bits each, are the index.
-static USED_BY_THREE: [u16; 512] = {
-    let mut table = [0; 512];
-    let mut lengths = 0;
-    while lengths < 512 {
-        let mut rest = lengths;
-        while rest > 0 {
-            if rest & 7 > 0 {
-                table[lengths] += COMPLETE >> (rest & 7);
-            }
-            rest >>= 3;
-        }
-        lengths += 1;
-    }
-    table
-};

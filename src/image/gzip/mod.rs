@@ -8,6 +8,7 @@
 mod ahead;
 mod bits;
 mod compress;
+mod guess;
 mod huffman;
 mod in_order;
 mod inflate;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ahead;
+use super::guess;
 use super::inflate::Stand;
 
 /// A place from which decoding can go on.
@@ -36,7 +36,7 @@ const SPACING: u64 = 4 << 20;
 const FINE: u64 = 512 << 10;
 const PASSED: usize = 6;
 
-const _: () = assert!(FINE * (PASSED as u64 - 1) >= ahead::BUFFER as u64 + BEFORE);
+const _: () = assert!(FINE * (PASSED as u64 - 1) >= guess::BUFFER as u64 + BEFORE);
 /// How many of those the pass leaves, a mebibyte of windows, and how many there are at most.
 const NEAR_PASSED: usize = 32;
 const NEAR: usize = 2 * NEAR_PASSED;

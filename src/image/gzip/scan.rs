@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::ahead::{self, Ahead, Deal, Guess};
+use super::ahead::{Ahead, Deal};
+use super::guess::{self, Guess};
 use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
 use super::map::{Map, Member, Row};
 use super::member::{self, Header};
@@ -47,7 +48,7 @@ const LONG: u64 = 2 << 20;
 /// How far apart.
 const CUTS: u64 = 256 << 10;
 
-const _: () = assert!(LONG > ahead::BUFFER as u64);
+const _: () = assert!(LONG > guess::BUFFER as u64);
 
 /// The next place to cut a block, given how much of it was decoded.
 fn next_cut(decoded: u64) -> u64 {

@@ -4,7 +4,8 @@ use bstr::ByteSlice as _;
 
 use super::long_block::OneBlock;
 use super::*;
-use crate::image::gzip::ahead::{Ahead, BUFFER, Guess};
+use crate::image::gzip::ahead::Ahead;
+use crate::image::gzip::guess::{BUFFER, Guess};
 use crate::image::gzip::inflate::{self, Inflater, Place, Step, WINDOW};
 
 const ONE_BLOCK: OneBlock = OneBlock {
@@ -143,6 +144,41 @@ fn a_reader_sees_all_that_is_decoded_ahead() {
             let all = decoded(bytes);
             assert!(all.len() - read.len() < 512, "{workers} workers");
             assert!(all.starts_with(&read), "{workers} workers");
+        }
+    }
+}
+
+#[test]
+fn damage_is_met_after_the_same_bytes_by_any_number_of_workers() {
+    let whole = many_blocks();
+    let members = Maker::Members(5_000).make(&decoded(&whole));
+    let seen = |bytes: &[u8], workers| {
+        let mut meter = Meter::new(None, Phase::Decompress, None);
+        let deal = Deal {
+            chunk: CHUNK,
+            workers,
+        };
+        let scan = Scan::new(&file(bytes), deal, &mut meter).unwrap();
+        let mut seen = 0;
+        let error = loop {
+            match scan.reaches(seen + 512) {
+                Ok(true) => seen += 512,
+                Ok(false) => return None,
+                Err(error) => break error,
+            }
+        };
+        Some((seen, error.to_string()))
+    };
+    for bytes in [whole, members] {
+        let len = bytes.len();
+        for at in (1000..len).step_by(len / 40).chain(len - 8..len) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            let alone = seen(&damaged, 0);
+            assert!(alone.is_some(), "byte {at}");
+            for workers in 1..3 {
+                assert_eq!(seen(&damaged, workers), alone, "byte {at}");
+            }
         }
     }
 }
