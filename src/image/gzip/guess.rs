@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use super::inflate::{self, Inflater, Stand, Step, WINDOW};
+use super::inflate::{self, Inflater, Place, Stand, Step, WINDOW};
 
 /// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes. Most of a short guess would have
 /// placeholders, which take longer to decode.
@@ -74,6 +74,21 @@ impl Guess {
         whole
     }
 
+    /// Takes back the last block, if that is the last of its stream: who decodes in order shows what that holds only when the
+    /// checksum behind it is right. Whether anything is left.
+    fn ends_before_a_checksum(&mut self) -> bool {
+        if self.end.place != Place::End {
+            return true;
+        }
+        let Some((bit, before)) = self.blocks.pop() else {
+            return false;
+        };
+        self.end = Stand::block(bit);
+        self.filled = WINDOW + before;
+        self.head_end = self.head_end.min(self.filled);
+        true
+    }
+
     /// Puts a window before it, and in place of the placeholders.
     pub(super) fn put(&mut self, window: &[u8; WINDOW]) {
         // What each unit stands for.
@@ -127,7 +142,8 @@ impl Worker {
             for bit in headers(self.read(start + part, &mut bytes)?) {
                 let bit = (start + part) * 8 + bit;
                 if self.wide.can_begin(bit) {
-                    if self.decode(guess, bit, (start + chunk) * 8).is_ok() {
+                    let decoded = self.decode(guess, bit, (start + chunk) * 8);
+                    if decoded.is_ok() && guess.ends_before_a_checksum() {
                         return Ok(true);
                     }
                     failed += 1;

@@ -153,7 +153,13 @@ impl State<'_, '_> {
                 self.checkpoint();
             }
             Step::Block => self.begin_block(),
-            Step::End => self.end_stream()?,
+            Step::End => {
+                self.end_member()?;
+                self.ended = self.only_padding_follows()?;
+                if !self.ended {
+                    self.begin_member()?;
+                }
+            }
         }
         self.tell()
     }
@@ -174,22 +180,10 @@ impl State<'_, '_> {
         let resumed = self.inflater.resume(&end, window);
         self.taken = Some(guess);
         resumed?;
-        match end.place {
-            Place::Header => self.begin_block(),
-            // What the checksum belongs to is not shown before that is checked, as it is not where nothing was decoded ahead.
-            Place::End => self.end_stream()?,
-            Place::Codes | Place::Stored(_) => {}
+        if end.place == Place::Header {
+            self.begin_block();
         }
         Ok(true)
-    }
-
-    fn end_stream(&mut self) -> io::Result<()> {
-        self.end_member()?;
-        self.ended = self.only_padding_follows()?;
-        if !self.ended {
-            self.begin_member()?;
-        }
-        Ok(())
     }
 
     fn begin_block(&mut self) {
