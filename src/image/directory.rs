@@ -123,17 +123,17 @@ pub(crate) fn spool(
 
 /// What is said of sockets that were not packed.
 fn left_out(count: usize, first: &[Vec<u8>]) -> Option<String> {
+    if count == 0 {
+        return None;
+    }
     let names = bstr::join(", ", first);
     let names = names.as_bstr();
-    match count - first.len() {
-        _ if count == 0 => None,
-        0 => Some(format!(
-            "a tar cannot have sockets, so these of the directory are left out: {names}"
-        )),
-        more => Some(format!(
+    Some(match count - first.len() {
+        0 => format!("a tar cannot have sockets, so these of the directory are left out: {names}"),
+        more => format!(
             "a tar cannot have sockets, so those of the directory are left out: {names} and {more} more"
-        )),
-    }
+        ),
+    })
 }
 
 fn archive_name(relative: &Path, directory: bool) -> Vec<u8> {

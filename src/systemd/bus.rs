@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::sync::Arc;
 
 use bstr::{BStr, ByteSlice};
 
@@ -46,7 +45,7 @@ const PROGRAMS: [&str; 6] = [
 const SECTION: &[u8] = b"D-BUS Service";
 
 /// What a file of the bus starts.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Start {
     name: String,
     words: Vec<String>,
@@ -117,7 +116,7 @@ pub(crate) fn still_start(
     }
 }
 
-fn starts_something(path: &str, text: &Arc<[u8]>) -> bool {
+fn starts_something(path: &str, text: &[u8]) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
     start(text).is_some_and(|start| is_called(file, &start))
 }
@@ -166,13 +165,13 @@ fn is_called(file: &str, start: &Start) -> bool {
 fn start(text: &[u8]) -> Option<Start> {
     let keys = keys(text.to_str().ok()?.as_bytes())?;
     let value = |key: &str| keys.get(key.as_bytes().as_bstr())?.to_str().ok();
-    let words = words(value("Exec")?);
+    let command = words(value("Exec")?);
     let starts = value("User").is_some()
         && !keys.contains_key(b"SystemdService".as_bstr())
-        && !NOTHING.contains(&words.first()?.as_str());
+        && !NOTHING.contains(&command.first()?.as_str());
     starts.then_some(Start {
         name: value("Name")?.to_owned(),
-        words,
+        words: command,
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) const fn buffer(count: usize) -> usize {
 }
 
 /// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
-/// [`ahead`](super::ahead) makes of them.
+/// a [`guess`](super::guess) makes of them.
 #[derive(Debug)]
 pub(super) struct Inflater<U = u8, const BUFFER: usize = { buffer(CHUNK) }> {
     input: Input,

@@ -65,15 +65,13 @@ impl Places {
         }
     }
 
-    /// Whether the pass over the file is to say that it has come by a place.
-    pub(super) fn are_due(&self, output: u64) -> bool {
-        self.passed
-            .last()
-            .is_none_or(|last| output >= last.output + FINE)
-    }
-
-    /// The pass over the file has come by a place.
-    pub(super) fn pass(&mut self, place: Checkpoint) {
+    /// The pass over the file has come by a place, which is left out where it lies close to the last.
+    pub(super) fn pass(&mut self, stand: Stand, output: u64, window: &[u8]) {
+        let last = self.passed.last();
+        if last.is_some_and(|last| output < last.output + FINE) {
+            return;
+        }
+        let place = Checkpoint::new(stand, output, window);
         let last = self.even.last();
         if last.is_none_or(|last| place.output >= last.output + self.spacing) {
             if self.even.len() == EVEN {

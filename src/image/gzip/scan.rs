@@ -13,7 +13,7 @@ use super::guess::{self, Guess};
 use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
 use super::map::{Map, Member, Row};
 use super::member::{self, Header};
-use super::places::{Checkpoint, Places};
+use super::places::Places;
 use crate::image::Meter;
 use crate::image::stream::Bytes;
 
@@ -150,7 +150,7 @@ impl State<'_, '_> {
                     debug_assert_eq!(stand.place, Place::Codes);
                     self.add_row(stand.bit, stand.block);
                 }
-                self.checkpoint();
+                self.pass();
             }
             Step::Block => self.begin_block(),
             Step::End => {
@@ -189,7 +189,7 @@ impl State<'_, '_> {
     fn begin_block(&mut self) {
         self.add_block(self.inflater.bit());
         self.between_blocks = true;
-        self.checkpoint();
+        self.pass();
     }
 
     /// Counts and maps what was taken from a guess.
@@ -202,11 +202,8 @@ impl State<'_, '_> {
             self.output += (at - done) as u64;
             done = at;
             self.add_block(*bit);
-            if self.places.are_due(self.output) {
-                let (stand, window) = (Stand::block(*bit), &bytes[*before..at]);
-                let place = Checkpoint::new(stand, self.output, window);
-                self.places.pass(place);
-            }
+            self.places
+                .pass(Stand::block(*bit), self.output, &bytes[*before..at]);
         }
         self.crc.update(&bytes[done..]);
         self.output += (bytes.len() - done) as u64;
@@ -234,12 +231,9 @@ impl State<'_, '_> {
         });
     }
 
-    fn checkpoint(&mut self) {
-        if self.places.are_due(self.output) {
-            let (stand, window) = (self.inflater.stand(), self.inflater.window());
-            let place = Checkpoint::new(stand, self.output, window);
-            self.places.pass(place);
-        }
+    fn pass(&mut self) {
+        let (stand, window) = (self.inflater.stand(), self.inflater.window());
+        self.places.pass(stand, self.output, window);
     }
 
     fn begin_member(&mut self) -> io::Result<()> {
