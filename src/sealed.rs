@@ -1,5 +1,7 @@
 //! What the image seals or packs, so that casehard cannot reseal it or look into it.
 
+use std::collections::BTreeSet;
+
 use bstr::BString;
 
 use crate::edit::{Draft, Residual};
@@ -7,23 +9,28 @@ use crate::os_release::OsRelease;
 use crate::rootfs::Rootfs;
 use crate::systemd;
 
-/// Where images within the image are: extensions of `/usr` and `/etc`, packed, in versions or as directories, and torcx
-/// archives that Container Linux unpacks.
-const PACKED: [&str; 14] = [
-    "/{etc,var/lib,usr/lib}/extensions/*.raw.v",
-    "/{etc,var/lib,usr/lib}/extensions/*/usr",
-    "/{etc,var/lib,usr/lib}/extensions/*/opt",
-    "/{etc,var/lib,usr/lib,usr/local/lib}/confexts/*.raw.v",
-    "/{etc,var/lib,usr/lib,usr/local/lib}/confexts/*/etc",
-    "/etc/confexts/*.raw",
-    "/etc/extensions/*.raw",
-    "/usr/lib/confexts/*.raw",
-    "/usr/lib/extensions/*.raw",
-    "/usr/local/lib/confexts/*.raw",
-    "/usr/share/*/sysext/*.raw",
-    "/usr/share/torcx/store/**/*.torcx.*",
-    "/var/lib/confexts/*.raw",
-    "/var/lib/extensions/*.raw",
+/// Folders, and the globs by which images within the image are found in them: extensions of `/usr` and `/etc`, packed, in
+/// versions or as directories, and torcx archives that Container Linux unpacks.
+const PACKED: [(&[&str], &[&str]); 4] = [
+    (
+        &[
+            "/etc/extensions",
+            "/var/lib/extensions",
+            "/usr/lib/extensions",
+        ],
+        &["*.raw", "*.raw.v", "*/usr", "*/opt"],
+    ),
+    (
+        &[
+            "/etc/confexts",
+            "/var/lib/confexts",
+            "/usr/lib/confexts",
+            "/usr/local/lib/confexts",
+        ],
+        &["*.raw", "*.raw.v", "*/etc"],
+    ),
+    (&["/usr/share"], &["*/sysext/*.raw"]),
+    (&["/usr/share/torcx/store"], &["**/*.torcx.*"]),
 ];
 
 /// What stays open for the image as a whole, which was this before.
@@ -34,14 +41,21 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         line: None,
         message: message.into(),
     };
-    let packed = PACKED.iter().flat_map(|glob| draft.rootfs().glob(glob));
+    let mut packed = BTreeSet::new();
+    for (folders, globs) in PACKED {
+        for (folder, glob) in folders
+            .iter()
+            .flat_map(|f| globs.iter().map(move |g| (f, g)))
+        {
+            let found = draft.rootfs().glob(&format!("{folder}/{glob}"));
+            packed.extend(found.into_iter().map(|(path, _)| path));
+        }
+    }
+    let message =
+        "is an image of its own and is not looked into: what it adds at boot is as it was";
     let mut found: Vec<Residual> = packed
-        .map(|(path, _)| {
-            whole(
-                path,
-                "is an image of its own and is not looked into: what it adds at boot is as it was",
-            )
-        })
+        .into_iter()
+        .map(|path| whole(path, message))
         .collect();
     let edited = draft
         .edits

@@ -55,23 +55,19 @@ pub(super) fn octal(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// The sum of a header's bytes with its checksum field as blanks; historic tars added the bytes as signed ones.
-pub(super) fn checksums(header: &Header) -> (u64, i64) {
-    header
-        .as_bytes()
-        .iter()
-        .enumerate()
-        .fold((0, 0), |(unsigned, signed), (at, byte)| {
-            let byte = if (148..156).contains(&at) {
-                b' '
-            } else {
-                *byte
-            };
-            (
-                unsigned + u64::from(byte),
-                signed + i64::from(byte.cast_signed()),
-            )
-        })
+/// Whether a header's checksum is that of its bytes, with blanks for itself; historic tars added the bytes as signed ones.
+pub(super) fn is_intact(header: &Header) -> bool {
+    let Ok(stored) = header.cksum() else {
+        return false;
+    };
+    let mut bytes = *header.as_bytes();
+    bytes[148..156].fill(b' ');
+    let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
+    let signed = || -> i32 {
+        let bytes = bytes.iter().map(|byte| i32::from(byte.cast_signed()));
+        bytes.sum()
+    };
+    stored == sum || stored.cast_signed() == signed()
 }
 
 /// Whether there is something in the last part of a header that only some extractors read: Python takes it for a prefix of the

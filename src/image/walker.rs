@@ -5,7 +5,7 @@ use tar::Header;
 
 use super::entry::{Damage, Entry, EntryKind, damage};
 use super::extensions::{Pending, agreed};
-use super::fields::{self, BLOCK, TYPE, checksums, id_field, number_field, octal, parse_number};
+use super::fields::{self, BLOCK, TYPE, id_field, is_intact, number_field, octal, parse_number};
 use super::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
 use super::sparse::{self, Map};
@@ -255,9 +255,7 @@ pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Da
     if header.as_bytes().iter().all(|b| *b == 0) {
         return Ok(None);
     }
-    let stored = header.cksum().ok().map(u64::from);
-    let (unsigned, signed) = checksums(&header);
-    if stored != Some(unsigned) && stored.map(u64::cast_signed) != Some(signed) {
+    if !is_intact(&header) {
         return damage(
             at,
             if at == 0 {

@@ -47,11 +47,17 @@ impl Rootfs {
             return Vec::new();
         };
         let prefix = self.path(top).len() + usize::from(top != Self::ROOT);
+        // Nothing deeper can match: but for `**`, what stands for a component has no slash in it.
+        let depth = if pattern.contains("**") {
+            usize::MAX
+        } else {
+            names.len() - fixed
+        };
         // Most globs end with a plain name, which few paths have; to compare that takes less than to match.
         let last = names.last().filter(|name| !name.contains(SPECIAL));
         let may_match = |path: &BStr| last.is_none_or(|name| path.ends_with_str(name));
         let mut found = Vec::new();
-        self.visit(top, |path, _| {
+        self.visit_to(depth, top, |path, _| {
             if may_match(path) && matcher.is_match(path[prefix..].to_path_lossy()) {
                 found.push(path.to_owned());
             }

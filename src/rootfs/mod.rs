@@ -324,7 +324,12 @@ impl Rootfs {
     }
 
     /// As [`walk`](Self::walk), for who keeps few of the paths.
-    pub(crate) fn visit(&self, from: InodeId, mut see: impl FnMut(&BStr, InodeId)) {
+    pub(crate) fn visit(&self, from: InodeId, see: impl FnMut(&BStr, InodeId)) {
+        self.visit_to(usize::MAX, from, see);
+    }
+
+    /// As [`visit`](Self::visit), down to so many names below.
+    fn visit_to(&self, depth: usize, from: InodeId, mut see: impl FnMut(&BStr, InodeId)) {
         let mut path = self.path(from);
         // The root's slash comes with its children's names.
         let top = if from == Self::ROOT { 0 } else { path.len() };
@@ -338,7 +343,9 @@ impl Rootfs {
             path.push(b'/');
             path.extend_from_slice(name);
             see(path.as_bstr(), child.inode);
-            open.push((self.children(child.inode), path.len()));
+            if open.len() < depth {
+                open.push((self.children(child.inode), path.len()));
+            }
         }
     }
 }

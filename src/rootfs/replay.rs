@@ -61,16 +61,14 @@ struct Replay {
     implied: u64,
     /// The symbolic links that paths of entries go through.
     ways: BTreeSet<InodeId>,
-    /// Where the last entry was put, if no link leads there: the next one mostly goes there too, and nothing that is put in a
-    /// directory changes where that is.
-    last: Option<Folder>,
+    /// Where the last entry was put, and how the archive writes that, if no link leads there: the next one mostly goes there
+    /// too, and nothing that is put in a directory changes where that is.
+    last: Option<(BString, Folder)>,
 }
 
 /// The directory that an entry is put in.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Folder {
-    /// As the archive writes it.
-    written: BString,
     directory: InodeId,
     /// How many bytes its path has, with a slash at the end.
     length: usize,
@@ -127,8 +125,7 @@ impl Replay {
             }
             special => Node::Special(special),
         };
-        self.may_replace(existing, entry)?;
-        let mut entries = self.displace(directory, name, entry.path.as_bstr())?;
+        let mut entries = self.displace(existing, directory, name, entry)?;
         entries.push(number);
         let mut inode = Inode::new(node, entry.into(), entry.mtime);
         inode.entries.push(number);
@@ -143,8 +140,12 @@ impl Replay {
         let split = written.rfind_byte(b'/').map_or(0, |slash| slash + 1);
         let (folder, name) = (&written[..split], written[split..].as_bstr());
         let plain = ![".", "..", ""].iter().any(|special| name == special);
-        if plain && let Some(last) = self.last.as_ref().filter(|last| last.written == folder) {
-            return Ok(Some((last.clone(), name)));
+        let last = self
+            .last
+            .as_ref()
+            .filter(|(written, _)| plain && written == folder);
+        if let Some((_, last)) = last {
+            return Ok(Some((*last, name)));
         }
         let path = within(&entry.path)?;
         let Some((name, parents)) = path.split_last() else {
@@ -155,19 +156,16 @@ impl Replay {
             .map_err(|e| format!("{}: {e}", entry.path))?;
         let linked = self.note_way(parents, entry.path.as_bstr());
         let found = Folder {
-            written: folder.into(),
             directory,
             length: self.rootfs.path_in(directory, b"").len(),
         };
-        self.last = (plain && !linked).then(|| found.clone());
+        self.last = (plain && !linked).then(|| (folder.into(), found));
         Ok(Some((found, name)))
     }
 
     /// Whether an entry may take the place of what an earlier one made, as far as the programs that build images agree.
-    fn may_replace(&mut self, existing: Option<InodeId>, entry: &Entry) -> Result<(), String> {
-        let Some(inode) = existing.map(|id| self.rootfs.inode(id)) else {
-            return Ok(());
-        };
+    fn may_replace(&mut self, existing: InodeId, entry: &Entry) -> Result<(), String> {
+        let inode = self.rootfs.inode(existing);
         let hard_link = entry.kind == EntryKind::HardLink;
         let opened = matches!(entry.kind, EntryKind::File | EntryKind::SparseFile);
         let note = match inode.symlink() {
@@ -251,8 +249,7 @@ impl Replay {
             self.rootfs.add_entry(directory, name, number);
             return Ok(());
         }
-        self.may_replace(existing, entry)?;
-        let mut entries = self.displace(directory, name, entry.path.as_bstr())?;
+        let mut entries = self.displace(existing, directory, name, entry)?;
         entries.push(number);
         self.rootfs.link(directory, name, target, entries);
         Ok(())
@@ -317,19 +314,22 @@ impl Replay {
         }))
     }
 
-    /// Takes away what has a name, for a later entry of that name; gives the entries that were put there.
+    /// Takes away what has an entry's name, if it may; gives the entries that were put there.
     fn displace(
         &mut self,
+        existing: Option<InodeId>,
         directory: InodeId,
         name: &BStr,
-        path: &BStr,
+        entry: &Entry,
     ) -> Result<Numbers, String> {
-        let Some(child) = self.rootfs.child(directory, name) else {
+        let Some(inode) = existing else {
             return Ok(Numbers::new());
         };
-        if self.rootfs.children(child.inode).next().is_some() {
+        self.may_replace(inode, entry)?;
+        if self.rootfs.children(inode).next().is_some() {
             return Err(format!(
-                "{path} stands in for a directory that has files; extractors disagree on what becomes of them"
+                "{} stands in for a directory that has files; extractors disagree on what becomes of them",
+                entry.path
             ));
         }
         let child = self.rootfs.unlink(directory, name);
