@@ -137,8 +137,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// Only the last entry of a directory counts; one that only its files' paths imply gets an entry where a rule
-    /// wants one, where it changed, or where nothing else implies it any more.
+    /// Only the last entry of a directory counts; one that only its files' paths imply has none, unless an edit gives it one.
     fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
         if id != Rootfs::ROOT && new.names().is_empty() {
@@ -154,10 +153,7 @@ impl<'a> Lowering<'a> {
             Some(last) if changed(old, new) => self.set_meta(*last, id),
             Some(_) => Ok(()),
             None => {
-                let emptied = self.before.children(id).next().is_some()
-                    && self.after.children(id).next().is_none();
-                let entered = old.implied && !new.implied;
-                if entered || changed(old, new) || (emptied && id != Rootfs::ROOT) {
+                if old.implied && !new.implied {
                     self.add(self.after.path(id).as_bstr(), id)?;
                 }
                 Ok(())

@@ -129,12 +129,18 @@ fn a_directory_without_an_entry_outlives_its_last_file() {
 #[test]
 fn a_rule_that_takes_away_what_another_goes_by_is_a_conflict() {
     let image = open(&build(
-        "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a",
+        "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a\ndir usr/bin\nfile etc/c",
     ))
     .expect("it opens");
-    let recipe = recipe("[StripSetid]\nKeep=/usr/bin/a\n[Remove /usr/bin/a]");
-    let error = image.plan(&recipe).expect_err("what Keep names is gone");
-    assert!(matches!(error, Error::Recipe(_)), "{error}");
+    for rules in [
+        "[StripSetid]\nKeep=/usr/bin/a\n[Remove /usr/bin/a]",
+        "[Permissions /usr/bin/a]\nMode=0755\n[Remove /usr/bin/a]",
+        "[Permissions /usr/bin]\nMode=0700\n[Remove /usr]",
+    ] {
+        let recipe = recipe(rules);
+        let error = image.plan(&recipe).expect_err("what a rule names is gone");
+        assert!(matches!(error, Error::Recipe(_)), "{rules}: {error}");
+    }
 }
 
 #[test]

@@ -246,8 +246,9 @@ impl<'i> Draft<'i> {
         });
     }
 
-    /// Makes residuals of what is left open, once all rules have done their work.
+    /// Sees to what is known only once all rules have done their work: what is left open, and which directories are empty.
     pub(crate) fn settle(&mut self) {
+        self.settle_emptied();
         for left in std::mem::take(&mut self.left) {
             let open = (left.are_open)(&self.rootfs).into_iter();
             let open = open.zip(left.residuals).filter(|(open, _)| *open);

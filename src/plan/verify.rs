@@ -3,7 +3,7 @@
 use bstr::{BStr, ByteSlice};
 
 use super::{Look, Plan, PlanOptions, run, waivers};
-use crate::edit::{Draft, Edit, Outcome};
+use crate::edit::{Change, Draft, Edit, Outcome};
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::Image;
 use crate::recipe::OnMissing;
@@ -27,11 +27,16 @@ impl Plan<'_> {
         if let Some(wanted) = draft.edits.first() {
             return self.conflict(wanted);
         }
-        for (rule, again) in self.rules.iter_mut().zip(outcomes) {
+        for (at, again) in outcomes.into_iter().enumerate() {
+            let rule = &mut self.rules[at];
             let expected = rule.section.on_missing == OnMissing::Fail;
-            let why = match again {
-                Outcome::Failed(why) => why,
-                Outcome::Absent if expected && rule.outcome != Outcome::Changed => {
+            // What a rule removed is absent; what it changed in another way is to be there.
+            let mut edits = self.edits.iter().filter(|edit| edit.rule == at);
+            let kept = edits.find(|edit| edit.change != Change::Removed);
+            let why = match (again, kept.cloned()) {
+                (Outcome::Failed(why), _) => why,
+                (Outcome::Absent, Some(edit)) if expected => return self.conflict(&edit),
+                (Outcome::Absent, None) if expected && rule.outcome != Outcome::Changed => {
                     "nothing that it names is left".into()
                 }
                 _ => continue,

@@ -24,7 +24,7 @@ fn what_a_package_owns_comes_back_with_it() {
         "[StripSetid]",
         &format!("{STRIPPED}  residual /usr/bin/su: {BACK}\n"),
     );
-    let apk = "file lib/apk/db/installed\n| P:busybox\n| F:bin\n| R:wget\nfile bin/wget\n";
+    let apk = "dir bin\nfile lib/apk/db/installed\n| P:busybox\n| F:bin\n| R:wget\nfile bin/wget\n";
     check(
         apk,
         "[Remove /bin/wget]",
@@ -73,6 +73,8 @@ file var/lib/dpkg/status
 fn copies_of_etc_and_alternatives_come_back() {
     let image = "
 dir ./
+dir etc/alternatives
+dir usr/bin
 file etc/motd
 file usr/share/flatcar/etc/motd
 symlink usr/bin/nc -> /etc/alternatives/nc
@@ -104,6 +106,7 @@ fn triggers_may_write_what_they_watch_anew() {
         "
 dir ./
 symlink lib -> usr/lib
+dir usr/lib/initramfs
 file usr/lib/initramfs/hook
 file usr/lib/initramfs-other
 file var/lib/dpkg/triggers/File
@@ -145,10 +148,10 @@ fn what_is_there_in_the_end_does_not_come_back() {
         "[Mask a.service]",
         "changed\n  removed /etc/systemd/system/a.service\n  created /etc/systemd/system/a.service -> /dev/null\n",
     );
-    let motd = "dir ./\nfile etc/motd\nfile usr/share/flatcar/etc/motd\n";
+    let motd = "dir etc\nfile etc/motd\nfile usr/share/flatcar/etc/motd\n";
     check(
         motd,
-        "[Permissions /etc/motd]\nMode=0600\n[Remove /etc/motd]",
+        "[Permissions /etc/motd]\nMode=0600\nOnMissing=skip\n[Remove /etc/motd]",
         "changed\n  mode /etc/motd 0644 0600\nchanged\n  removed /etc/motd\n  residual \
          /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n",
     );
@@ -157,7 +160,7 @@ fn what_is_there_in_the_end_does_not_come_back() {
 #[test]
 fn a_rule_is_told_once_of_a_package_that_watches() {
     check(
-        "dir ./\nfile usr/share/fonts/a\nfile usr/share/fonts/b\nfile var/lib/dpkg/triggers/File\n| /usr/share/fonts fontconfig\n",
+        "dir usr/share/fonts\nfile usr/share/fonts/a\nfile usr/share/fonts/b\nfile var/lib/dpkg/triggers/File\n| /usr/share/fonts fontconfig\n",
         "[Remove /usr/share/fonts/*]",
         "changed\n  removed /usr/share/fonts/a\n  removed /usr/share/fonts/b\n  residual /var/lib/dpkg/triggers/File:1: \
          /usr/share/fonts/a: the package fontconfig runs a script of its own when packages change what is in \
@@ -207,6 +210,7 @@ file var/lib/dpkg/info/a.list
 #[test]
 fn what_dpkg_keeps_apk_does_not() {
     let image = "
+dir etc
 file etc/a
 file lib/apk/db/installed
 | P:base

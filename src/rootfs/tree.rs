@@ -120,9 +120,7 @@ fn alike(a: &Inode, b: &Inode) -> bool {
         (Node::Special(a), Node::Special(b)) => a == b,
         _ => false,
     };
-    // An entry that was to be made is there; one more may be, as that of a directory which was emptied.
-    let entered = a.implied || !b.implied;
-    node && entered
+    node && a.implied == b.implied
         && a.meta == b.meta
         && (a.is_directory() || a.mtime == b.mtime)
         && b.link_metas.iter().all(|meta| a.metas().any(|m| m == meta))

@@ -24,7 +24,8 @@ static SCHEMA: RuleSchema = RuleSchema {
     summary: "nothing is at this path",
     about: "Removes what the path or glob names, a directory with all that is in it. A symbolic link at the end is removed itself, \
         not what it leads to. If the data of a hard-linked file, in a removed directory too, has other names left, it moves to the \
-        first of them, and those names are a residual of the hardening, which a check of the result cannot find again.",
+        first of them, and those names are a residual of the hardening, which a check of the result cannot find again. A directory \
+        that the archive has no entry for gets one where its last file goes; in a layer of an image it goes along.",
     keys: &[],
     needs_a_key: false,
     open_keys: None,
@@ -91,6 +92,7 @@ file usr/bin/ncat
 file usr/bin/ls
 hardlink usr/bin/dir -> usr/bin/ls
 symlink usr/bin/netcat -> nc
+dir opt
 dir opt/tool
 file opt/tool/a
 file opt/tool/sub/b
@@ -123,6 +125,25 @@ file opt/tool/sub/b
             "file a\n| 1\nfile a\n| 2\nfile b\n",
             "[Remove /a]",
             "changed\n  removed /a\n",
+        );
+    }
+
+    #[test]
+    fn a_directory_without_an_entry_gets_one_when_its_last_file_goes() {
+        check(
+            "dir etc\nfile opt/a/b/f\nfile opt/g\n",
+            "[Remove /opt/a/b/*]",
+            "changed\n  removed /opt/a/b/f\n  created /opt/a/b\n",
+        );
+        check(
+            "dir etc\nfile opt/a/f\n",
+            "[Remove /opt/a/f]\n[WriteFile /opt/a/g]\nLine=1",
+            "changed\n  removed /opt/a/f\nchanged\n  created /opt/a/g\n",
+        );
+        check(
+            "dir etc\nfile etc/.wh.a\nfile opt/a/b/f\nfile usr/f\n",
+            "[Remove /opt/a/b/f]",
+            "changed\n  removed /opt/a/b/f\n  removed /opt/a/b\n  removed /opt/a\n  removed /opt\n",
         );
     }
 

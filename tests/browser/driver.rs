@@ -28,15 +28,17 @@ impl Browser {
             .enable_all()
             .build()
             .expect("a runtime");
+        // Both leave folders in the one for temporary files.
+        let profile = tempfile::tempdir().expect("a temporary folder");
         let mut driver = CHROMEDRIVER
             .command()
+            .env("TMPDIR", profile.path())
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
         let port = port(&mut driver);
-        let profile = tempfile::tempdir().expect("a temporary folder");
         let mut all = vec![
             "--headless=new".to_owned(),
             // The tests' own pages are all that is opened, and root has no other way.

@@ -38,6 +38,37 @@ impl Draft<'_> {
         self.record(self.rootfs.path(directory), Change::Created);
     }
 
+    /// A directory that nothing but its files' paths implied, and whose files are gone, gets an entry that keeps it. In a layer
+    /// it goes too, since an entry would stand in for what the layers below say of it.
+    pub(super) fn settle_emptied(&mut self) {
+        let layer = self.rootfs.is_layer();
+        let mut looked_at = 0;
+        while let Some(Edit { rule, path, change }) = self.edits.get(looked_at) {
+            looked_at += 1;
+            let parent = path.rsplit_once_str("/").map(|(parent, _)| parent);
+            let Some(location) =
+                parent.filter(|path| !path.is_empty() && *change == Change::Removed)
+            else {
+                continue;
+            };
+            let Ok(location) = self.rootfs.locate(location) else {
+                continue;
+            };
+            let Some(id) = location.inode else { continue };
+            let inode = self.rootfs.inode(id);
+            if !inode.implied || self.rootfs.children(id).next().is_some() {
+                continue;
+            }
+            self.rule.0 = *rule;
+            if layer {
+                self.remove(&location);
+            } else {
+                let meta = inode.meta.clone();
+                self.create_entry(id, meta);
+            }
+        }
+    }
+
     /// Takes mode bits away from every header of an inode, and leaves what else they say.
     pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
         self.set_meta(

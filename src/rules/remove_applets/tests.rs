@@ -17,6 +17,8 @@ fn busybox(path: &str, applets: &str) -> String {
 fn symbolic_links_go_and_the_binary_changes() {
     let image = busybox("bin/busybox", ",nc,sh,wget")
         + "
+dir sbin
+dir usr/bin
 symlink bin/sh -> /bin/busybox
 symlink usr/bin/wget -> /bin/busybox
 symlink usr/bin/wget2 -> wget
@@ -93,7 +95,7 @@ fn every_busybox_is_changed() {
     let image = busybox("bin/busybox", ",wget")
         + &busybox("usr/lib/initramfs-tools/bin/busybox", ",nc")
         + &busybox("opt/multi", ",nc,wget")
-        + "symlink usr/bin/nc -> /opt/multi\n";
+        + "dir usr/bin\nsymlink usr/bin/nc -> /opt/multi\n";
     check(
         &image,
         RULE,
@@ -209,7 +211,8 @@ fn waivers_keep_a_link_with_its_applet_or_the_binary() {
 #[test]
 fn apk_brings_links_back() {
     let image = busybox("bin/busybox", ",wget")
-        + "symlink usr/bin/wget -> /bin/busybox
+        + "dir usr/bin
+symlink usr/bin/wget -> /bin/busybox
 file lib/apk/db/installed
 | C:Q1bb=
 | P:busybox
