@@ -23,6 +23,7 @@ mod accounts;
 mod busybox;
 mod capability;
 mod compare;
+mod digests;
 pub mod edit;
 pub mod error;
 pub mod image;
@@ -45,6 +46,7 @@ mod whole_file;
 mod write;
 
 pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
+pub use digests::{Digest, Digests};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
 pub use inventory::Inventory;

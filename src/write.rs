@@ -52,7 +52,8 @@ impl<'a> WriteOptions<'a> {
 /// # let (image, recipe) = (casehard::Image::open(&rootfs)?, casehard::Recipe::load("no-setid")?);
 /// let plan = image.plan(&recipe)?;
 /// let staged = plan.stage(&hardened, &casehard::WriteOptions::new())?;
-/// let report = plan.report().output(staged.file()).to_json()?;
+/// let digests = plan.digests(staged.file())?;
+/// let report = plan.report().digests(digests).to_json()?;
 /// assert!(report.contains("sha256") && !hardened.exists());
 /// staged.publish()?;
 /// # Ok(())

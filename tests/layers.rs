@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["regrants"],
     &["plan"],
     &["write"],
+    &["digests"],
     &["report"],
     &["compare"],
 ];

@@ -105,10 +105,11 @@ fn plan(
             Some(path) if good => Some(plan.stage(path, &writing)?),
             _ => None,
         };
-        progress.clear();
-        if let Some(staged) = &staged {
-            report = report.output(staged.file());
+        if let Some(staged) = staged.as_ref().filter(|_| outputs.have_digests()) {
+            let digests = plan.digests_with(staged.file(), Some(&callback))?;
+            report = report.digests(digests);
         }
+        progress.clear();
         let render = |format: &dyn Format, color, out: &mut dyn Write| {
             let bytes = format.render(&report.clone().color(color))?;
             out.write_all(&bytes).map_err(|source| Error::Io {

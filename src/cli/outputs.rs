@@ -171,6 +171,11 @@ impl Outputs {
         Ok(())
     }
 
+    /// Whether a report says the digests of what is read and written.
+    pub(crate) fn have_digests(&self) -> bool {
+        self.reports.iter().any(|(format, _)| format.has_digests())
+    }
+
     /// Whether a lock is to be written.
     pub(crate) fn wants_lock(&self) -> bool {
         self.lock.is_some()

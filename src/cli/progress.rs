@@ -117,6 +117,7 @@ fn bar(phase: Phase, total: Option<u64>) -> ProgressBar {
             Phase::Read => "reading",
             Phase::Decompress => "decompressing",
             Phase::Write => "writing",
+            Phase::Digest => "hashing",
             _ => "working",
         })
 }

@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Comparison, Difference, PathChange, Side, walk};
 use crate::capability;
+use crate::digests::hex;
 use crate::error::Result;
-use crate::report::{Data, hex, mode};
+use crate::report::{Data, mode};
 use crate::rootfs::{Inode, InodeId, Meta};
 
 impl Comparison<'_> {

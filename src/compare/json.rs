@@ -7,11 +7,12 @@ use bstr::{BStr, ByteSlice};
 use serde::Serialize;
 
 use super::{Comparison, Difference, PathChange, Side, facts, walk};
+use crate::digests::hex;
 use crate::edit::digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::inventory;
-use crate::report::{HardLinks, hex};
+use crate::report::HardLinks;
 use crate::rootfs::InodeId;
 
 /// All but the paths.

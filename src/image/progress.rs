@@ -13,6 +13,8 @@ pub enum Phase {
     Decompress,
     /// Writing the new image.
     Write,
+    /// Reading it for its digests.
+    Digest,
 }
 
 /// A callback: the phase, the bytes done, and the bytes in all where that is known. Returning `Break` stops the work with

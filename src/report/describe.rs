@@ -3,8 +3,9 @@
 use bstr::BString;
 
 use super::state::{Data, State};
-use super::text::{self, hex, mode};
+use super::text::{self, mode};
 use crate::capability;
+use crate::digests::hex;
 
 /// Whether contents differ of which at least one cannot be shown line by line.
 pub(super) fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteVec as _};
 
 use super::state::State;
-use super::text::{escape, hex, quote};
+use super::text::{escape, quote};
 use super::{FileChange, Format, Report, describe, hunks};
+use crate::digests::hex;
 use crate::error::Result;
 
 /// The diff as a format.

@@ -41,10 +41,15 @@ pub trait Format: fmt::Debug + Sync {
         false
     }
 
+    /// Whether it says the [`Report::digests`], which take time to make.
+    fn has_digests(&self) -> bool {
+        false
+    }
+
     /// Writes a report.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where the image, or the file that [`Report::output`] names, cannot be read.
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
     fn render(&self, report: &Report<'_>) -> Result<Vec<u8>>;
 }
 

@@ -7,13 +7,13 @@ use bstr::{BString, ByteSlice};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::bytes::{self, Bytes, OutputView};
 use super::hard_links::HardLinks;
 use super::state::State;
-use super::text::{escape, hex};
+use super::text::escape;
 use super::view::Surface;
 use super::{FileChange, Format, Lock, Report, json_text};
 use crate::capability;
+use crate::digests::{self, Digest, Digests, hex};
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::Result;
 use crate::plan::{RuleResult, WaiverResult};
@@ -29,6 +29,10 @@ impl Format for Json {
 
     fn about(&self) -> &'static str {
         "for programs, with a schema in docs/"
+    }
+
+    fn has_digests(&self) -> bool {
+        true
     }
 
     fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
@@ -54,7 +58,7 @@ struct Document<'a> {
     lock: Option<LockView<'a>>,
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<OutputView>,
+    output: Option<OutputView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +72,14 @@ struct ImageView<'a> {
     name: &'a str,
     compression: &'static str,
     #[serde(flatten)]
-    content: Bytes,
+    content: Digest,
+}
+
+#[derive(Serialize)]
+struct OutputView<'a> {
+    #[serde(flatten)]
+    content: &'a Digest,
+    tar: &'a Digest,
 }
 
 #[derive(Serialize)]
@@ -213,7 +224,7 @@ impl Report<'_> {
     /// The report for programs, as JSON. `docs/report.schema.json` describes it.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where the image, or the file that [`output`](Self::output) names, cannot be read.
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
     pub fn to_json(&self) -> Result<String> {
         let plan = self.plan;
         let mut links = [HardLinks::default(), HardLinks::default()];
@@ -223,7 +234,10 @@ impl Report<'_> {
             name: &source.name,
             sha256: hex(&Sha256::digest(&source.text)),
         });
-        let (content, output) = bytes::of(plan, self.output.as_deref())?;
+        let content = match &self.digests {
+            Some(digests) => digests.image.clone(),
+            None => digests::of_image(plan.image)?,
+        };
         let json = Document {
             version: 1,
             tool: ToolView {
@@ -252,7 +266,7 @@ impl Report<'_> {
             waivers: plan.waivers.iter().map(WaiverView::from).collect(),
             lock: self.lock.as_ref().map(LockView::from),
             notes: &plan.notes,
-            output,
+            output: self.digests.as_ref().map(OutputView::from),
         };
         Ok(json_text::write(&json))
     }
@@ -327,6 +341,15 @@ impl Report<'_> {
                 .map(|state| view(&state, was, &self.plan.before)),
             after: after.map(|state| view(&state, is, &self.plan.after)),
         })
+    }
+}
+
+impl<'a> From<&'a Digests> for OutputView<'a> {
+    fn from(digests: &'a Digests) -> Self {
+        Self {
+            content: &digests.output,
+            tar: &digests.tar,
+        }
     }
 }
 

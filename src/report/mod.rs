@@ -6,7 +6,6 @@
 //!
 //! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
 
-mod bytes;
 mod describe;
 mod diff;
 mod format;
@@ -28,10 +27,10 @@ mod fixture;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use bstr::{BString, ByteVec as _};
 
+use crate::digests::Digests;
 use crate::edit::{Outcome, Residual};
 use crate::inventory;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
@@ -47,7 +46,7 @@ pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
 pub(crate) use markdown::write as write_markdown;
 pub(crate) use sarif::gained as write_sarif;
 pub(crate) use state::{Data, Known, State, Tree, pair};
-pub(crate) use text::{escape, escape_line, hex, misleads, mode};
+pub(crate) use text::{escape, escape_line, misleads, mode};
 
 /// A plan as its readers see it.
 ///
@@ -64,7 +63,7 @@ pub(crate) use text::{escape, escape_line, hex, misleads, mode};
 pub struct Report<'a> {
     plan: &'a Plan<'a>,
     files: Vec<FileChange>,
-    output: Option<PathBuf>,
+    digests: Option<Digests>,
     color: bool,
     lock: Option<Lock>,
     known: Known,
@@ -105,7 +104,7 @@ impl Plan<'_> {
         Report {
             plan: self,
             files,
-            output: None,
+            digests: None,
             color: false,
             lock: None,
             known,
@@ -123,10 +122,11 @@ impl Plan<'_> {
 }
 
 impl<'a> Report<'a> {
-    /// The file that the image was written to. Its digest becomes part of the JSON report, which reads it for that.
+    /// What was read and what was written, for the JSON report. Without them it reads the image for its digest, and says
+    /// nothing of an output.
     #[must_use]
-    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = Some(path.into());
+    pub fn digests(mut self, digests: Digests) -> Self {
+        self.digests = Some(digests);
         self
     }
 

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::text::{escape, hex};
+use super::text::escape;
 use super::view::anchor;
 use super::{Format, Report, json_text};
+use crate::digests::hex;
 use crate::edit::Outcome;
 use crate::error::{Result, Span};
 use crate::inventory::{self, Change};

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::fixture::{Fixture, TEXTS, Tar, fixture, harden, open, texts_and_links};
-use super::text::hex;
+use crate::digests::hex;
 use crate::edit::{Outcome, small_content};
 use crate::inventory::{Change, Inventory};
 use crate::plan::Plan;
@@ -248,9 +248,10 @@ fn json_is_as_the_schema_says() {
     let fixture = fixture();
     let written = tempfile::NamedTempFile::new().unwrap();
     let plan = fixture.plan(harden);
+    let digests = plan.digests(written.path()).unwrap();
     let idle = Fixture::new(Tar::new().directory(b"etc/"), "");
     for text in [
-        plan.report().output(written.path()).to_json(),
+        plan.report().digests(digests).to_json(),
         plan.report().lock("site.lock", &beyond()).to_json(),
         idle.plan(harden).report().to_json(),
     ] {
@@ -277,17 +278,20 @@ fn json_names_what_was_read_and_written() {
     let written = directory.path().join("out.tar");
     fs::write(&written, &stream).unwrap();
     let fixture = Fixture { image, recipe };
-    let report = fixture.plan(|_, _| Outcome::Already);
-    let text = report.report().output(&written).to_json().unwrap();
+    let plan = fixture.plan(|_, _| Outcome::Already);
+    let digests = plan.digests(&written).unwrap();
+    let text = plan.report().digests(digests).to_json().unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let digest = hex(&Sha256::digest(&stream));
     assert_eq!(report["image"]["sha256"], digest);
     assert_eq!(report["output"]["sha256"], digest);
     assert_eq!(report["output"]["bytes"], stream.len());
     assert_eq!(report["compliant"], true);
-    let missing = fixture.plan(|_, _| Outcome::Already);
-    let missing = missing.report().output("/nonexistent").to_json();
-    assert!(matches!(missing, Err(crate::Error::Io { .. })));
+    let missing = plan.digests("/nonexistent");
+    assert!(matches!(
+        missing,
+        Err(crate::Error::Io { action: "open", .. })
+    ));
 }
 
 /// What `additionalProperties` cannot see: a field that only the schema has.
@@ -295,12 +299,10 @@ fn json_names_what_was_read_and_written() {
 fn every_field_of_the_schema_occurs() {
     let fixture = fixture();
     let written = tempfile::NamedTempFile::new().unwrap();
-    let text = fixture
-        .plan(harden)
-        .report()
-        .output(written.path())
-        .lock("site.lock", &beyond())
-        .to_json();
+    let plan = fixture.plan(harden);
+    let digests = plan.digests(written.path()).unwrap();
+    let report = plan.report().digests(digests);
+    let text = report.lock("site.lock", &beyond()).to_json();
     let report: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
     let (mut promised, mut written) = (BTreeSet::new(), BTreeSet::new());
     keys(&schema(), Some("properties"), &mut promised);

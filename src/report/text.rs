@@ -129,10 +129,6 @@ pub(crate) fn mode(bits: u32) -> String {
     format!("{bits:04o} ({letters})")
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
