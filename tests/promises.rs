@@ -144,6 +144,25 @@ fn a_rule_that_takes_away_what_another_goes_by_is_a_conflict() {
 }
 
 #[test]
+fn a_rule_may_take_away_what_it_goes_by_itself() {
+    for (image, rule) in [
+        (
+            "file etc/sudoers\n| core ALL=(ALL) ALL\n",
+            "[RemoveSudo core]\nOnMissing=fail",
+        ),
+        (
+            "file usr/bin/nc\nfile etc/b",
+            "[Remove /usr/bin/nc]\nOnMissing=fail",
+        ),
+    ] {
+        let (image, recipe) = (open(&build(image)).expect("it opens"), recipe(rule));
+        let plan = image.plan(&recipe).expect("nothing undoes it");
+        let outcome = &plan.rules()[0].outcome;
+        assert!(matches!(outcome, Outcome::Changed), "{rule}: {outcome:?}");
+    }
+}
+
+#[test]
 fn what_would_have_nothing_in_it_is_not_made() {
     for image in [
         "option trailer=none\nfile a",

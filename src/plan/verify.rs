@@ -1,6 +1,6 @@
 //! The second look: whether the result, read anew, is what was planned and fulfils every rule.
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::{Look, Plan, PlanOptions, run, waivers};
 use crate::edit::{Change, Draft, Edit, Outcome};
@@ -30,15 +30,16 @@ impl Plan<'_> {
         for (at, again) in outcomes.into_iter().enumerate() {
             let rule = &mut self.rules[at];
             let expected = rule.section.on_missing == OnMissing::Fail;
-            // What a rule removed is absent; what it changed in another way is to be there.
-            let mut edits = self.edits.iter().filter(|edit| edit.rule == at);
-            let kept = edits.find(|edit| edit.change != Change::Removed);
-            let why = match (again, kept.cloned()) {
-                (Outcome::Failed(why), _) => why,
-                (Outcome::Absent, Some(edit)) if expected => return self.conflict(&edit),
-                (Outcome::Absent, None) if expected && rule.outcome != Outcome::Changed => {
-                    "nothing that it names is left".into()
+            let why = match again {
+                Outcome::Failed(why) => why,
+                // A rule may itself have taken away what it goes by; another may not.
+                Outcome::Absent if expected && rule.outcome == Outcome::Changed => {
+                    match self.undone(at).cloned() {
+                        Some(edit) => return self.conflict(&edit),
+                        None => continue,
+                    }
                 }
+                Outcome::Absent if expected => "nothing that it names is left".into(),
                 _ => continue,
             };
             rule.outcome = Outcome::Failed(format!("not so in the result, read again: {why}"));
@@ -49,6 +50,15 @@ impl Plan<'_> {
         self.residuals
             .sort_by(|a, b| (a.rule, &a.path, a.line).cmp(&(b.rule, &b.path, b.line)));
         Ok(())
+    }
+
+    /// An edit of a rule whose file another rule removed.
+    fn undone(&self, rule: usize) -> Option<&Edit> {
+        let removed = |other: &Edit, path: &BString| {
+            other.rule != rule && other.change == Change::Removed && other.path == *path
+        };
+        let mut own = self.edits.iter().filter(|edit| edit.rule == rule);
+        own.find(|edit| self.edits.iter().any(|other| removed(other, &edit.path)))
     }
 
     /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule failed.
