@@ -153,7 +153,7 @@ impl<'a> Lowering<'a> {
             Some(last) if changed(old, new) => self.set_meta(*last, id),
             Some(_) => Ok(()),
             None => {
-                if old.implied && !new.implied {
+                if new.is_entered(old) {
                     self.add(self.after.path(id).as_bstr(), id)?;
                 }
                 Ok(())

@@ -87,7 +87,7 @@ fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
 }
 
 fn changes(out: &mut Facts, old: &State<'_>, new: &State<'_>) {
-    if old.inode.implied && !new.inode.implied {
+    if new.inode.is_entered(old.inode) {
         return whole(out, "new entry of its own for a", new);
     }
     let (was, is) = (old.meta, new.meta);

@@ -339,7 +339,7 @@ pub(crate) fn text_hunks(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Ve
 fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> String {
     let mut parts = Vec::new();
     match (old, new) {
-        (Some(old), Some(new)) if old.inode.implied && !new.inode.implied => {
+        (Some(old), Some(new)) if new.inode.is_entered(old.inode) => {
             parts.push("new entry of its own".into());
         }
         (Some(old), Some(new)) if old.type_bits() == new.type_bits() => {

@@ -126,6 +126,11 @@ impl Inode {
         }
     }
 
+    /// Whether this directory gets an entry, which it did not have before.
+    pub(crate) fn is_entered(&self, before: &Self) -> bool {
+        before.implied && !self.implied
+    }
+
     /// Whether this is a directory.
     pub fn is_directory(&self) -> bool {
         matches!(self.node, Node::Directory(_))
