@@ -41,32 +41,31 @@ impl Draft<'_> {
     /// A directory that nothing but its files' paths implied, and whose files are gone, gets an entry that keeps it. In a layer
     /// it goes too, since an entry would stand in for what the layers below say of it.
     pub(super) fn settle_emptied(&mut self) {
-        let layer = self.rootfs.is_layer();
-        let mut looked_at = 0;
-        while let Some(Edit { rule, path, change }) = self.edits.get(looked_at) {
+        let (mut looked_at, mut layer) = (0, None);
+        while let Some(edit) = self.edits.get(looked_at) {
             looked_at += 1;
-            let parent = path.rsplit_once_str("/").map(|(parent, _)| parent);
-            let Some(location) =
-                parent.filter(|path| !path.is_empty() && *change == Change::Removed)
-            else {
+            let Some((id, location)) = self.emptied_by(edit) else {
                 continue;
             };
-            let Ok(location) = self.rootfs.locate(location) else {
-                continue;
-            };
-            let Some(id) = location.inode else { continue };
-            let inode = self.rootfs.inode(id);
-            if !inode.implied || self.rootfs.children(id).next().is_some() {
-                continue;
-            }
-            self.rule.0 = *rule;
-            if layer {
+            self.rule.0 = edit.rule;
+            if *layer.get_or_insert_with(|| self.rootfs.is_layer()) {
                 self.remove(&location);
             } else {
-                let meta = inode.meta.clone();
-                self.create_entry(id, meta);
+                self.create_entry(id, self.rootfs.inode(id).meta.clone());
             }
         }
+    }
+
+    /// The directory without an entry that a removal left empty.
+    fn emptied_by(&self, edit: &Edit) -> Option<(InodeId, Location)> {
+        if edit.change != Change::Removed {
+            return None;
+        }
+        let (parent, _) = edit.path.rsplit_once_str("/")?;
+        let location = self.rootfs.locate(parent).ok()?;
+        let id = location.inode.filter(|id| *id != Rootfs::ROOT)?;
+        let empty = self.rootfs.children(id).next().is_none();
+        (empty && self.rootfs.inode(id).implied).then_some((id, location))
     }
 
     /// Takes mode bits away from every header of an inode, and leaves what else they say.
