@@ -13,7 +13,7 @@ use super::text::escape;
 use super::view::Surface;
 use super::{FileChange, Format, Lock, Report, json_text};
 use crate::capability;
-use crate::digests::{self, Digest, Digests, hex};
+use crate::digests::{self, Digest, hex};
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::Result;
 use crate::plan::{RuleResult, WaiverResult};
@@ -234,7 +234,8 @@ impl Report<'_> {
             name: &source.name,
             sha256: hex(&Sha256::digest(&source.text)),
         });
-        let content = match &self.digests {
+        let output = self.digests.as_ref();
+        let content = match output {
             Some(digests) => digests.image.clone(),
             None => digests::of_image(plan.image)?,
         };
@@ -266,7 +267,10 @@ impl Report<'_> {
             waivers: plan.waivers.iter().map(WaiverView::from).collect(),
             lock: self.lock.as_ref().map(LockView::from),
             notes: &plan.notes,
-            output: self.digests.as_ref().map(OutputView::from),
+            output: output.map(|digests| OutputView {
+                content: &digests.output,
+                tar: &digests.tar,
+            }),
         };
         Ok(json_text::write(&json))
     }
@@ -341,15 +345,6 @@ impl Report<'_> {
                 .map(|state| view(&state, was, &self.plan.before)),
             after: after.map(|state| view(&state, is, &self.plan.after)),
         })
-    }
-}
-
-impl<'a> From<&'a Digests> for OutputView<'a> {
-    fn from(digests: &'a Digests) -> Self {
-        Self {
-            content: &digests.output,
-            tar: &digests.tar,
-        }
     }
 }
 
