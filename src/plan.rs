@@ -113,16 +113,18 @@ impl Image {
         );
         let mut outcomes = run(&mut draft, recipe, Look::First)?;
         draft.settle();
-        let doubtful = readable(selinux::label_new(&mut draft, &before))?;
         let mut notes = before.doubts();
         notes.extend(self::notes(&draft, recipe)?);
+        notes.extend(regrants(&mut draft, &before)?);
+        let mut residuals = std::mem::take(&mut draft.residuals);
+        residuals.extend(sealed::residuals(&draft, &before, &os_release(&draft)?));
+        // No rule's wish, so nothing takes it back.
+        draft.settle_emptied(&before);
+        let doubtful = readable(selinux::label_new(&mut draft, &before))?;
         notes.extend(
             doubtful
                 .map(|why| format!("SELinux labels of new files may not be the policy's: {why}")),
         );
-        notes.extend(regrants(&mut draft, &before)?);
-        let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed::residuals(&draft, &before, &os_release(&draft)?));
         let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);

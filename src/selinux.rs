@@ -57,7 +57,10 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
         .rootfs()
         .walk(Rootfs::ROOT)
         .into_iter()
-        .filter(|(_, id)| id.index() >= known)
+        .filter(|(_, id)| {
+            let inode = draft.rootfs().inode(*id);
+            id.index() >= known || inode.is_entered(before.inode(*id))
+        })
         .collect();
     if new.is_empty()
         || !before
@@ -278,7 +281,11 @@ dir plain
 ";
 
     fn label_after(image: &str, path: &str) -> Option<String> {
-        let rule = format!("[Recipe]\nSchema=1\n[WriteFile {path}]\nLine=x\n");
+        label_by(image, &format!("[WriteFile {path}]\nLine=x"), path)
+    }
+
+    fn label_by(image: &str, rule: &str, path: &str) -> Option<String> {
+        let rule = format!("[Recipe]\nSchema=1\n{rule}\n");
         let (image, recipe) = (open(image), Recipe::parse("test", &rule).unwrap());
         let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
         let id = plan.after.open(path).unwrap();
@@ -298,6 +305,17 @@ dir plain
         );
         assert_eq!(label_after(IMAGE, "/plain/x"), None);
         assert_eq!(label_after("dir etc\n", "/etc/x"), None);
+    }
+
+    #[test]
+    fn so_is_a_directory_that_gets_an_entry() {
+        let image = format!("{IMAGE}file etc/d/f\n");
+        for rule in ["[Permissions /etc/d]\nMode=0700", "[Remove /etc/d/f]"] {
+            assert_eq!(
+                label_by(&image, rule, "/etc/d").as_deref(),
+                Some("system_u:object_r:etc_t:s0")
+            );
+        }
     }
 
     #[test]

@@ -246,9 +246,8 @@ impl<'i> Draft<'i> {
         });
     }
 
-    /// Sees to what is known only once all rules have done their work: what is left open, and which directories are empty.
+    /// Makes residuals of what is left open, once all rules have done their work.
     pub(crate) fn settle(&mut self) {
-        self.settle_emptied();
         for left in std::mem::take(&mut self.left) {
             let open = (left.are_open)(&self.rootfs).into_iter();
             let open = open.zip(left.residuals).filter(|(open, _)| *open);

@@ -1,12 +1,15 @@
 //! The second look: whether the result, read anew, is what was planned and fulfils every rule.
 
-use bstr::{BStr, BString, ByteSlice};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Look, Plan, PlanOptions, run, waivers};
+use bstr::{BStr, ByteSlice};
+
+use super::{Look, Plan, PlanOptions, RuleResult, run, waivers};
 use crate::edit::{Change, Draft, Edit, Outcome};
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::Image;
 use crate::recipe::OnMissing;
+use crate::rules;
 
 impl Plan<'_> {
     /// Lets every rule look at the edited image, read anew.
@@ -27,22 +30,24 @@ impl Plan<'_> {
         if let Some(wanted) = draft.edits.first() {
             return self.conflict(wanted);
         }
+        let mut robbed = BTreeSet::new();
         for (at, again) in outcomes.into_iter().enumerate() {
-            let rule = &mut self.rules[at];
-            let expected = rule.section.on_missing == OnMissing::Fail;
-            let why = match again {
-                Outcome::Failed(why) => why,
-                // A rule may itself have taken away what it goes by; another may not.
-                Outcome::Absent if expected && rule.outcome == Outcome::Changed => {
-                    match self.undone(at).cloned() {
-                        Some(edit) => return self.conflict(&edit),
-                        None => continue,
-                    }
+            match again {
+                Outcome::Failed(why) => self.fail(at, &why),
+                Outcome::Absent if !self.may_be_absent(at) => {
+                    robbed.insert(at);
                 }
-                Outcome::Absent if expected => "nothing that it names is left".into(),
-                _ => continue,
-            };
-            rule.outcome = Outcome::Failed(format!("not so in the result, read again: {why}"));
+                _ => {}
+            }
+        }
+        if let Some(edit) = self.undone(&robbed).cloned() {
+            return self.conflict(&edit);
+        }
+        for at in robbed {
+            self.fail(
+                at,
+                "nothing that it names is left, which another rule removes",
+            );
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
         self.residuals.extend(draft.residuals);
@@ -52,27 +57,44 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// An edit of a rule whose file another rule removed.
-    fn undone(&self, rule: usize) -> Option<&Edit> {
-        let removed = |other: &Edit, path: &BString| {
-            other.rule != rule && other.change == Change::Removed && other.path == *path
-        };
-        let mut own = self.edits.iter().filter(|edit| edit.rule == rule);
-        own.find(|edit| self.edits.iter().any(|other| removed(other, &edit.path)))
+    fn fail(&mut self, rule: usize, why: &str) {
+        let why = format!("not so in the result, read again: {why}");
+        self.rules[rule].outcome = Outcome::Failed(why);
+    }
+
+    /// Whether nothing of what a rule names need be left: it leaves nothing itself, or does not ask for it.
+    fn may_be_absent(&self, rule: usize) -> bool {
+        let RuleResult {
+            section, outcome, ..
+        } = &self.rules[rule];
+        match outcome {
+            _ if section.on_missing != OnMissing::Fail => true,
+            Outcome::Changed => rules::leaves_no_trace(section),
+            outcome => *outcome == Outcome::Waived,
+        }
+    }
+
+    /// An edit of one of these rules whose file another rule removed.
+    fn undone(&self, rules: &BTreeSet<usize>) -> Option<&Edit> {
+        let removals = self.edits.iter().filter(|e| e.change == Change::Removed);
+        let removed: BTreeMap<_, _> = removals.map(|e| (&e.path, e.rule)).collect();
+        let mut own = self.edits.iter().filter(|e| rules.contains(&e.rule));
+        own.find(|e| removed.get(&e.path).is_some_and(|by| *by != e.rule))
     }
 
     /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule failed.
     fn conflict(&mut self, wanted: &Edit) -> Result<()> {
         let section = &self.rules[wanted.rule].section;
-        let touches = |path: &BStr| {
-            path == wanted.path
-                || is_below(path, wanted.path.as_bstr())
-                || is_below(wanted.path.as_bstr(), path)
+        let touches = |edit: &&Edit| {
+            let (path, wanted) = (edit.path.as_bstr(), wanted.path.as_bstr());
+            path == wanted
+                || is_below(path, wanted)
+                || (edit.change == Change::Removed && is_below(wanted, path))
         };
         let other = self
             .edits
             .iter()
-            .rfind(|e| e.rule != wanted.rule && touches(e.path.as_bstr()))
+            .rfind(|e| e.rule != wanted.rule && touches(e))
             // The result is what was planned, so else a later rule took away what this one went by.
             .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);

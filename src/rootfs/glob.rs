@@ -47,7 +47,7 @@ impl Rootfs {
             return Vec::new();
         };
         let prefix = self.path(top).len() + usize::from(top != Self::ROOT);
-        // Nothing deeper can match: but for `**`, what stands for a component has no slash in it.
+        // Nothing deeper is meant: only `**` stands for several components.
         let depth = if pattern.contains("**") {
             usize::MAX
         } else {

@@ -25,7 +25,7 @@ pub(crate) mod harness;
 use bstr::BStr;
 
 use crate::edit::{Applied, Draft, Stop, fail};
-use crate::recipe::{RuleSchema, Section};
+use crate::recipe::{OnMissing, RuleSchema, Section};
 
 /// A rule kind: how recipes write it, and what it does.
 pub(crate) struct RuleKind {
@@ -53,11 +53,18 @@ pub(crate) static KINDS: &[&RuleKind] = &[
 
 /// Applies a rule by its kind.
 pub(crate) fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let kind = KINDS
-        .iter()
-        .find(|k| k.schema.kind == section.kind)
-        .expect("the parser knows only these kinds");
-    (kind.apply)(section, draft)
+    (kind(section).apply)(section, draft)
+}
+
+/// Whether nothing of what a rule names may be left once it has done its work.
+pub(crate) fn leaves_no_trace(section: &Section) -> bool {
+    kind(section).schema.on_missing != OnMissing::Fail
+}
+
+fn kind(section: &Section) -> &'static RuleKind {
+    let mut kinds = KINDS.iter();
+    let kind = kinds.find(|kind| kind.schema.kind == section.kind);
+    kind.expect("the parser knows only these kinds")
 }
 
 /// Sees to it that the file which a path leads to has this content, and this mode where one is given. What leads nowhere,

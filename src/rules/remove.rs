@@ -136,6 +136,16 @@ file opt/tool/sub/b
             "changed\n  removed /opt/a/b/f\n  created /opt/a/b\n",
         );
         check(
+            "dir etc\nfile opt/a/f\nfile opt/a/g\n",
+            "[Remove /opt/a/f]\n[Remove /opt/a/g]",
+            "changed\n  removed /opt/a/f\nchanged\n  removed /opt/a/g\n  created /opt/a\n",
+        );
+        check(
+            "file etc/motd.d/a\nfile usr/lib/tmpfiles.d/a.conf\n| d /etc/motd.d 0777 - - -\n",
+            "[Remove /etc/motd.d/a]",
+            "changed\n  removed /etc/motd.d/a\n  created /etc/motd.d\n",
+        );
+        check(
             "dir etc\nfile opt/a/f\n",
             "[Remove /opt/a/f]\n[WriteFile /opt/a/g]\nLine=1",
             "changed\n  removed /opt/a/f\nchanged\n  created /opt/a/g\n",
@@ -144,6 +154,11 @@ file opt/tool/sub/b
             "dir etc\nfile etc/.wh.a\nfile opt/a/b/f\nfile usr/f\n",
             "[Remove /opt/a/b/f]",
             "changed\n  removed /opt/a/b/f\n  removed /opt/a/b\n  removed /opt/a\n  removed /opt\n",
+        );
+        check(
+            "dir etc\nfile etc/.wh.a\nfile opt/f\nfile usr/f\n",
+            "[Remove /etc/.wh.a]\n[Remove /opt/f]",
+            "changed\n  removed /etc/.wh.a\nchanged\n  removed /opt/f\n  removed /opt\n",
         );
     }
 

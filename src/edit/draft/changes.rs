@@ -40,28 +40,32 @@ impl Draft<'_> {
 
     /// A directory that nothing but its files' paths implied, and whose files are gone, gets an entry that keeps it. In a layer
     /// it goes too, since an entry would stand in for what the layers below say of it.
-    pub(super) fn settle_emptied(&mut self) {
-        let (mut looked_at, mut layer) = (0, None);
-        while let Some(edit) = self.edits.get(looked_at) {
-            looked_at += 1;
-            let Some((id, location)) = self.emptied_by(edit) else {
-                continue;
+    pub(crate) fn settle_emptied(&mut self, before: &Rootfs) {
+        let mut layer = None;
+        // From the end, since it was the last file's rule that emptied it.
+        for at in (0..self.edits.len()).rev() {
+            let Edit { rule, path, .. } = &self.edits[at];
+            let mut above = match self.edits[at].change {
+                Change::Removed => self.emptied_above(path),
+                _ => None,
             };
-            self.rule.0 = edit.rule;
-            if *layer.get_or_insert_with(|| self.rootfs.is_layer()) {
-                self.remove(&location);
-            } else {
-                self.create_entry(id, self.rootfs.inode(id).meta.clone());
+            self.rule.0 = *rule;
+            while let Some((id, location)) = above {
+                if *layer.get_or_insert_with(|| before.is_layer()) {
+                    let path = self.rootfs.location_path(&location);
+                    self.remove(&location);
+                    above = self.emptied_above(&path);
+                } else {
+                    self.create_entry(id, self.rootfs.inode(id).meta.clone());
+                    above = None;
+                }
             }
         }
     }
 
     /// The directory without an entry that a removal left empty.
-    fn emptied_by(&self, edit: &Edit) -> Option<(InodeId, Location)> {
-        if edit.change != Change::Removed {
-            return None;
-        }
-        let (parent, _) = edit.path.rsplit_once_str("/")?;
+    fn emptied_above(&self, path: &BString) -> Option<(InodeId, Location)> {
+        let (parent, _) = path.rsplit_once_str("/")?;
         let location = self.rootfs.locate(parent).ok()?;
         let id = location.inode.filter(|id| *id != Rootfs::ROOT)?;
         let empty = self.rootfs.children(id).next().is_none();
