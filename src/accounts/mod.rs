@@ -81,14 +81,17 @@ pub(crate) fn id(draft: &Draft<'_>, database: &str, name: &str) -> Result<Option
 
 /// Whether any source knows the user.
 pub(crate) fn user_exists(draft: &Draft<'_>, user: &str) -> Result<bool, Stop> {
-    Ok(id(draft, "passwd", user)?.is_some() || sysusers::names(draft, b'u', user)?)
+    Ok(id(draft, "passwd", user)?.is_some()
+        || sysusers::names(draft, b'u', user)?
+        || userdb::exists(draft, &format!("{user}.user")))
 }
 
 /// Whether any source knows the group.
 pub(crate) fn group_exists(draft: &Draft<'_>, group: &str) -> Result<bool, Stop> {
     Ok(id(draft, "group", group)?.is_some()
         || sysusers::names(draft, b'g', group)?
-        || sysusers::names(draft, b'u', group)?)
+        || sysusers::names(draft, b'u', group)?
+        || userdb::exists(draft, &format!("{group}.group")))
 }
 
 /// Where the user has one of the groups as primary group: file, line and group.

@@ -16,6 +16,11 @@ const DIRECTORIES: [&str; 4] = [
     "/usr/lib/userdb",
 ];
 
+/// Whether there is a record of this file name.
+pub(super) fn exists(draft: &Draft<'_>, file: &str) -> bool {
+    !entries(draft, |name| name == file).is_empty()
+}
+
 /// Every group record.
 pub(crate) fn groups(draft: &Draft<'_>) -> Vec<(String, InodeId)> {
     records(draft, ".group")

@@ -10,7 +10,7 @@ use super::effective::write;
 use super::service::Service;
 use crate::edit::{Applied, Draft, Stop, Verdict, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::systemd::{self, UnitIndex, name};
+use crate::systemd::{self, UnitIndex, name, words};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -92,6 +92,13 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 fn has_plain_http(value: &str) -> bool {
     value.to_ascii_lowercase().contains("http://")
+}
+
+/// Where etcd is given a file of settings, it passes over all variables but the one that gives it.
+const CONFIG_FILE: &str = "ETCD_CONFIG_FILE";
+
+fn is_ignored_with_file(name: &str) -> bool {
+    name.starts_with("ETCD_") && name != CONFIG_FILE
 }
 
 /// The flag that says the same as a variable, without its dashes.
@@ -192,12 +199,26 @@ fn verify(
             ));
         }
     }
+    let ignored = wanted.keys().find(|name| is_ignored_with_file(name));
+    if let (Some(name), Some((path, file))) = (ignored, environment.variables.get(CONFIG_FILE))
+        && !path.is_empty()
+    {
+        return fail(format!(
+            "{file} gives {unit} the settings of {path}, with which it passes over {name}"
+        ));
+    }
     for (file, given) in service.commands(&environment) {
+        // What a shell is given is one word.
+        let given: Vec<String> = given.iter().flat_map(|word| words(word)).collect();
         for name in wanted.keys() {
             let clashes = |word: &&String| {
                 let option = word.strip_prefix("--").or(word.strip_prefix('-'));
                 let option = option.map(|o| o.split('=').next().unwrap_or(o));
-                option.is_some() && option == flag(name).as_deref()
+                option.is_some_and(|option| {
+                    Some(option) == flag(name).as_deref()
+                        || (is_ignored_with_file(name)
+                            && Some(option) == flag(CONFIG_FILE).as_deref())
+                })
             };
             if let Some(option) = given.iter().find(clashes) {
                 return fail(format!(

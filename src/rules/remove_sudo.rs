@@ -122,6 +122,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_in_and_what_goes_can_meet() {
+        sudoers(
+            "User_Alias W = core\neve, !W ALL=ALL\nW, core ALL=ALL\n",
+            "User_Alias W = core\neve, !W ALL=ALL\nW, !core ALL=ALL\n",
+        );
+    }
+
+    #[test]
     fn lines_for_the_user_alone_become_comments() {
         sudoers(
             "root ALL=ALL\ncore ALL=ALL\n",

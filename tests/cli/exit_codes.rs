@@ -37,6 +37,7 @@ fn check_is_1_before_and_0_after() {
 #[test]
 fn wrong_usage_is_2() {
     let bench = Bench::new();
+    bench.put("child.ini", "[Recipe]\nSchema=1\nExtends=ours.ini\n");
     let before = bench.names();
     let apply = "apply image.tar -r ours.ini -o out.tar";
     let cases: &[(&str, &[&str])] = &[
@@ -91,6 +92,14 @@ fn wrong_usage_is_2() {
         ),
         (
             "apply image.tar -r ours.ini -o ours.ini",
+            &["ours.ini is the input"],
+        ),
+        (
+            "apply image.tar -r child.ini -o ours.ini",
+            &["ours.ini is the input"],
+        ),
+        (
+            "check image.tar -r child.ini --lock ours.ini",
             &["ours.ini is the input"],
         ),
         (

@@ -211,7 +211,8 @@ fn comment(file: &File, statement: &Statement, edits: &mut Vec<Edit>) {
 }
 
 fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_by_key(|(range, _)| range.start);
+    // What is put in comes before what is taken out behind the same place.
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
     for (range, new) in edits {
         out.extend_from_slice(&text[at..range.start]);

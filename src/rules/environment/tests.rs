@@ -49,6 +49,20 @@ fn what_wins_over_it_fails_the_rule() {
          the flag wins, or the program stops",
     );
     fails(
+        "| ExecStart=/bin/bash -c \"exec /usr/bin/etcd --cert-file=\\\"/x\\\"\"\n",
+        "/usr/lib/systemd/system/etcd.service starts etcd.service with --cert-file=/x, which clashes with ETCD_CERT_FILE: \
+         the flag wins, or the program stops",
+    );
+    fails(
+        "| ExecStart=/usr/bin/etcd --config-file /etc/etcd.yml\n",
+        "/usr/lib/systemd/system/etcd.service starts etcd.service with --config-file, which clashes with ETCD_ADVERTISE_CLIENT_URLS: \
+         the flag wins, or the program stops",
+    );
+    fails(
+        "| EnvironmentFile=-/etc/etcd.env\nfile etc/etcd.env\n| ETCD_CONFIG_FILE=/etc/etcd.yml\n",
+        "/etc/etcd.env gives etcd.service the settings of /etc/etcd.yml, with which it passes over ETCD_ADVERTISE_CLIENT_URLS",
+    );
+    fails(
         "| UnsetEnvironment=X=1%\\\"\\\\\n",
         "/usr/lib/systemd/system/etcd.service takes X from etcd.service again",
     );

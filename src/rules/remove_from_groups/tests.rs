@@ -175,3 +175,13 @@ fn one_group_can_be_waived() {
     );
     check(image, &waive("core"), "waived\n");
 }
+
+#[test]
+fn userdb_alone_knows_users_and_groups() {
+    check(
+        "dir ./\nfile etc/userdb/core.user\n| {\"userName\":\"core\"}\nfile etc/userdb/wheel.group\n\
+         | {\"groupName\":\"wheel\"}\nfile etc/userdb/core:wheel.membership\n",
+        "[RemoveFromGroups core]\nGroup=wheel",
+        "changed\n  removed /etc/userdb/core:wheel.membership\n",
+    );
+}
