@@ -168,7 +168,9 @@ fn kind(text: &[u8], at: usize) -> Option<Kind> {
 
 /// The path of an include: quoted, or up to the first blank that no backslash takes as it stands.
 fn include_path(text: &[u8]) -> Vec<u8> {
-    let text = text.trim();
+    let mut reader = Reader { text, at: 0 };
+    reader.blanks();
+    let text = text[reader.at..].trim();
     if let Some(end) = text
         .strip_prefix(b"\"")
         .and_then(|rest| rest.find_byte(b'"'))
@@ -253,8 +255,8 @@ mod tests {
                 vec!["1: defaults A,core", "2: other", "3: other", "4: other"],
             ),
             (
-                "@include /a\\ b\n#includedir \"/c d\"\n#include\n# include /x\n@include x # y",
-                vec!["1: include /a b", "2: directory /c d", "5: include x"],
+                "@include \\\n /a\\ b\n#includedir \"/c d\"\n#include\n# include /x\n@include x # y",
+                vec!["1: include /a b", "3: directory /c d", "6: include x"],
             ),
             (
                 "core\nUser_Alias A\ncore, =x\nUser_Alias a = b c\n\"x ALL=ALL\n",
