@@ -207,5 +207,11 @@ file opt/tool/sub/b
             "[Remove /usr/bin/nc]\n[Waive Remove:/usr/bin/nc]\nReason=x\nExpires=2030-01-01",
             "waived\n",
         );
+        // Of what is waived nothing need be left.
+        check(
+            IMAGE,
+            "[Permissions /usr/bin/nc]\nMode=0700\n[Remove /usr/bin/nc]\n[Waive Permissions:/usr/bin/nc]\nReason=x\nExpires=2030-01-01",
+            "waived\nchanged\n  removed /usr/bin/nc\n",
+        );
     }
 }
