@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 use crate::edit::{Draft, Stop, fail};
 use crate::lowerdir;
 use crate::rootfs::InodeId;
-use crate::rootfs::glob::is_glob;
+use crate::rootfs::expand::{Effort, escaped, is_pattern};
 
 /// As deep as sshd follows includes; beyond that it does not start.
 const DEPTH: usize = 16;
@@ -50,6 +50,7 @@ pub(crate) struct Config {
     /// Where the first `Include` or `Match` line of the file itself starts.
     pub(crate) block: Option<usize>,
     files: usize,
+    effort: Effort,
 }
 
 /// A keyword with its value.
@@ -123,7 +124,7 @@ impl Config {
             let Some((keyword, range)) = parse(line) else {
                 continue;
             };
-            let keyword = canonical(keyword);
+            let keyword = canonical(&keyword);
             let written = &line[range.clone()];
             if depth == 0 && matches!(&*keyword, "include" | "match") {
                 self.block.get_or_insert(start);
@@ -131,17 +132,21 @@ impl Config {
             match &*keyword {
                 "match" => scope = matching(within, written),
                 "include" => {
-                    for pattern in words(written) {
-                        let pattern = pattern.to_str_lossy().into_owned();
-                        if scope == Scope::Global && is_glob(&pattern) {
+                    for pattern in words(written).0 {
+                        if scope == Scope::Global && is_pattern(&pattern) {
                             self.open.push(Open {
                                 path: path.clone(),
                                 line: number,
-                                pattern: pattern.clone(),
+                                pattern: pattern.to_str_lossy().into_owned(),
                                 after: self.settings.len(),
                             });
                         }
-                        for file in included(draft, &pattern) {
+                        let Some(files) = included(draft, &pattern, &mut self.effort) else {
+                            return fail(format!(
+                                "{path}:{number} includes by a pattern that stands for too much"
+                            ));
+                        };
+                        for file in files {
                             self.add(draft, file, &scope, depth + 1)?;
                         }
                     }
@@ -164,88 +169,112 @@ impl Config {
 /// The scope that a `Match` line begins, in a file included within another.
 fn matching(within: &Scope, criteria: &[u8]) -> Scope {
     let text = criteria.to_str_lossy().into_owned();
+    let all = matches!(&*words(criteria).0, [word] if word.eq_ignore_ascii_case(b"all"));
     match within {
         Scope::Match(outer) => Scope::Match(format!("{outer}, {text}")),
-        _ if text.eq_ignore_ascii_case("all") => Scope::All,
+        _ if all => Scope::All,
         _ => Scope::Match(text),
     }
 }
 
-/// The files that an `Include` stands for, in sshd's order; of a file that a copy of /etc has too, the one in /etc.
-fn included(draft: &Draft<'_>, pattern: &str) -> Vec<InodeId> {
+/// The files that an `Include` stands for, in sshd's order, as it would be on the booted system: a copy of /etc adds those that
+/// /etc itself does not have. None where the pattern stands for too much.
+fn included(draft: &Draft<'_>, pattern: &[u8], effort: &mut Effort) -> Option<Vec<InodeId>> {
     let rootfs = draft.rootfs();
-    let pattern = if pattern.starts_with('/') {
-        pattern.to_owned()
-    } else {
-        format!("/etc/ssh/{pattern}")
+    let pattern = match pattern {
+        [b'/', ..] => pattern.to_vec(),
+        _ => [b"/etc/ssh/", pattern].concat(),
     };
-    let hidden = pattern
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| name.starts_with('.'));
     let mut found = BTreeMap::new();
-    for pattern in std::iter::once(pattern.clone()).chain(lowerdir::copies(rootfs, &pattern)) {
-        for (path, _) in rootfs.glob(&pattern) {
-            let name = path
-                .rsplit_once_str("/")
-                .map_or(&path[..], |(_, name)| name);
-            if hidden || !name.starts_with(b".") {
-                found.entry(name.to_vec()).or_insert(path);
+    for path in rootfs.expand(&pattern, effort)? {
+        found.insert(path.clone(), path);
+    }
+    if let Some(rest) = pattern.strip_prefix(b"/etc/") {
+        for copy in lowerdir::directories(rootfs) {
+            let pattern = [&escaped(copy.as_bytes()), &b"/"[..], rest].concat();
+            for path in rootfs.expand(&pattern, effort)? {
+                let at = [b"/etc", &path[copy.len()..]].concat();
+                found.entry(at.into()).or_insert(path);
             }
         }
     }
     let files = found.into_values().filter_map(|path| rootfs.open(&path));
-    files.filter(|id| rootfs.inode(*id).is_file()).collect()
+    Some(files.filter(|id| rootfs.inode(*id).is_file()).collect())
 }
 
-/// The keyword of a line and where its arguments are, without the comment behind them; none for a comment or half a line.
-fn parse(line: &[u8]) -> Option<(&[u8], Range<usize>)> {
-    const BLANKS: &[u8] = b" \t\r\n\x0c";
+/// The keyword of a line, without quotes, and where its arguments are, without the comment behind them; none for a comment or
+/// half a line.
+fn parse(line: &[u8]) -> Option<(Vec<u8>, Range<usize>)> {
     let end = line.find_byte(0).unwrap_or(line.len());
-    let end = line[..end].rfind_not_byteset(BLANKS)? + 1;
-    let start = line[..end].find_not_byteset(BLANKS)?;
-    let keyword_end = start + line[start..end].find_byteset(b" \t\r\x0c=")?;
-    if keyword_end == start || line[start] == b'#' {
+    let line = line[..end].trim_end_with(|c| " \t\r\n\x0c".contains(c));
+    let (mut keyword, mut value) = keyword_at(line, 0)?;
+    if keyword.is_empty() {
+        (keyword, value) = keyword_at(line, value)?;
+    }
+    if keyword.is_empty() || keyword.starts_with(b"#") {
         return None;
     }
+    let value_end = value + words(&line[value..]).1;
+    (value < value_end).then_some((keyword, value..value_end))
+}
+
+/// What stands before the first blank, `=` or end of double quotes, and where the text goes on behind it.
+fn keyword_at(line: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
+    const BLANKS: &[u8] = b" \t\r\n";
     let skip = |from: usize| {
-        from + line[from..end]
-            .find_not_byteset(BLANKS)
-            .unwrap_or(end - from)
+        let blanks = line[from..].find_not_byteset(BLANKS);
+        blanks.map_or(line.len(), |count| from + count)
     };
-    let mut value = skip(keyword_end);
-    if line[value..end].starts_with(b"=") {
-        value = skip(value + 1);
+    let end = start + line[start..].find_byteset(b" \t\r\n\"=")?;
+    if line[end] == b'"' {
+        let quoted = &line[end + 1..];
+        let close = quoted.find_byte(b'"')?;
+        let keyword = [&line[start..end], &quoted[..close]].concat();
+        return Some((keyword, skip(end + close + 2)));
     }
-    let value_end = comment(&line[value..end]).map_or(end, |at| value + at);
-    let value_end = value + line[value..value_end].trim_end().len();
-    (value < value_end).then(|| (&line[start..keyword_end], value..value_end))
+    let mut next = skip(end + 1);
+    if line[end] != b'=' && line[next..].starts_with(b"=") {
+        next = skip(next + 1);
+    }
+    Some((line[start..end].to_vec(), next))
 }
 
-/// Where a word outside of quotes starts with `#`.
-fn comment(text: &[u8]) -> Option<usize> {
-    let (mut quote, mut before) = (None, b' ');
-    for (at, byte) in text.iter().copied().enumerate() {
-        match (quote, byte) {
-            (None, b'#') if b" \t".contains(&before) => return Some(at),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
+/// The words of a text up to a comment, without quotes and escapes, and where the last of them ends.
+fn words(text: &[u8]) -> (Vec<Vec<u8>>, usize) {
+    let (mut words, mut end) = (Vec::new(), 0);
+    let (mut word, mut quote) = (None::<Vec<u8>>, None);
+    let mut bytes = text.iter().copied().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        let blank = matches!(byte, b' ' | b'\t');
+        if quote.is_none() && blank {
+            words.extend(word.take());
+            continue;
         }
-        before = byte;
+        if word.is_none() && byte == b'#' {
+            break;
+        }
+        let word = word.get_or_insert_default();
+        end = at + 1;
+        match (byte, quote) {
+            (b'\\', _) => {
+                let escaped = bytes.next_if(|(_, next)| {
+                    matches!(next, b'\'' | b'"' | b'\\') || (*next == b' ' && quote.is_none())
+                });
+                word.push(escaped.map_or(byte, |(_, next)| next));
+                end += usize::from(escaped.is_some());
+            }
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (_, Some(open)) if open == byte => quote = None,
+            _ => word.push(byte),
+        }
     }
-    None
-}
-
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.fields()
-        .map(|word| word.trim_with(|c| c == '"' || c == '\''))
+    words.extend(word);
+    (words, end)
 }
 
 /// A value in one form: words without quotes, one blank between them.
 pub(crate) fn plain(value: &[u8]) -> String {
-    let words: Vec<_> = words(value).map(ByteSlice::to_str_lossy).collect();
-    words.join(" ")
+    bstr::join(" ", words(value).0).to_str_lossy().into_owned()
 }
 
 /// Words that sshd takes in any case, where it takes them at all. Paths, names, commands and algorithms are not.
@@ -350,6 +379,10 @@ mod tests {
             ("Banner \"/a # b\" # c\n", "Banner", "\"/a # b\""),
             ("X a b  \n", "X", "a b"),
             ("X a\0b\n", "X", "a"),
+            ("\"Port\" 22", "Port", "22"),
+            (" Po\"rt\"22", "Port", "22"),
+            ("X a\\\" # b", "X", "a\\\""),
+            ("X a\\ #b c#d", "X", "a\\ #b c#d"),
         ] {
             assert_eq!(split(line), Some((keyword.to_owned(), value)), "{line:?}");
         }
@@ -363,6 +396,8 @@ mod tests {
             " = x",
             "X =",
             "\0",
+            "\"#\" x",
+            "\"Port 22",
         ] {
             assert_eq!(split(line), None, "{line:?}");
         }
@@ -378,5 +413,14 @@ mod tests {
             assert_eq!(number(text), want, "{text}");
         }
         assert_eq!(plain(b"\"No\"  'b'"), "No b");
+        for (text, want) in [
+            (r#""my conf/*" b\ c \*"#, &["my conf/*", "b c", r"\*"][..]),
+            (r#"a"b 'c"d '"' \' '\ \'"#, &["ab 'cd", "\"", "'", r"\ '"]),
+            ("'' \t# c", &[""]),
+        ] {
+            let words: Vec<_> = words(text.as_bytes()).0;
+            let words: Vec<_> = words.iter().map(|word| word.to_str_lossy()).collect();
+            assert_eq!(words, want, "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! This layer knows nothing of recipes. A [`Rootfs`] is made by replaying an archive's entries; a draft of changes works on
 //! a copy of it.
 
+pub(crate) mod expand;
 pub(crate) mod glob;
 mod lookup;
 mod packed;

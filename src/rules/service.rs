@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bstr::ByteSlice;
 
-use crate::edit::{Draft, Stop};
+use crate::edit::{Draft, Stop, fail};
+use crate::rootfs::expand::Effort;
 use crate::systemd::{self, Units, name, words};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
@@ -86,13 +87,16 @@ impl Service {
                 }
             }
         }
+        let mut effort = Effort::default();
         for setting in self.list("EnvironmentFile") {
             let path = name::expanded(&self.unit, setting.value.trim_start_matches('-'));
-            let files = draft.rootfs().glob(&path);
+            let Some(files) = draft.rootfs().expand(path.as_bytes(), &mut effort) else {
+                return fail(format!("EnvironmentFile={path} stands for too much"));
+            };
             if files.is_empty() {
                 found.absent.push(path);
             }
-            for (file, _) in files {
+            for file in files {
                 let file = file.to_string();
                 let text = draft.read_path(&file)?.unwrap_or_default();
                 for (name, value) in assignments(&text) {

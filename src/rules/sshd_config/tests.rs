@@ -162,6 +162,65 @@ file opt/x
 }
 
 #[test]
+fn patterns_and_quotes_are_read_as_sshd_reads_them() {
+    let rule = "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no";
+    // What a line and files come to: the file that is changed.
+    for (line, files, changed) in [
+        (
+            "Include \"/etc/ssh/my conf/*\"",
+            "file etc/ssh/my\\ conf/s\n| PermitRootLogin yes",
+            "/etc/ssh/my conf/s",
+        ),
+        (
+            "Include /etc/ssh/my\\ conf/s",
+            "file etc/ssh/my\\ conf/s\n| PermitRootLogin yes",
+            "/etc/ssh/my conf/s",
+        ),
+        (
+            "Include /etc/ssh/*/s",
+            "file etc/ssh/a/s\n| #\nfile etc/ssh/b/s\n| PermitRootLogin yes",
+            "/etc/ssh/b/s",
+        ),
+        (
+            "Include /etc/ssh/*/s",
+            "file etc/ssh/b/s\n| #\nfile usr/etc/ssh/a/s\n| PermitRootLogin yes\n\
+             file usr/etc/ssh/b/s\n| PermitRootLogin yes",
+            "/usr/etc/ssh/a/s",
+        ),
+        (
+            "Include /etc/ssh/l*/s",
+            "symlink etc/ssh/l -> real\nfile etc/ssh/real/s\n| PermitRootLogin yes",
+            "/etc/ssh/real/s",
+        ),
+        (
+            "Include {a,b} d/**",
+            "file etc/ssh/a\n| PermitRootLogin no\nfile etc/ssh/d/e/s\n| PermitRootLogin no",
+            PATH,
+        ),
+        (
+            "Include [[:digit:]]*",
+            "file etc/ssh/1\n| PermitRootLogin yes",
+            "/etc/ssh/1",
+        ),
+        ("\"PermitRootLogin\" yes", "", PATH),
+    ] {
+        let config = format!("{line}\nPermitRootLogin yes\n").replace('\n', "\n| ");
+        let image = format!(
+            "file etc/ssh/sshd_config\n| {}\n{files}\n",
+            config.trim_end_matches("\n| ")
+        );
+        let after = content_after(&image, rule, changed);
+        let first = after.lines().find(|line| line.contains("Permit"));
+        let first = first.map(|line| line.replace('"', ""));
+        assert_eq!(first.as_deref(), Some("PermitRootLogin no"), "{line}");
+    }
+    becomes(
+        "MaxAuthTries 4\n\"Match\" user a\nPermitRootLogin yes\nMatch \"all\"\nPermitRootLogin yes\n",
+        "MaxAuthTries 4\n\"Match\" user a\nPermitRootLogin yes\nMatch \"all\"\nPermitRootLogin no\n",
+    );
+}
+
+#[test]
 fn what_says_the_same_or_comes_too_late_is_no_residual() {
     check(
         "file etc/ssh/sshd_config\n| PermitRootLogin no\n| MaxAuthTries 4\n| Include later.d/*.conf\n| Match User a\n| PermitRootLogin no\n",
