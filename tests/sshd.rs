@@ -9,7 +9,7 @@ use casehard::Recipe;
 
 mod support;
 
-use support::rootfs::{Dice, Files, file, harden, text, unpack};
+use support::rootfs::{Dice, Files, LINK, file, harden, text, unpack};
 use support::tools::{self, RealTest, SSH_KEYGEN, SSHD, UNSHARE};
 
 /// What a keyword comes to, for a connection that no `Match` block means and for one of the user `bob`.
@@ -40,6 +40,11 @@ fn main() -> ExitCode {
                 name: "sshd_takes_old_names_for_the_same",
                 needs: &[SSHD, SSH_KEYGEN, UNSHARE],
                 run: sshd_takes_old_names_for_the_same,
+            },
+            RealTest {
+                name: "sshd_reads_patterns_and_quotes_alike",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: sshd_reads_patterns_and_quotes_alike,
             },
         ],
     )
@@ -211,6 +216,92 @@ fn sshd_takes_old_names_for_the_same() {
         let [global, _] = effective(&harden(&files, &rule).files).unwrap();
         assert_eq!(global[&keyword.to_lowercase()], value, "after {old}");
     }
+}
+
+/// What a line before the one that says no does, by the files that it may include: what sshd says before and after.
+fn sshd_reads_patterns_and_quotes_alike() {
+    const YES: &str = "PermitRootLogin yes\n";
+    let mut won = 0;
+    for (line, more) in [
+        (
+            "Include \"/etc/ssh/my conf/*.conf\"",
+            &["my conf/s.conf"][..],
+        ),
+        ("Include '/etc/ssh/my conf/s.conf'", &["my conf/s.conf"]),
+        ("Include /etc/ssh/my\\ conf/s.conf", &["my conf/s.conf"]),
+        (
+            "Include nothing \"my conf\"/s.conf # c",
+            &["my conf/s.conf"],
+        ),
+        ("Include /etc/ssh/*/s.conf", &["b/s.conf"]),
+        ("Include /etc/ssh/l*/x.conf", &["real/x.conf"]),
+        ("Include lnk/x.conf", &["real/x.conf"]),
+        ("Include d/{a,b}.conf", &["d/a.conf", "d/b.conf"]),
+        ("Include d/{a,b}.conf", &["d/{a,b}.conf"]),
+        ("Include d/**", &["d/a/s.conf"]),
+        ("Include d/**", &["d/s.conf"]),
+        ("Include d/**/s.conf", &["d/a/s.conf"]),
+        ("Include d/**/s.conf", &["d/s.conf"]),
+        ("Include d/[[:digit:]]*.conf", &["d/1.conf"]),
+        ("Include d/[![:digit:]]*.conf", &["d/1.conf"]),
+        ("Include d/[!x]*.conf", &["d/a.conf"]),
+        ("Include d/[^x]*.conf", &["d/x.conf"]),
+        ("Include d/[^x]*.conf", &["d/a.conf"]),
+        ("Include d/[[.a.]b]*.conf", &["d/a.conf", "d/b.conf"]),
+        ("Include d/[[=a=]b]*.conf", &["d/[b].conf"]),
+        ("Include d/[[:none:]a]*.conf", &["d/a.conf"]),
+        ("Include d/[[:alpha:]-a]*.conf", &["d/-.conf"]),
+        ("Include d/[b-]*.conf", &["d/-.conf"]),
+        ("Include d/[x\\]]*.conf", &["d/].conf"]),
+        ("Include d/[!]x]*.conf", &["d/].conf"]),
+        ("Include d/[!]x]*.conf", &["d/a.conf"]),
+        ("Include d/[^x]*.conf", &["d/.conf"]),
+        ("Include d/*.conf", &["d/.x.conf", "d/..x.conf"]),
+        ("Include d/.*.conf", &["d/.x.conf"]),
+        ("Include */s.conf", &[".d/s.conf"]),
+        ("Include .*/s.conf", &["s.conf"]),
+        ("Include d/\\*.conf", &["d/x.conf"]),
+        ("Include d/\\*.conf", &["d/*.conf"]),
+        ("Include d/[a.conf", &["d/[a.conf"]),
+        ("Include d/[]a].conf", &["d/].conf"]),
+        ("Include ./d//*.conf ../ssh/e/*", &["d/x.conf"]),
+        ("Include \"d/*.conf", &["d/x.conf"]),
+        ("\"PermitRootLogin\" yes", &[]),
+        ("Permit\"RootLogin\"yes", &[]),
+        ("PermitRootLogin 'yes'", &[]),
+        (
+            "\"Match\" user bob\nPermitRootLogin yes\nMatch \"all\"",
+            &[],
+        ),
+        ("Match \"all\"\nPermitRootLogin yes", &[]),
+    ] {
+        let config = format!("{line}\nPermitRootLogin no\n");
+        let mut files = Files::from([
+            file("etc/ssh/sshd_config", config),
+            file("etc/ssh/a/s.conf", "# nothing\n"),
+            ("etc/ssh/lnk".to_owned(), (LINK, b"real".to_vec())),
+        ]);
+        files.extend(
+            more.iter()
+                .map(|name| file(&format!("etc/ssh/{name}"), YES)),
+        );
+        let Ok(before) = effective(&files) else {
+            assert!(line.ends_with("\"d/*.conf"), "{line}");
+            continue;
+        };
+        let loose = before[0]["permitrootlogin"] == "yes";
+        won += usize::from(loose);
+        let rule = "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no";
+        let mut after = harden(&files, rule).files;
+        let changed = files.iter().any(|(path, (mode, content))| {
+            *mode != LINK && after.get(path).is_none_or(|(_, now)| now != content)
+        });
+        assert_eq!(changed, loose, "{line} with {more:?}");
+        after.extend(files.into_iter().filter(|(_, (mode, _))| *mode == LINK));
+        let after = effective(&after).unwrap_or_else(|why| panic!("{line}: {why}"));
+        assert_eq!(after[0]["permitrootlogin"], "no", "{line} with {more:?}");
+    }
+    assert!(won > 12, "{won} of them let root in");
 }
 
 /// What sshd says it would do with these files as its own; or why it does not start.

@@ -5,8 +5,8 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::Rootfs;
 use super::lookup::components;
+use super::{Node, Rootfs};
 
 /// As long as a path can be (PATH_MAX), and a name (NAME_MAX); in a tar archive both can be longer.
 const LONGEST_PATH: usize = 4095;
@@ -70,23 +70,27 @@ impl Rootfs {
                 let Some(directory) = self.open(&path) else {
                     continue;
                 };
-                let children = self.children(directory).filter(|(_, child)| {
-                    let inode = self.inode(child.inode);
-                    !on_the_way || inode.is_directory() || inode.symlink().is_some()
-                });
-                let dots = [".", ".."].map(BStr::new).into_iter();
-                for name in dots.chain(children.map(|(name, _)| name)) {
+                let dots = [".", ".."].map(|name| (BStr::new(name), directory));
+                let children = self.children(directory);
+                let children = children.map(|(name, child)| (name, child.inode));
+                for (name, id) in dots.into_iter().chain(children) {
                     effort.spend(parts.len() * name.len().min(LONGEST_NAME))?;
-                    if matches(&parts, name) {
-                        let mut path = path.clone();
-                        push(&mut path, name);
-                        if !on_the_way || self.is_directory_at(&path, effort)? {
-                            deeper.push(path);
-                        }
+                    if !matches(&parts, name) {
+                        continue;
                     }
-                }
-                if deeper.len() > PATHS {
-                    return None;
+                    let mut path = path.clone();
+                    push(&mut path, name);
+                    let goes_on = match &self.inode(id).node {
+                        Node::Symlink(_) if on_the_way => self.is_directory_at(&path, effort)?,
+                        Node::Directory(_) => true,
+                        _ => !on_the_way,
+                    };
+                    if goes_on {
+                        deeper.push(path);
+                    }
+                    if deeper.len() > PATHS {
+                        return None;
+                    }
                 }
             }
             found = deeper;
@@ -172,18 +176,21 @@ fn parts(component: &[u8]) -> Vec<Part> {
 fn bracket(text: &[u8]) -> Option<(Box<[bool; 256]>, &[u8])> {
     let not = matches!(text.first(), Some(b'!' | b'^'));
     let mut rest = &text[usize::from(not)..];
-    let (mut set, mut first) = (Box::new([false; 256]), true);
+    let (mut set, mut first, mut known) = (Box::new([false; 256]), true, true);
     loop {
         if rest.starts_with(b"]") && !first {
-            set.iter_mut().for_each(|is| *is ^= not);
+            // With a class that there is not, the bracket stands for nothing.
+            set.iter_mut().for_each(|is| *is = known && *is != not);
             return Some((set, &rest[1..]));
         }
         first = false;
         if let Some(name) = rest.strip_prefix(b"[:")
             && let Some(end) = name.find(":]")
         {
+            let class = class(&name[..end]);
+            known &= class.is_some();
             for byte in 0..=u8::MAX {
-                set[usize::from(byte)] |= is_of(byte, &name[..end]);
+                set[usize::from(byte)] |= class.is_some_and(|is_of| is_of(&byte));
             }
             rest = &name[end + 2..];
             continue;
@@ -211,23 +218,23 @@ fn element(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Whether a byte is of a class of characters, such as `digit`.
-fn is_of(byte: u8, class: &[u8]) -> bool {
-    match class {
-        b"alnum" => byte.is_ascii_alphanumeric(),
-        b"alpha" => byte.is_ascii_alphabetic(),
-        b"blank" => b" \t".contains(&byte),
-        b"cntrl" => byte.is_ascii_control(),
-        b"digit" => byte.is_ascii_digit(),
-        b"graph" => byte.is_ascii_graphic(),
-        b"lower" => byte.is_ascii_lowercase(),
-        b"print" => byte.is_ascii_graphic() || byte == b' ',
-        b"punct" => byte.is_ascii_punctuation(),
-        b"space" => byte.is_ascii_whitespace() || byte == 0x0b,
-        b"upper" => byte.is_ascii_uppercase(),
-        b"xdigit" => byte.is_ascii_hexdigit(),
-        _ => false,
-    }
+/// What tells whether a byte is of a class, such as `digit`.
+fn class(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |byte| b" \t".contains(byte),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |byte| byte.is_ascii_graphic() || *byte == b' ',
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => |byte| byte.is_ascii_whitespace() || *byte == 0x0b,
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
 }
 
 fn matches(parts: &[Part], name: &[u8]) -> bool {
@@ -289,7 +296,8 @@ mod tests {
             ("[z-a]", "", "a m z"),
             ("[[:digit:][:upper:]_]*", "1 A_ _", "a"),
             ("[![:digit:]]", "a", "1"),
-            ("[[:nothing:]]", "", "n :"),
+            ("[[:nothing:]n]", "", "n :"),
+            ("[![:nothing:]]", "", "n"),
             ("[[.-.]a]", "- a", "."),
             ("[\\]a]", "] a", "\\"),
             ("[a", "[a", "a"),

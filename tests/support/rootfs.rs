@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use bstr::ByteSlice as _;
 use casehard::{OpenOptions, Recipe};
 
 /// Files by path from the root, with mode and content.
@@ -15,6 +16,9 @@ pub(crate) type Files = BTreeMap<String, (u32, Vec<u8>)>;
 pub(crate) fn file(path: &str, content: impl AsRef<[u8]>) -> (String, (u32, Vec<u8>)) {
     (path.to_owned(), (0o644, content.as_ref().to_vec()))
 }
+
+/// The mode that makes content the target of a symbolic link.
+pub(crate) const LINK: u32 = 0o120_777;
 
 /// What hardening gives.
 pub(crate) struct Hardened {
@@ -55,6 +59,15 @@ pub(crate) fn archive(files: &Files) -> Vec<u8> {
         header.set_uid(0);
         header.set_gid(0);
         header.set_mtime(1);
+        if *mode == LINK {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            let target = content.to_path().expect("a path");
+            builder
+                .append_link(&mut header, path, target)
+                .expect("a plain link");
+            continue;
+        }
         header.set_size(content.len() as u64);
         builder
             .append_data(&mut header, path, &content[..])
@@ -86,6 +99,11 @@ pub(crate) fn unpack(files: &Files, folder: &Path) {
     for (path, (mode, content)) in files {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().expect("it has one")).expect("the folder is writable");
+        if *mode == LINK {
+            let target = content.to_path().expect("a path");
+            symlink(target, &path).expect("the folder is writable");
+            continue;
+        }
         fs::write(&path, content).expect("the folder is writable");
         fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("it is ours");
     }

@@ -35,6 +35,10 @@ fn what_wins_over_it_fails_the_rule() {
         "/etc/etcd.env sets X to `2` for etcd.service and wins",
     );
     fails(
+        "| EnvironmentFile=/etc/l*/[[:alpha:]]\nsymlink etc/lnk -> real\nfile etc/real/e\n| X=2\n",
+        "/etc/lnk/e sets X to `2` for etcd.service and wins",
+    );
+    fails(
         "| UnsetEnvironment=Y X\n",
         "/usr/lib/systemd/system/etcd.service takes X from etcd.service again",
     );
