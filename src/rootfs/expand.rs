@@ -13,14 +13,14 @@ const LONGEST_PATH: usize = 4095;
 const LONGEST_NAME: usize = 255;
 
 /// More paths than anything honest stands for: with links to the directory that they are in, each `*` makes them many more.
-const PATHS: usize = 1 << 14;
+const PATHS: usize = 1 << 12;
 
 /// What may still be spent on patterns: both they and the tree may be made to keep a machine busy.
 pub(crate) struct Effort(usize);
 
 impl Default for Effort {
     fn default() -> Self {
-        Self(1 << 28)
+        Self(1 << 26)
     }
 }
 
