@@ -89,6 +89,8 @@ fn bundled(name: &str) -> Image {
 /// A page of many files: four of five with another mode, the fifth with lines.
 fn many(files: usize) -> Bench {
     let mut rootfs = Files::new();
+    // So that /etc stays, and is no path of the page.
+    rootfs.insert("etc/hostname".into(), (0o644, b"a\n".to_vec()));
     for at in 0..files * 4 / 5 {
         rootfs.insert(
             format!("usr/lib/package{}/program{at}", at % 97),
