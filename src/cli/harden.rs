@@ -70,9 +70,9 @@ fn plan(
         names => Some(Recipe::load_all(names, &arguments.sets)?),
     };
     let lock = arguments.locked.as_deref().map(read_lock).transpose()?;
-    // Those that they extend too.
-    let recipes = named.iter().flat_map(|recipe| recipe.sources());
-    let recipes = recipes.map(|source| Path::new(&source.name));
+    let recipes = arguments.recipes.iter().map(AsRef::as_ref);
+    let extended = named.iter().flat_map(|recipe| recipe.sources());
+    let recipes = recipes.chain(extended.map(|source| Path::new(&source.name)));
     let inputs = recipes.chain([arguments.image.as_path()]);
     let inputs: Vec<&Path> = inputs.chain(arguments.locked.as_deref()).collect();
     // From here on there may be files to clean up.

@@ -123,3 +123,75 @@ fn is_below(path: &BStr, directory: &BStr) -> bool {
     path.strip_prefix(directory.as_bytes())
         .is_some_and(|rest| rest.starts_with(b"/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+    use crate::rules::harness::open;
+
+    fn recipe(rules: &str) -> Recipe {
+        Recipe::parse("test", &format!("[Recipe]\nSchema=1\n{rules}\n")).unwrap()
+    }
+
+    #[test]
+    fn a_rule_that_takes_away_what_another_goes_by_is_a_conflict() {
+        let image = open(
+            "file usr/bin/a mode=4755\nhardlink usr/bin/b -> usr/bin/a\ndir usr/bin\nfile etc/c\n\
+         file opt/g\nfile usr/lib/a",
+        );
+        for (rules, culprit) in [
+            ("[StripSetid]\nKeep=/usr/bin/a\n[Remove /usr/bin/a]", 5),
+            (
+                "[Permissions /usr/bin/a]\nMode=0755\n[Remove /usr/bin/a]",
+                5,
+            ),
+            ("[Permissions /usr/bin]\nMode=0700\n[Remove /usr]", 5),
+            (
+                "[Permissions /opt/g]\nMode=0700\n[Remove /opt/*]\n[Permissions /opt]\nMode=0700",
+                5,
+            ),
+            (
+                "[Permissions /usr/bin]\nMode=0700\n[Remove /usr/lib/a]\n[Remove /usr/bin]",
+                6,
+            ),
+        ] {
+            let recipe = recipe(rules);
+            let error = image.plan(&recipe).expect_err("what a rule names is gone");
+            let Error::Recipe(mistakes) = error else {
+                panic!("{rules}: {error}");
+            };
+            let (by, _) = &mistakes[0].related[0];
+            assert_eq!(by.line(), culprit, "{rules}");
+        }
+        let unit = open("file usr/lib/systemd/system/a.service\nfile etc/c");
+        let recipe = recipe(
+            "[DropIn a.service/b.conf]\nService.NoNewPrivileges=yes\n[Remove /usr/lib/systemd/system/*]",
+        );
+        let plan = unit.plan(&recipe).expect("reports can be made");
+        let outcome = &plan.rules()[0].outcome;
+        assert!(
+            matches!(outcome, Outcome::Failed(why) if why.contains("which another rule removes")),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn a_rule_may_take_away_what_it_goes_by_itself() {
+        for (image, rule) in [
+            (
+                "file etc/sudoers\n| core ALL=(ALL) ALL\n",
+                "[RemoveSudo core]\nOnMissing=fail",
+            ),
+            (
+                "file usr/bin/nc\nfile etc/b",
+                "[Remove /usr/bin/nc]\nOnMissing=fail",
+            ),
+        ] {
+            let (image, recipe) = (open(image), recipe(rule));
+            let plan = image.plan(&recipe).expect("nothing undoes it");
+            let outcome = &plan.rules()[0].outcome;
+            assert!(matches!(outcome, Outcome::Changed), "{rule}: {outcome:?}");
+        }
+    }
+}

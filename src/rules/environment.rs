@@ -31,7 +31,8 @@ static SCHEMA: RuleSchema = RuleSchema {
         lacks would win too, and is a residual.\n\n\
         etcd and locksmithd pass over certificates on `http://` URLs, so in their variables (`ETCD_…`, `LOCKSMITHD_…`) such a \
         URL is a mistake in the recipe, as is `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or \
-        a command line with the flag that says the same as a variable (such as `--cert-file`), fails.",
+        a command line with the flag that says the same as a variable (such as `--cert-file`), fails. So does a file of settings for \
+        etcd (`ETCD_CONFIG_FILE`, `--config-file`), with which it passes over all other variables.",
     keys: &[KeySchema {
         name: "Set",
         value: "NAME=VALUE",

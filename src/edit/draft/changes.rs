@@ -44,11 +44,11 @@ impl Draft<'_> {
         let mut layer = None;
         // From the end, since it was the last file's rule that emptied it.
         for at in (0..self.edits.len()).rev() {
-            let Edit { rule, path, .. } = &self.edits[at];
-            let mut above = match self.edits[at].change {
-                Change::Removed => self.emptied_above(path),
-                _ => None,
-            };
+            let Edit { rule, path, change } = &self.edits[at];
+            if *change != Change::Removed {
+                continue;
+            }
+            let mut above = self.emptied_above(path);
             self.rule.0 = *rule;
             while let Some((id, location)) = above {
                 if *layer.get_or_insert_with(|| before.is_layer()) {
