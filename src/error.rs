@@ -75,6 +75,26 @@ impl Error {
     }
 }
 
+/// Why a reader of the image, or a rule, stops short.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something in the image is not understood; the plan goes on and reports it.
+    Failed(String),
+    /// The image cannot be read.
+    Fatal(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+/// Stops with a reason.
+pub(crate) fn fail<T>(why: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Failed(why.into()))
+}
+
 /// A mistake in a recipe: what, where, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {

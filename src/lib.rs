@@ -19,39 +19,27 @@
 //!
 //! The library never prints, exits, starts a process or asks the clock.
 
-mod accounts;
-mod busybox;
-mod capability;
 mod compare;
-mod digests;
 pub mod edit;
 pub mod error;
 pub mod image;
 pub mod inventory;
-mod lower;
-mod lowerdir;
-mod os_release;
-mod packages;
 mod plan;
 pub mod recipe;
-mod regrants;
 pub mod report;
 pub mod rootfs;
 mod rules;
-mod sealed;
-mod selinux;
-mod sshd;
-mod systemd;
+mod system;
 mod whole_file;
 mod write;
 
 pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
-pub use digests::{Digest, Digests};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
 pub use inventory::Inventory;
 pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
+pub use rootfs::Files;
 pub use whole_file::WholeFile;
-pub use write::{Staged, WriteOptions};
+pub use write::{Digest, Digests, Staged, WriteOptions};

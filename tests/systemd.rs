@@ -265,7 +265,7 @@ fn is_effective(case: &Case, loaded: &Loaded) -> bool {
 /// Every setting that this systemd has is in the table, and none that it shows as a list or truth value is taken for another.
 /// A newer systemd has more settings, which count as unknown; so they are not asked for.
 fn table() {
-    let table = include_str!("../src/systemd/settings.txt");
+    let table = include_str!("../src/system/systemd/settings.txt");
     let kinds: BTreeMap<&str, &str> = table
         .lines()
         .filter_map(|line| line.split_once(": "))

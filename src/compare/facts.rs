@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Comparison, Difference, PathChange, Side, walk};
-use crate::capability;
-use crate::digests::hex;
 use crate::error::Result;
 use crate::report::{Data, mode};
 use crate::rootfs::{Inode, InodeId, Meta};
+use crate::system::capability;
+use crate::write::digests::hex;
 
 impl Comparison<'_> {
     /// A line for each difference but that of contents. Names and values in them are foreign and not escaped.

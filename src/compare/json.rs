@@ -7,13 +7,12 @@ use bstr::{BStr, ByteSlice};
 use serde::Serialize;
 
 use super::{Comparison, Difference, PathChange, Side, facts, walk};
-use crate::digests::hex;
-use crate::edit::digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::inventory;
 use crate::report::HardLinks;
 use crate::rootfs::InodeId;
+use crate::write::digests::hex;
 
 /// All but the paths.
 #[derive(Serialize)]
@@ -202,7 +201,7 @@ impl StateView {
     ) -> Result<Self> {
         let inode = side.rootfs.inode(id);
         let meta = &inode.meta;
-        let digest = (hashed && inode.is_file()).then(|| digest(side.image, &side.rootfs, id));
+        let digest = (hashed && inode.is_file()).then(|| side.files().digest(id));
         let digest = digest.transpose().map_err(|error| side.failed(error))?;
         let names = links.at(path, id, &side.rootfs);
         let xattrs = walk::raw_xattrs(meta);

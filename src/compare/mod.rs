@@ -19,6 +19,7 @@ mod txt;
 mod view;
 mod walk;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::inventory::{self, Inventory};
 use crate::report::{Format, Known, Tree, write_html, write_markdown, write_sarif};
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::{Files, InodeId, Rootfs};
 
 use filter::Filter;
 
@@ -216,6 +217,10 @@ impl<'a> Side<'a> {
         })
     }
 
+    fn files(&self) -> Files<'_> {
+        Files::new(self.image, Cow::Borrowed(&self.rootfs))
+    }
+
     fn tree(&self) -> Tree<'_> {
         Tree {
             image: self.image,
@@ -277,7 +282,7 @@ impl Image {
         let mut inventories = [Inventory::default(), Inventory::default()];
         if !paths.is_empty() {
             for (inventory, side) in inventories.iter_mut().zip([&old, &new]) {
-                *inventory = Inventory::of_rootfs(side.image, &side.rootfs)?;
+                *inventory = Inventory::of_files(&side.files())?;
                 inventory.retain(|kind, name| options.filter.shows_item(kind, name));
             }
         }

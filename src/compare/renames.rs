@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use bstr::{BString, ByteSlice};
 
 use super::{Difference, PathChange, Side, walk};
-use crate::edit::digest;
 use crate::error::Result;
 use crate::image::EntryKind;
 use crate::rootfs::{Content, InodeId, Node};
@@ -68,16 +67,18 @@ fn size(side: &Side<'_>, id: InodeId) -> Option<u64> {
     }
 }
 
-type Files = Vec<(usize, InodeId)>;
+type Group = Vec<(usize, InodeId)>;
 
-fn by_digest(side: &Side<'_>, files: &Files) -> Result<BTreeMap<[u8; 32], Files>> {
-    let (mut known, mut found) = (BTreeMap::new(), BTreeMap::<_, Files>::new());
+fn by_digest(side: &Side<'_>, files: &Group) -> Result<BTreeMap<[u8; 32], Group>> {
+    let (mut known, mut found) = (BTreeMap::new(), BTreeMap::<_, Group>::new());
     for (at, id) in files {
         let sha256 = match known.get(id) {
             Some(known) => *known,
             None => {
-                let (_, sha256) =
-                    digest(side.image, &side.rootfs, *id).map_err(|error| side.failed(error))?;
+                let (_, sha256) = side
+                    .files()
+                    .digest(*id)
+                    .map_err(|error| side.failed(error))?;
                 known.insert(*id, sha256);
                 sha256
             }
@@ -88,7 +89,7 @@ fn by_digest(side: &Side<'_>, files: &Files) -> Result<BTreeMap<[u8; 32], Files>
 }
 
 /// Which of several files of one content went where: one of the same name first, then in order.
-fn pairs(paths: &[PathChange], gone: &mut Files, mut come: Files) -> Vec<(usize, usize)> {
+fn pairs(paths: &[PathChange], gone: &mut Group, mut come: Group) -> Vec<(usize, usize)> {
     let last = |at: usize| {
         let path: &BString = &paths[at].path;
         path.rsplit_once_str("/").map(|(_, name)| name)

@@ -2,20 +2,18 @@
 
 mod changes;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use bstr::{BStr, BString};
 use jiff::civil::Date;
 
-use crate::error::Error;
-use crate::image::{EntryKind, Image};
-use crate::rootfs::{Content, InodeId, Node, Rootfs};
+use crate::error::Stop;
+use crate::image::Image;
+use crate::rootfs::{Files, Rootfs};
 
-use super::content::content_contains;
 use super::{Edit, Outcome, Residual};
-
-/// The largest file whose text a rule edits, in bytes. Real configuration files are a thousand times smaller.
-pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
 
 /// What a rule finds once it has done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,28 +24,8 @@ pub(crate) enum Verdict {
     Absent(String),
 }
 
-/// Why a rule stops short.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The rule fails, the plan goes on and reports it.
-    Failed(String),
-    /// The image cannot be read.
-    Fatal(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Fatal(error)
-    }
-}
-
 /// What a rule's work gives.
 pub(crate) type Applied = Result<Verdict, Stop>;
-
-/// A rule fails.
-pub(crate) fn fail<T>(why: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::Failed(why.into()))
-}
 
 /// Which parts of a rule a recipe waives, by rule kind and subject.
 pub(crate) type Waivers = BTreeMap<(String, String), Waived>;
@@ -85,8 +63,7 @@ type AreOpen = dyn Fn(&Rootfs) -> Vec<bool>;
 
 /// A rootfs under work: rules read it and change it, and every change is written down.
 pub(crate) struct Draft<'i> {
-    image: &'i Image,
-    rootfs: Rootfs,
+    files: Files<'i>,
     /// The time of new files, and of changed ones; none for the nearest directory's.
     mtime: Option<u64>,
     rule: (usize, &'static str),
@@ -101,6 +78,14 @@ pub(crate) struct Draft<'i> {
     pub(crate) notes: Vec<(usize, String)>,
 }
 
+impl<'i> Deref for Draft<'i> {
+    type Target = Files<'i>;
+
+    fn deref(&self) -> &Files<'i> {
+        &self.files
+    }
+}
+
 impl<'i> Draft<'i> {
     pub(crate) fn new(
         image: &'i Image,
@@ -111,8 +96,7 @@ impl<'i> Draft<'i> {
         let (edits, residuals, passing, notes) = Default::default();
         let (rule, waived_now, expired_now) = ((0, ""), 0, None);
         Self {
-            image,
-            rootfs,
+            files: Files::new(image, Cow::Owned(rootfs)),
             mtime,
             rule,
             waived_now,
@@ -147,12 +131,7 @@ impl<'i> Draft<'i> {
     }
 
     pub(crate) fn into_rootfs(self) -> Rootfs {
-        self.rootfs
-    }
-
-    /// The tree as it stands.
-    pub(crate) fn rootfs(&self) -> &Rootfs {
-        &self.rootfs
+        self.files.into_rootfs()
     }
 
     /// Whether a waiver of the rule at work names this subject. Ask only about what would otherwise change.
@@ -249,7 +228,7 @@ impl<'i> Draft<'i> {
     /// Makes residuals of what is left open, once all rules have done their work.
     pub(crate) fn settle(&mut self) {
         for left in std::mem::take(&mut self.left) {
-            let open = (left.are_open)(&self.rootfs).into_iter();
+            let open = (left.are_open)(self.files.rootfs()).into_iter();
             let open = open.zip(left.residuals).filter(|(open, _)| *open);
             self.residuals.extend(open.map(|(_, residual)| residual));
         }
@@ -258,56 +237,5 @@ impl<'i> Draft<'i> {
     /// Writes down what the reader of the report should know, without anything being open.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         self.notes.push((self.rule.0, message.into()));
-    }
-
-    /// The content of a regular file that is small enough to edit.
-    pub(crate) fn read(&self, id: InodeId) -> Result<Vec<u8>, Stop> {
-        let path = self.rootfs.path(id);
-        let Node::File(content) = &self.rootfs.inode(id).node else {
-            return fail(format!("{path} is not a regular file"));
-        };
-        match content {
-            Content::New(bytes) => Ok(bytes.to_vec()),
-            Content::Entry(number, _) => {
-                let entry = &self.image.archive().entries[*number as usize];
-                if entry.kind == EntryKind::SparseFile {
-                    return fail(format!(
-                        "{path} is stored as a sparse file, whose text cannot be edited; store it plainly"
-                    ));
-                }
-                if entry.stored > TEXT_LIMIT {
-                    return fail(format!(
-                        "{path} has {} bytes; files over {TEXT_LIMIT} bytes are not edited as text",
-                        entry.stored
-                    ));
-                }
-                let read = self.image.bytes(entry.data_range(), TEXT_LIMIT);
-                Ok(read.map_err(|source| Error::Io {
-                    action: "read",
-                    path: self.image.name().into(),
-                    source,
-                })?)
-            }
-        }
-    }
-
-    /// The content of the file that a path leads to, if there is such a file.
-    pub(crate) fn read_path(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
-        match self.rootfs.open(path) {
-            Some(id) if self.rootfs.inode(id).is_file() => self.read(id).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Whether a file's content has all of some byte strings in it, however large the file is.
-    pub(crate) fn contains(&self, id: InodeId, needles: &[&[u8]]) -> Result<bool, Stop> {
-        content_contains(self.image, &self.rootfs, id, needles).map_err(|source| {
-            Error::Io {
-                action: "read",
-                path: self.image.name().into(),
-                source,
-            }
-            .into()
-        })
     }
 }

@@ -2,13 +2,11 @@
 //!
 //! A rule works on a `Draft`, a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
 
-mod content;
 mod draft;
 
 use bstr::BString;
 
-pub(crate) use content::{digest, small_content};
-pub(crate) use draft::{Applied, Draft, Stop, Verdict, Waived, Waivers, fail};
+pub(crate) use draft::{Applied, Draft, Verdict, Waived, Waivers};
 
 /// One change to one path, and the rule that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use bstr::BString;
 
 use super::{Inventory, Kind, members};
-use crate::accounts::doas;
-use crate::accounts::sudoers::Policy;
-use crate::busybox::{self, Binary, Busyboxes};
-use crate::capability;
-use crate::edit::{Draft, Stop};
 use crate::error::Result;
-use crate::image::Image;
-use crate::packages;
-use crate::rootfs::{InodeId, Rootfs};
-use crate::systemd::{self, Units};
+use crate::error::Stop;
+use crate::rootfs::{Files, InodeId, Rootfs};
+use crate::system::accounts::doas;
+use crate::system::accounts::sudoers::Policy;
+use crate::system::busybox::{self, Binary, Busyboxes};
+use crate::system::capability;
+use crate::system::packages;
+use crate::system::systemd::{self, Units};
 
 const SETID: u32 = 0o6000;
 
@@ -68,10 +67,9 @@ const FOREIGN_PACKAGES: &[(&str, &str)] = &[
     ("/var/db/pkg", "portage"),
 ];
 
-pub(super) fn collect(image: &Image, rootfs: &Rootfs) -> Result<Inventory> {
-    let draft = Draft::new(image, rootfs.clone(), <_>::default(), None);
+pub(super) fn collect(files: &Files<'_>) -> Result<Inventory> {
     let mut work = Collector {
-        draft: &draft,
+        files,
         found: Inventory::default(),
     };
     work.files();
@@ -93,13 +91,13 @@ pub(super) fn collect(image: &Image, rootfs: &Rootfs) -> Result<Inventory> {
 }
 
 pub(super) struct Collector<'d, 'i> {
-    pub(super) draft: &'d Draft<'i>,
+    pub(super) files: &'d Files<'i>,
     pub(super) found: Inventory,
 }
 
 impl<'d> Collector<'d, '_> {
     fn rootfs(&self) -> &'d Rootfs {
-        self.draft.rootfs()
+        self.files.rootfs()
     }
 
     /// What an attempt gave; why it failed is written down under the name of what was looked at.
@@ -119,7 +117,7 @@ impl<'d> Collector<'d, '_> {
 
     /// A file's text; nothing where it is too large to be one.
     pub(super) fn text(&mut self, id: InodeId) -> Result<Vec<u8>, Stop> {
-        self.known(self.rootfs().path(id), self.draft.read(id))
+        self.known(self.rootfs().path(id), self.files.text(id))
     }
 
     fn files(&mut self) {
@@ -161,7 +159,7 @@ impl<'d> Collector<'d, '_> {
             self.found.add(Kind::Unit, unit, by);
         }
         for socket in sockets {
-            let merged = systemd::merged(self.draft, &units, &socket, |_| false);
+            let merged = systemd::merged(self.files, &units, &socket, |_| false);
             let merged = self.known(socket.as_str(), merged)?;
             let mut addresses: Vec<BString> = Vec::new();
             let listens = merged.section("Socket");
@@ -181,11 +179,11 @@ impl<'d> Collector<'d, '_> {
     }
 
     fn sudo(&mut self) -> Result<(), Stop> {
-        let doas = self.known("doas", doas::lines(self.draft))?;
+        let doas = self.known("doas", doas::lines(self.files))?;
         for (path, rule) in doas {
             self.found.add(Kind::Sudo, rule, path);
         }
-        let policy = Policy::read(self.draft).map(Some);
+        let policy = Policy::read(self.files).map(Some);
         let Some(policy) = self.known("sudoers", policy)? else {
             return Ok(());
         };
@@ -214,16 +212,16 @@ impl<'d> Collector<'d, '_> {
                     let inode = rootfs.inode(inode);
                     inode.is_file() && inode.metas().any(|meta| meta.mode & 0o111 != 0)
                 };
-                if runs(program) && !busyboxes.is_one(self.draft, program)? {
+                if runs(program) && !busyboxes.is_one(self.files, program)? {
                     self.found.add(Kind::NetworkTool, *tool, path);
                 }
             }
         }
-        for id in busyboxes.all(self.draft)? {
-            let binary = Binary::read(self.draft, id)?;
-            let path = busybox::path(self.draft, id);
+        for id in busyboxes.all(self.files)? {
+            let binary = Binary::read(self.files, id)?;
+            let path = busybox::path(self.files, id);
             for tool in NETWORK_TOOLS {
-                if binary.runs(self.draft, tool)? {
+                if binary.runs(self.files, tool)? {
                     self.found
                         .add(Kind::NetworkTool, *tool, format!("{path} {tool}"));
                 }

@@ -6,9 +6,9 @@ use bstr::{BString, ByteSlice};
 
 use super::Kind;
 use super::collect::Collector;
-use crate::accounts::group::Database;
-use crate::accounts::{databases, records, sysusers, userdb};
-use crate::edit::Stop;
+use crate::error::Stop;
+use crate::system::accounts::group::Database;
+use crate::system::accounts::{databases, records, sysusers, userdb};
 
 /// Groups whose members can become root, or read and write what only root should: by sudo or su, by a daemon that works for
 /// them as root, or by devices and files.
@@ -73,14 +73,14 @@ impl Found {
     }
 
     fn databases(&mut self, work: &mut Collector<'_, '_>) -> Result<(), Stop> {
-        for (_, file) in databases(work.draft.rootfs(), "passwd") {
+        for (_, file) in databases(work.files.rootfs(), "passwd") {
             for (_, fields) in records(&work.text(file)?) {
                 let uid = fields.get(2).copied().and_then(number);
                 self.user(fields[0], uid, fields.get(3).copied());
             }
         }
         for database in [Database::Group, Database::Gshadow] {
-            for (_, file) in databases(work.draft.rootfs(), database.name()) {
+            for (_, file) in databases(work.files.rootfs(), database.name()) {
                 for (_, fields) in records(&work.text(file)?) {
                     let gid = fields.get(2).copied().and_then(number);
                     if let Some(gid) = gid.filter(|_| database == Database::Group) {
@@ -97,7 +97,7 @@ impl Found {
     }
 
     fn sysusers(&mut self, work: &mut Collector<'_, '_>) -> Result<(), Stop> {
-        for (_, file) in sysusers::files(work.draft) {
+        for (_, file) in sysusers::sources(work.files) {
             for line in work.text(file)?.lines() {
                 match sysusers::words(line)[..] {
                     [b"m", user, group, ..] => self.member(group, user),
@@ -120,7 +120,7 @@ impl Found {
     }
 
     fn userdb(&mut self, work: &mut Collector<'_, '_>) -> Result<(), Stop> {
-        let users = userdb::users(work.draft);
+        let users = userdb::users(work.files);
         for (_, user) in work.known("userdb", users)? {
             let group = user.gid.map(|gid| gid.to_string().into_bytes());
             self.user(user.name.as_bytes(), user.uid, group.as_deref());
@@ -128,7 +128,7 @@ impl Found {
                 self.member(group.as_bytes(), user.name.as_bytes());
             }
         }
-        for (_, file) in userdb::groups(work.draft) {
+        for (_, file) in userdb::groups(work.files) {
             let text = work.text(file)?;
             let Ok(record) = serde_json::from_slice::<serde_json::Value>(&text) else {
                 continue;
@@ -144,7 +144,7 @@ impl Found {
                 self.member(group.as_bytes(), user.as_bytes());
             }
         }
-        for (user, group) in userdb::all_memberships(work.draft) {
+        for (user, group) in userdb::all_memberships(work.files) {
             self.member(group.as_bytes(), user.as_bytes());
         }
         Ok(())

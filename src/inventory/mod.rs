@@ -18,7 +18,8 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::image::Image;
-use crate::rootfs::Rootfs;
+use crate::plan::Plan;
+use crate::rootfs::Files;
 
 /// What an item of an [`Inventory`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -135,12 +136,12 @@ impl Inventory {
     /// [`Error::Io`](crate::Error::Io) where the image cannot be read, [`Error::Image`](crate::Error::Image) where it cannot
     /// be resolved to one file tree. What files hold is no error, be it ever so odd.
     pub fn of(image: &Image) -> Result<Self> {
-        collect::collect(image, &image.rootfs()?)
+        collect::collect(&image.files()?)
     }
 
     /// That of a file tree, whose contents an image holds.
-    pub(crate) fn of_rootfs(image: &Image, rootfs: &Rootfs) -> Result<Self> {
-        collect::collect(image, rootfs)
+    pub(crate) fn of_files(files: &Files<'_>) -> Result<Self> {
+        collect::collect(files)
     }
 
     /// All lines, sorted by kind and name.
@@ -203,6 +204,17 @@ impl Inventory {
             name: name.into(),
             detail: detail.into(),
         });
+    }
+}
+
+impl Plan<'_> {
+    /// What the image gives its users before and after.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
+    pub fn inventories(&self) -> Result<(Inventory, Inventory)> {
+        let (before, after) = (self.before(), self.after());
+        Ok((Inventory::of_files(&before)?, Inventory::of_files(&after)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use crate::systemd::name::TYPES;
+use crate::system::systemd::name::TYPES;
 
 use super::nearest::{list, nearest, quoted, suggest};
 

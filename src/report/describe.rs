@@ -4,8 +4,8 @@ use bstr::BString;
 
 use super::state::{Data, State};
 use super::text::{self, mode};
-use crate::capability;
-use crate::digests::hex;
+use crate::system::capability;
+use crate::write::digests::hex;
 
 /// Whether contents differ of which at least one cannot be shown line by line.
 pub(super) fn binary_differs(old: &State<'_>, new: &State<'_>) -> bool {

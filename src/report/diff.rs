@@ -9,8 +9,8 @@ use bstr::{BString, ByteVec as _};
 use super::state::State;
 use super::text::{escape, quote};
 use super::{FileChange, Format, Report, describe, hunks};
-use crate::digests::hex;
 use crate::error::Result;
+use crate::write::digests::hex;
 
 /// The diff as a format.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use tar::{Builder, EntryType, Header};
 
 use crate::edit::{Draft, Outcome, Waivers};
 use crate::image::{Image, OpenOptions};
-use crate::lower::lower;
+use crate::plan::lower::lower;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::recipe::schema::{ArgumentSchema, OnMissing, RuleSchema};
 use crate::recipe::{Check, Loader, Recipe};

@@ -12,11 +12,11 @@ use super::state::State;
 use super::text::escape;
 use super::view::Surface;
 use super::{FileChange, Format, Lock, Report, json_text};
-use crate::capability;
-use crate::digests::{self, Digest, hex};
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::Result;
 use crate::plan::{RuleResult, WaiverResult};
+use crate::system::capability;
+use crate::write::digests::{self, Digest, hex};
 
 /// The report for programs as a format.
 #[derive(Debug)]

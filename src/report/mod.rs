@@ -30,11 +30,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteVec as _};
 
-use crate::digests::Digests;
 use crate::edit::{Outcome, Residual};
 use crate::inventory;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::rootfs::InodeId;
+use crate::write::digests::Digests;
 
 pub use format::{FORMATS, Format, of_name};
 

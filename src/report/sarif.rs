@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 use super::text::escape;
 use super::view::anchor;
 use super::{Format, Report, json_text};
-use crate::digests::hex;
 use crate::edit::Outcome;
 use crate::error::{Result, Span};
 use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
 use crate::recipe::Recipe;
+use crate::write::digests::hex;
 
 /// The report for code scanning as a format.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What a path stands for in a rootfs, and whether that differs in another.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +9,9 @@ use bstr::{BString, ByteSlice};
 use sha2::{Digest as _, Sha256};
 
 use super::text::{TEXT_LIMIT, is_text};
-use crate::edit::{digest, small_content};
 use crate::error::{Error, Result};
 use crate::image::{EntryKind, Image};
-use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
+use crate::rootfs::{Content, Files, Inode, InodeId, Meta, Node, Rootfs};
 
 /// A rootfs and the image that holds the contents of its files.
 #[derive(Clone, Copy)]
@@ -50,6 +50,10 @@ pub(crate) struct Data {
 }
 
 impl<'a> Tree<'a> {
+    fn files(&self) -> Files<'a> {
+        Files::new(self.image, Cow::Borrowed(self.rootfs))
+    }
+
     /// Whether a path stands for something else in another tree of the same image. Times do not count.
     pub(super) fn differs(&self, other: &Self, path: &[u8]) -> bool {
         let inode = |tree: &Self| tree.rootfs.at(path).map(|id| tree.rootfs.inode(id));
@@ -90,10 +94,10 @@ impl<'a> Tree<'a> {
         if let Some(data) = known().get(&entry) {
             return Ok(data.clone());
         }
-        let data = match small_content(self.image, self.rootfs, id, TEXT_LIMIT)? {
+        let data = match self.files().small(id, TEXT_LIMIT)? {
             Some(bytes) => Data::of(bytes),
             None => {
-                let (len, sha256) = digest(self.image, self.rootfs, id)?;
+                let (len, sha256) = self.files().digest(id)?;
                 let kind = self.image.archive().entries[entry as usize].kind;
                 Data {
                     len,

@@ -16,13 +16,13 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::fixture::{Fixture, TEXTS, Tar, fixture, harden, open, texts_and_links};
-use crate::digests::hex;
-use crate::edit::{Outcome, small_content};
+use crate::edit::Outcome;
 use crate::inventory::{Change, Inventory};
-use crate::plan::Plan;
+
 use crate::recipe::Recipe;
-use crate::rootfs::{Node, Rootfs};
+use crate::rootfs::{Files, Node, Rootfs};
 use crate::rules::harness;
+use crate::write::digests::hex;
 
 fn run(directory: &Path, command: &[&str], input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(command[0])
@@ -63,14 +63,15 @@ fn counted(diff: &[u8]) -> (usize, usize) {
 }
 
 /// Writes what `patch` can know of a tree.
-fn extract(plan: &Plan<'_>, rootfs: &Rootfs, to: &Path) {
+fn extract(files: &Files<'_>, to: &Path) {
+    let rootfs = files.rootfs();
     for (path, id) in rootfs.walk(Rootfs::ROOT) {
         let at = to.join(OsStr::from_bytes(&path[1..]));
         match &rootfs.inode(id).node {
             Node::Directory(_) => fs::create_dir_all(at).unwrap(),
             Node::Symlink(target) => symlink(OsStr::from_bytes(target), at).unwrap(),
             Node::File(_) => {
-                let content = small_content(plan.image, rootfs, id, 1 << 20).unwrap();
+                let content = files.small(id, 1 << 20).unwrap();
                 let content = content.unwrap_or_default();
                 fs::write(at, content).unwrap();
             }
@@ -119,8 +120,8 @@ fn patch_turns_the_old_files_into_the_new() {
         harden(rule, draft)
     });
     let [before, after] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    extract(&plan, &plan.before, before.path());
-    extract(&plan, &plan.after, after.path());
+    extract(&plan.before(), before.path());
+    extract(&plan.after(), after.path());
     let diff = plan.report().to_diff().unwrap();
     run(before.path(), &["patch", "-p1", "--batch"], &diff);
     assert_eq!(listing(before.path()), listing(after.path()));

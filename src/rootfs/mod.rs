@@ -4,8 +4,10 @@
 //! a copy of it.
 
 pub(crate) mod expand;
+mod files;
 pub(crate) mod glob;
 mod lookup;
+pub(crate) mod lowerdir;
 mod packed;
 mod replay;
 mod tree;
@@ -19,6 +21,7 @@ use smallvec::SmallVec;
 use crate::error::Result;
 use crate::image::{EntryKind, Image};
 
+pub use files::Files;
 pub(crate) use lookup::below;
 pub use lookup::{Location, LookupError};
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::edit::{Draft, Stop};
-use crate::lowerdir;
+use crate::edit::Draft;
+use crate::error::Stop;
 use crate::rootfs::InodeId;
-use crate::systemd::tmpfiles;
+use crate::rootfs::lowerdir;
+use crate::system::systemd::tmpfiles;
 
 /// The files that the booted system may read at a path, each inode once: what is there, its copies, and where the image has
 /// nothing there what tmpfiles.d links or copies to it.

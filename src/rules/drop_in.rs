@@ -2,11 +2,12 @@
 
 use super::RuleKind;
 use super::effective::{DropIn, put};
-use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::fail;
 use crate::recipe::{
     ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section, Waivable,
 };
-use crate::systemd::{self, UnitIndex};
+use crate::system::systemd::{self, UnitIndex};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

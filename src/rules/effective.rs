@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use bstr::ByteSlice;
 
 use super::put_file;
-use crate::edit::{Draft, Stop, fail};
-use crate::systemd::{self, Kind, Loss, UnitIndex, lost, merged, name};
+use crate::edit::Draft;
+use crate::error::{Stop, fail};
+use crate::system::systemd::{self, Kind, Loss, UnitIndex, lost, merged, name};
 
 /// A drop-in that a rule wants.
 pub(super) struct DropIn<'a> {
@@ -105,7 +106,7 @@ pub(super) fn write(
     let path = format!("{}/{unit}.d/{name}", systemd::ETC);
     let waivers = [unit, &format!("{unit}/{name}")];
     put_file(draft, &path, &waivers, content.as_bytes(), None)?;
-    let there = draft.read_path(&path)?;
+    let there = draft.text_at(&path)?;
     Ok(there.is_some_and(|there| there == content.as_bytes()))
 }
 

@@ -8,9 +8,10 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use super::effective::write;
 use super::service::Service;
-use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::systemd::{self, UnitIndex, name, words};
+use crate::system::systemd::{self, UnitIndex, name, words};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

@@ -2,9 +2,10 @@
 
 use bstr::ByteSlice;
 
-use crate::accounts::cloud_init::{self, What};
-use crate::accounts::{Account, doas, pam_group, userdb};
-use crate::edit::{Draft, Stop};
+use crate::edit::Draft;
+use crate::error::Stop;
+use crate::system::accounts::cloud_init::{self, What};
+use crate::system::accounts::{Account, doas, pam_group, userdb};
 
 /// Writes down what of it is open for a user: of groups, those that `matter`.
 pub(super) fn residuals(

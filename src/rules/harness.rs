@@ -21,8 +21,8 @@ pub(crate) fn check(image: &str, rules: &str, want: &str) {
 pub(crate) fn content_after(image: &str, rules: &str, path: &str) -> String {
     let (image, recipe) = (open(image), recipe(rules));
     let plan = plan(&image, &recipe);
-    let id = plan.after.open(path).expect("the file is there");
-    let content = crate::edit::small_content(&image, &plan.after, id, 1 << 20);
+    let id = plan.after().rootfs().open(path).expect("the file is there");
+    let content = plan.after().small(id, 1 << 20);
     String::from_utf8(content.unwrap().unwrap().to_vec()).unwrap()
 }
 

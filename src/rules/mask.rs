@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::{InodeId, Rootfs};
-use crate::systemd::{self, UnitIndex, Units};
+use crate::system::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

@@ -24,7 +24,8 @@ pub(crate) mod harness;
 
 use bstr::BStr;
 
-use crate::edit::{Applied, Draft, Stop, fail};
+use crate::edit::{Applied, Draft};
+use crate::error::{Stop, fail};
 use crate::recipe::{OnMissing, RuleSchema, Section};
 
 /// A rule kind: how recipes write it, and what it does.
@@ -103,7 +104,7 @@ fn put_file(
         }
         Some(id) if draft.rootfs().inode(id).is_file() => {
             let same_mode = mode.is_none_or(|mode| draft.has_mode(id, mode));
-            let same_content = draft.read(id)? == content;
+            let same_content = draft.text(id)? == content;
             if (same_mode && same_content) || waived(draft) {
                 return Ok(());
             }

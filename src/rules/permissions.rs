@@ -3,10 +3,11 @@
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use crate::accounts;
-use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::fail;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::Meta;
+use crate::system::accounts;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
-use crate::busybox::{self, Binary, Busyboxes};
-use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::{Stop, fail};
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
+use crate::system::busybox::{self, Binary, Busyboxes};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

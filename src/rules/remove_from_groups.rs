@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bstr::ByteSlice;
 
 use super::{RuleKind, granted_elsewhere};
-use crate::accounts::group::Database;
-use crate::accounts::sudoers::{Grantee, Policy};
-use crate::accounts::{self, Account, group, polkit, sysusers, userdb};
-use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::system::accounts::group::Database;
+use crate::system::accounts::sudoers::{Grantee, Policy};
+use crate::system::accounts::{self, Account, group, polkit, sysusers, userdb};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -83,7 +84,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
 fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for database in [Database::Group, Database::Gshadow] {
         for (path, file) in accounts::databases(draft.rootfs(), database.name()) {
-            let text = draft.read(file)?;
+            let text = draft.text(file)?;
             let administered = match database {
                 Database::Group => Vec::new(),
                 Database::Gshadow => group::administered(&text, user),
@@ -106,8 +107,8 @@ fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
 }
 
 fn sysusers_lines(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
-    for (_, file) in sysusers::files(draft) {
-        let text = draft.read(file)?;
+    for (_, file) in sysusers::sources(draft) {
+        let text = draft.text(file)?;
         let (text, left) =
             sysusers::without_member(&text, user, |group| wanted(draft, user, groups, group));
         if !left.is_empty() {
@@ -119,7 +120,7 @@ fn sysusers_lines(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
 
 fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for (_, file) in userdb::groups(draft) {
-        let text = draft.read(file)?;
+        let text = draft.text(file)?;
         if let Some((text, group)) = userdb::without_member(&text, user)
             && wanted(draft, user, groups, &group)
         {
@@ -127,7 +128,7 @@ fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
         }
     }
     for (_, file) in userdb::user_files(draft) {
-        let text = draft.read(file)?;
+        let text = draft.text(file)?;
         let text = userdb::without_groups(&text, user, |group| wanted(draft, user, groups, group));
         if let Some(text) = text {
             draft.set_content(file, text);

@@ -3,10 +3,11 @@
 use bstr::ByteSlice;
 
 use super::{RuleKind, granted_elsewhere};
-use crate::accounts::sudoers::{self, Grantee, Policy};
-use crate::accounts::{self, Account};
-use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::system::accounts::sudoers::{self, Grantee, Policy};
+use crate::system::accounts::{self, Account};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

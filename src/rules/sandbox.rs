@@ -3,9 +3,10 @@
 use super::RuleKind;
 use super::drop_in::ENSURE;
 use super::effective::{DropIn, put};
-use crate::edit::{Applied, Draft, Stop, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::systemd::{self, Kind, Merged, UnitIndex, exposure, merged, name};
+use crate::system::systemd::{self, Kind, Merged, UnitIndex, exposure, merged, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bstr::ByteSlice;
 
-use crate::edit::{Draft, Stop, fail};
+use crate::edit::Draft;
+use crate::error::{Stop, fail};
 use crate::rootfs::expand::Effort;
-use crate::systemd::{self, Units, name, words};
+use crate::system::systemd::{self, Units, name, words};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
 pub(super) struct Service {
@@ -98,7 +99,7 @@ impl Service {
             }
             for file in files {
                 let file = file.to_string();
-                let text = draft.read_path(&file)?.unwrap_or_default();
+                let text = draft.text_at(&file)?.unwrap_or_default();
                 for (name, value) in assignments(&text) {
                     found.variables.insert(name, (value, file.clone()));
                 }

@@ -4,9 +4,10 @@ use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
 use super::booted::booted;
-use crate::edit::{Applied, Draft, Verdict, fail};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::fail;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::selinux;
+use crate::system::selinux;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -71,7 +72,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         Form::Shell
     };
     for file in files {
-        let old = draft.read(file)?;
+        let old = draft.text(file)?;
         let new = section
             .all("Set")
             .filter_map(|set| set.split_once('='))

@@ -8,11 +8,14 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use super::booted::booted;
 use super::service::Service;
-use crate::edit::{Applied, Draft, Stop, Verdict};
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
-use crate::sshd::{ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin};
-use crate::systemd::UnitIndex;
+use crate::system::sshd::{
+    ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
+};
+use crate::system::systemd::UnitIndex;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -169,7 +172,7 @@ fn bring_about(draft: &mut Draft<'_>, file: InodeId, all: &[Wanted<'_>]) -> Resu
         }
     }
     if !missing.is_empty() {
-        let text = draft.read(file)?;
+        let text = draft.text(file)?;
         let at = config.block.unwrap_or(text.len());
         if at == text.len() && !text.is_empty() && !text.ends_with(b"\n") {
             missing.insert(0, '\n');
@@ -180,7 +183,7 @@ fn bring_about(draft: &mut Draft<'_>, file: InodeId, all: &[Wanted<'_>]) -> Resu
             .push((at..at, missing.into_bytes()));
     }
     for (file, mut edits) in edits {
-        let mut text = draft.read(file)?;
+        let mut text = draft.text(file)?;
         edits.sort_by_key(|(range, _)| range.start);
         for (range, new) in edits.into_iter().rev() {
             text.splice(range, new);

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::{RuleKind, put_file};
-use crate::edit::{Applied, Draft, Stop, Verdict};
-use crate::packages;
+use crate::edit::{Applied, Draft, Verdict};
+use crate::error::Stop;
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
+use crate::system::packages;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -116,7 +117,7 @@ fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
     if lines.is_empty() {
         return Ok(());
     }
-    let old = draft.read_path(packages::STATOVERRIDE)?.unwrap_or_default();
+    let old = draft.text_at(packages::STATOVERRIDE)?.unwrap_or_default();
     let ours = |line: &&[u8]| {
         lines
             .iter()

@@ -199,7 +199,7 @@ pub(crate) fn as_systemd_finds() {
 /// The table by which the library is tested.
 pub(crate) fn table() {
     let tree = Tree::new();
-    let lines = include_str!("../../src/systemd/figures.txt").lines();
+    let lines = include_str!("../../src/system/systemd/figures.txt").lines();
     let figures = lines.filter_map(|line| line.split_once(' ').filter(|(at, _)| *at != "#"));
     let wanted: BTreeMap<String, (&str, &str)> = figures
         .enumerate()

@@ -10,7 +10,7 @@ use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Root
 impl Draft<'_> {
     /// Whether every header of an inode says this mode, with no access control list beside it that may say more.
     pub(crate) fn has_mode(&self, id: InodeId, mode: u32) -> bool {
-        self.rootfs.inode(id).metas().all(|meta| {
+        self.rootfs().inode(id).metas().all(|meta| {
             meta.mode == mode && ACCESS_LISTS.iter().all(|name| meta.xattr(name).is_none())
         })
     }
@@ -32,10 +32,10 @@ impl Draft<'_> {
 
     /// Gives a directory that only its files' paths imply an entry of its own, which says what it is like.
     pub(crate) fn create_entry(&mut self, directory: InodeId, meta: Meta) {
-        let inode = self.rootfs.inode_mut(directory);
+        let inode = self.files.rootfs_mut().inode_mut(directory);
         (inode.meta, inode.implied) = (meta, false);
         self.touch(directory);
-        self.record(self.rootfs.path(directory), Change::Created);
+        self.record(self.rootfs().path(directory), Change::Created);
     }
 
     /// A directory that nothing but its files' paths implied, and whose files are gone, gets an entry that keeps it. In a layer
@@ -52,11 +52,11 @@ impl Draft<'_> {
             self.rule.0 = *rule;
             while let Some((id, location)) = above {
                 if *layer.get_or_insert_with(|| before.is_layer()) {
-                    let path = self.rootfs.location_path(&location);
+                    let path = self.rootfs().location_path(&location);
                     self.remove(&location);
                     above = self.emptied_above(&path);
                 } else {
-                    self.create_entry(id, self.rootfs.inode(id).meta.clone());
+                    self.create_entry(id, self.rootfs().inode(id).meta.clone());
                     above = None;
                 }
             }
@@ -66,10 +66,10 @@ impl Draft<'_> {
     /// The directory without an entry that a removal left empty.
     fn emptied_above(&self, path: &BString) -> Option<(InodeId, Location)> {
         let (parent, _) = path.rsplit_once_str("/")?;
-        let location = self.rootfs.locate(parent).ok()?;
+        let location = self.rootfs().locate(parent).ok()?;
         let id = location.inode.filter(|id| *id != Rootfs::ROOT)?;
-        let empty = self.rootfs.children(id).next().is_none();
-        (empty && self.rootfs.inode(id).implied).then_some((id, location))
+        let empty = self.rootfs().children(id).next().is_none();
+        (empty && self.rootfs().inode(id).implied).then_some((id, location))
     }
 
     /// Takes mode bits away from every header of an inode, and leaves what else they say.
@@ -110,7 +110,8 @@ impl Draft<'_> {
 
     /// Gives a new inode an extended attribute. It is a part of creating it, not an edit of its own.
     pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
-        self.rootfs
+        self.files
+            .rootfs_mut()
             .inode_mut(id)
             .meta
             .xattrs
@@ -125,7 +126,7 @@ impl Draft<'_> {
         change: impl Fn(&Meta, &Meta) -> Change,
     ) {
         let mut seen = None;
-        for meta in self.rootfs.inode_mut(id).metas_mut() {
+        for meta in self.files.rootfs_mut().inode_mut(id).metas_mut() {
             let before = meta.clone();
             set(meta);
             if *meta != before && seen.is_none() {
@@ -137,7 +138,7 @@ impl Draft<'_> {
         let paths = if id == Rootfs::ROOT {
             vec!["/".into()]
         } else {
-            self.rootfs.paths(id)
+            self.rootfs().paths(id)
         };
         for path in paths {
             self.record(path, change.clone());
@@ -146,15 +147,15 @@ impl Draft<'_> {
 
     fn touch(&mut self, id: InodeId) {
         if let Some(mtime) = self.mtime {
-            self.rootfs.inode_mut(id).mtime = mtime;
+            self.files.rootfs_mut().inode_mut(id).mtime = mtime;
         }
     }
 
     /// Replaces the content of a regular file, for every name that it has.
     pub(crate) fn set_content(&mut self, id: InodeId, content: Vec<u8>) {
-        self.rootfs.inode_mut(id).node = Node::File(Content::New(content.into()));
+        self.files.rootfs_mut().inode_mut(id).node = Node::File(Content::New(content.into()));
         self.touch(id);
-        for path in self.rootfs.paths(id) {
+        for path in self.rootfs().paths(id) {
             self.record(path, Change::Content);
         }
     }
@@ -165,20 +166,22 @@ impl Draft<'_> {
             return;
         };
         let below: Vec<BString> = self
-            .rootfs
+            .rootfs()
             .children(id)
             .map(|(name, _)| name.into())
             .collect();
         for child in below {
-            let inode = self.rootfs.child(id, &child).map(|c| c.inode);
+            let inode = self.rootfs().child(id, &child).map(|c| c.inode);
             self.remove(&Location {
                 directory: id,
                 rest: vec![child],
                 inode,
             });
         }
-        let path = self.rootfs.location_path(location);
-        self.rootfs.unlink(location.directory, name.as_bstr());
+        let path = self.rootfs().location_path(location);
+        self.files
+            .rootfs_mut()
+            .unlink(location.directory, name.as_bstr());
         self.record(path, Change::Removed);
     }
 
@@ -199,20 +202,24 @@ impl Draft<'_> {
         };
         let mtime = self
             .mtime
-            .unwrap_or_else(|| self.rootfs.inode(location.directory).mtime);
+            .unwrap_or_else(|| self.rootfs().inode(location.directory).mtime);
         let mut directory = location.directory;
         for name in missing {
-            directory = self.rootfs.add_directory(directory, name.as_bstr(), mtime);
-            self.record(self.rootfs.path(directory), Change::Created);
+            directory = self
+                .files
+                .rootfs_mut()
+                .add_directory(directory, name.as_bstr(), mtime);
+            self.record(self.rootfs().path(directory), Change::Created);
         }
         let meta = Meta {
             mode,
             ..Meta::default()
         };
-        let id = self.rootfs.add(Inode::new(node, meta, mtime));
-        self.rootfs
+        let id = self.files.rootfs_mut().add(Inode::new(node, meta, mtime));
+        self.files
+            .rootfs_mut()
             .link(directory, name.as_bstr(), id, Numbers::new());
-        self.record(self.rootfs.path(id), Change::Created);
+        self.record(self.rootfs().path(id), Change::Created);
     }
 
     fn record(&mut self, path: BString, change: Change) {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{File, Name, Open, Rule, Surface, Tone, Verdict, View, Waiver};
 use crate::edit::{Outcome, Residual};
 use crate::error::{Result, Span};
-use crate::inventory::Inventory;
 use crate::plan::{RuleResult, WaiverResult};
 use crate::report::text::escape;
 use crate::report::{FileChange, Report, plural};
@@ -41,8 +40,7 @@ impl Report<'_> {
 
     /// The attack surface before and after.
     pub(in crate::report) fn surface(&self) -> Result<Vec<Surface>> {
-        let inventory = |rootfs| Inventory::of_rootfs(self.plan.image, rootfs);
-        let (before, after) = (inventory(&self.plan.before)?, inventory(&self.plan.after)?);
+        let (before, after) = self.plan.inventories()?;
         Ok(Surface::between(&before, &after))
     }
 

@@ -1,0 +1,58 @@
+//! SELinux labels of what rules create.
+
+use bstr::{BString, ByteSlice};
+
+use crate::edit::Draft;
+use crate::error::Stop;
+use crate::rootfs::{InodeId, Rootfs};
+use crate::system::selinux::{self, LABEL};
+
+/// Gives every new file the label that its neighbours make expected: under an enforcing policy a file without one cannot be
+/// used. The policy's own file_contexts says which, else the nearest of its kind in the directory, else the directory.
+pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    let known = before.inodes().len();
+    let new: Vec<(BString, InodeId)> = draft
+        .rootfs()
+        .walk(Rootfs::ROOT)
+        .into_iter()
+        .filter(|(_, id)| {
+            let inode = draft.rootfs().inode(*id);
+            id.index() >= known || inode.is_entered(before.inode(*id))
+        })
+        .collect();
+    if new.is_empty()
+        || !before
+            .inodes()
+            .any(|(_, inode)| inode.meta.xattr(LABEL).is_some())
+    {
+        return Ok(());
+    }
+    let kinds = new.iter().map(|(path, id)| {
+        let kind = draft.rootfs().inode(*id).type_bits();
+        (path.as_bstr(), kind)
+    });
+    let mut labels = vec![None; new.len()];
+    let searched = selinux::file_contexts(draft)
+        .and_then(|text| selinux::policy_labels(&text, &kinds.collect::<Vec<_>>(), &mut labels));
+    for ((_, id), label) in new.into_iter().zip(labels) {
+        let rootfs = draft.rootfs();
+        let Some((directory, _)) = rootfs.inode(id).names().first() else {
+            continue;
+        };
+        if let Some(near) = neighbour(rootfs, *directory, rootfs.inode(id).type_bits()) {
+            draft.add_xattr(id, LABEL, label.unwrap_or(near));
+        }
+    }
+    searched
+}
+
+/// The label of something of the same kind in the directory, else of the directory itself.
+fn neighbour(rootfs: &Rootfs, directory: InodeId, type_bits: u32) -> Option<BString> {
+    let alike = rootfs
+        .children(directory)
+        .map(|(_, child)| rootfs.inode(child.inode))
+        .filter(|inode| inode.type_bits() == type_bits);
+    let mut all = alike.chain(std::iter::once(rootfs.inode(directory)));
+    all.find_map(|inode| inode.meta.xattr(LABEL))
+        .map(Into::into)
+}

@@ -1,0 +1,383 @@
+//! From an image and a recipe to a plan: what each rule came to, the edits with their reasons, and the result, verified.
+//!
+//! **Invariant: a plan is a fixpoint.** Rules work one after another on a draft. The edited tar stream is then indexed and
+//! resolved afresh, and every rule looks at it once more: one that still wants an edit conflicts with a rule that undid it,
+//! or lowering went wrong. So "apply twice is apply once" and "the output fulfils every rule" are checked on each run.
+
+mod labels;
+pub(crate) mod lower;
+mod reverts;
+mod sealed;
+mod verify;
+mod waivers;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use self::lower::lower;
+use crate::edit::{Draft, Edit, Outcome, Residual, Verdict};
+use crate::error::Stop;
+use crate::error::{Error, Result};
+use crate::image::{Image, TarStream};
+use crate::recipe::{OnMissing, Recipe, Section};
+use crate::rootfs::{Files, Rootfs};
+use crate::rules;
+use crate::system::os_release::OsRelease;
+
+pub use waivers::{WaiverResult, WaiverState};
+
+/// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// let options = casehard::PlanOptions::new().mtime(1_700_000_000);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    as_of: Option<Date>,
+    mtime: Option<u64>,
+}
+
+impl PlanOptions {
+    /// The defaults: no date, times from the archive.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The day by which waivers are judged; needed where the recipe has any.
+    #[must_use]
+    pub fn as_of(mut self, day: Date) -> Self {
+        self.as_of = Some(day);
+        self
+    }
+
+    /// The modification time of new and changed entries, in seconds since 1970. Without it a new entry takes that of its
+    /// directory, and a changed one keeps its own.
+    #[must_use]
+    pub fn mtime(mut self, seconds: u64) -> Self {
+        self.mtime = Some(seconds);
+        self
+    }
+}
+
+/// What hardening an image would do. Nothing is written yet.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) before: Rootfs,
+    pub(crate) after: Rootfs,
+    pub(crate) rules: Vec<RuleResult>,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) residuals: Vec<Residual>,
+    pub(crate) waivers: Vec<WaiverResult>,
+    pub(crate) notes: Vec<String>,
+    /// The edited tar stream.
+    pub(crate) output: TarStream,
+}
+
+/// What became of one rule.
+#[derive(Clone, Debug)]
+pub struct RuleResult {
+    /// The rule as the recipe says it.
+    pub section: Section,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the reader should know of it.
+    pub notes: Vec<String>,
+}
+
+impl Image {
+    /// Works out what a recipe would change, and verifies the result. Writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`] where two rules want
+    /// different things, or where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with));
+    /// [`Error::Unfulfilled`] where the result is not what was planned. A rule that cannot be fulfilled is no error here:
+    /// its outcome is [`Outcome::Failed`], and [`Plan::failed`] says so.
+    pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
+        self.plan_with(recipe, &PlanOptions::new())
+    }
+
+    /// As [`plan`](Self::plan), with options.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_with<'a>(&'a self, recipe: &'a Recipe, options: &PlanOptions) -> Result<Plan<'a>> {
+        let before = self.rootfs()?;
+        let mut draft = Draft::new(
+            self,
+            before.clone(),
+            waivers::judge(recipe, options.as_of)?,
+            options.mtime,
+        );
+        let mut outcomes = run(&mut draft, recipe, Look::First)?;
+        draft.settle();
+        let mut notes = before.doubts();
+        notes.extend(self::notes(&draft, recipe)?);
+        notes.extend(regrants(&mut draft, &before)?);
+        let mut residuals = std::mem::take(&mut draft.residuals);
+        residuals.extend(sealed::residuals(&draft, &before, &os_release(&draft)?));
+        // No rule's wish, so nothing takes it back.
+        draft.settle_emptied(&before);
+        let doubtful = readable(labels::label_new(&mut draft, &before))?;
+        notes.extend(
+            doubtful
+                .map(|why| format!("SELinux labels of new files may not be the policy's: {why}")),
+        );
+        let passing = std::mem::take(&mut draft.passing);
+        let edits = std::mem::take(&mut draft.edits);
+        let rule_notes = std::mem::take(&mut draft.notes);
+        let waivers = waivers::results(&draft.waivers, recipe);
+        let after = draft.into_rootfs();
+
+        if !edits.is_empty() {
+            notes.extend(self.invalid_when_changed());
+        }
+
+        let splices = lower(self, &before, &after).map_err(|damage| damage.of(self.name()))?;
+        let edited = self.spliced(&splices)?;
+        let empty = |tree: &Rootfs| tree.children(Rootfs::ROOT).next().is_none();
+        if let Some(last) = edits.last()
+            && empty(&after)
+        {
+            let why =
+                "it removes the last of what the image has, and what has nothing in it is no image";
+            outcomes[last.rule] = Outcome::Failed(why.into());
+        }
+        let rules: Vec<RuleResult> = recipe
+            .rules()
+            .iter()
+            .zip(outcomes)
+            .enumerate()
+            .map(|(at, (section, outcome))| {
+                let notes = rule_notes
+                    .iter()
+                    .filter(|(rule, _)| *rule == at)
+                    .map(|(_, note)| note.clone())
+                    .collect();
+                RuleResult {
+                    section: section.clone(),
+                    outcome,
+                    notes,
+                }
+            })
+            .collect();
+        let mut plan = Plan {
+            image: self,
+            recipe,
+            before,
+            after,
+            rules,
+            edits,
+            residuals,
+            waivers,
+            notes,
+            output: edited.stream().clone(),
+        };
+        if plan.failed() {
+            plan.residuals.extend(passing);
+        } else {
+            plan.verify(&edited, options)?;
+        }
+        keep_first(&mut plan.residuals);
+        Ok(plan)
+    }
+}
+
+/// Which time the rules look at the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// To harden it.
+    First,
+    /// To see that the result holds. What was removed is absent now, and that is no failure.
+    Second,
+}
+
+/// Applies the rules in order and says what each came to.
+fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for (at, section) in recipe.rules().iter().enumerate() {
+        draft.begin(at, section.kind);
+        outcomes.push(match rules::apply(section, draft) {
+            Ok(verdict) => judge(draft, section, &verdict, look),
+            Err(Stop::Failed(why)) => Outcome::Failed(why),
+            Err(Stop::Fatal(error)) => return Err(error),
+        });
+    }
+    Ok(outcomes)
+}
+
+fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look) -> Outcome {
+    match verdict {
+        Verdict::Absent(what) if section.on_missing == OnMissing::Fail && look == Look::First => {
+            Outcome::Failed(format!("{what}; `OnMissing=skip` or `warn` allows that"))
+        }
+        Verdict::Absent(what) => {
+            if section.on_missing == OnMissing::Warn {
+                draft.note(what.clone());
+            }
+            draft.outcome(verdict)
+        }
+        Verdict::Holds => draft.outcome(verdict),
+    }
+}
+
+/// What concerns the plan as a whole.
+fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
+    let mut notes = draft.rootfs().notes().to_vec();
+    let os = os_release(draft)?;
+    for part in recipe.parts() {
+        if !part.os_ids.is_empty() && rank(&part.os_ids, &os).is_none() {
+            let is = if os.id.is_empty() {
+                "the image has no os-release".into()
+            } else {
+                format!("the image's os-release has ID={}", os.id)
+            };
+            notes.push(format!(
+                "{} is meant for {}, and {is}; it applies because it was named",
+                part.name,
+                part.os_ids.join(", ")
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+/// Adds what takes edits back; notes where that cannot be found out.
+fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for searched in reverts::residuals(draft, before) {
+        let why = readable(searched)?;
+        notes.extend(why.map(|why| format!("what takes edits back is not known in full: {why}")));
+    }
+    Ok(notes)
+}
+
+/// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.
+fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
+    match found {
+        Ok(()) => Ok(None),
+        Err(Stop::Failed(why)) => Ok(Some(why)),
+        Err(Stop::Fatal(error)) => Err(error),
+    }
+}
+
+/// Leaves out what is in a list already.
+fn keep_first(residuals: &mut Vec<Residual>) {
+    let mut seen = BTreeSet::new();
+    residuals.retain(|one| seen.insert(one.clone()));
+}
+
+fn os_release(files: &Files<'_>) -> Result<OsRelease> {
+    match OsRelease::read(files) {
+        Err(Stop::Fatal(error)) => Err(error),
+        found => Ok(found.unwrap_or_default()),
+    }
+}
+
+/// How well a recipe's `OsId=` fits: by ID before ID_LIKE.
+fn rank(os_ids: &[String], os: &OsRelease) -> Option<u8> {
+    let has = |id: &String| os_ids.contains(id);
+    if has(&os.id) {
+        Some(0)
+    } else {
+        os.id_like.iter().any(has).then_some(1)
+    }
+}
+
+impl Recipe {
+    /// The shipped recipe whose `[Match]` fits the image's os-release. `sets` fills in parameters.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the list of recipes where none fits, or more than one.
+    pub fn matching(image: &Image, sets: &[(String, String)]) -> Result<Self> {
+        let os = os_release(&image.files()?)?;
+        let mut fitting = Vec::new();
+        for shipped in Self::SHIPPED {
+            let recipe = Self::load(shipped.name)?;
+            fitting.extend(rank(recipe.os_ids(), &os).map(|rank| (rank, shipped.name)));
+        }
+        let best = fitting.iter().map(|(rank, _)| *rank).min();
+        fitting.retain(|(rank, _)| Some(*rank) == best);
+        match fitting[..] {
+            [(_, name)] => Self::load_all(&[name], sets),
+            _ => {
+                let system = if os.id.is_empty() {
+                    "without os-release".into()
+                } else {
+                    format!("with ID={}", os.id)
+                };
+                let names: Vec<&str> = Self::SHIPPED.iter().map(|s| s.name).collect();
+                Err(Error::Usage(format!(
+                    "no shipped recipe is meant for an image {system}; name one with -r: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// What became of each rule, in the recipe's order.
+    pub fn rules(&self) -> &[RuleResult] {
+        &self.rules
+    }
+
+    /// Every edit, in the order in which they were made.
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
+    /// What stays open although every rule did its work.
+    pub fn residuals(&self) -> &[Residual] {
+        &self.residuals
+    }
+
+    /// What became of each of the recipe's waivers.
+    pub fn waivers(&self) -> &[WaiverResult] {
+        &self.waivers
+    }
+
+    /// What the reader should know of image and recipe as a whole.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns the image as it is, with the contents of its files.
+    pub fn before(&self) -> Files<'_> {
+        Files::new(self.image, Cow::Borrowed(&self.before))
+    }
+
+    /// Returns the image as it will be, with the contents of its files.
+    ///
+    /// ```no_run
+    /// # fn main() -> casehard::Result<()> {
+    /// let image = casehard::Image::open("rootfs.tar.gz")?;
+    /// let recipe = casehard::Recipe::load("site.ini")?;
+    /// let plan = image.plan(&recipe)?;
+    /// assert!(plan.after().read("/etc/securetty")?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn after(&self) -> Files<'_> {
+        Files::new(self.image, Cow::Borrowed(&self.after))
+    }
+
+    /// Whether a rule failed; such a plan is not written.
+    pub fn failed(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|r| matches!(r.outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether the image is as the recipe wants it: no edits, no failures.
+    pub fn compliant(&self) -> bool {
+        self.edits.is_empty() && !self.failed()
+    }
+}

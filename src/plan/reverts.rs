@@ -1,0 +1,179 @@
+//! What the booted system, or an upgrade, does to what was edited: found once for all rules, and said as residuals.
+
+mod boot;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::{BStr, BString, ByteSlice};
+
+use crate::edit::{Change, Draft, Edit};
+use crate::error::{Stop, fail};
+use crate::rootfs::lowerdir;
+use crate::rootfs::{Rootfs, below};
+use crate::system::packages::{self, Owner};
+
+/// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was. What cannot be known of
+/// one such thing does not keep the others from being found.
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 4] {
+    copies(draft);
+    [
+        alternatives(draft),
+        triggers(draft, before),
+        upgrades(draft, before),
+        boot::residuals(draft),
+    ]
+}
+
+/// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
+fn copies(draft: &mut Draft<'_>) {
+    let directories = lowerdir::directories(draft.rootfs());
+    for edit in removals(draft) {
+        for copy in lowerdir::copies_in(&directories, &edit.path.to_str_lossy()) {
+            if draft
+                .rootfs()
+                .locate(copy.as_bytes())
+                .is_ok_and(|there| there.inode.is_some())
+            {
+                draft.residual_of(
+                    edit.rule,
+                    Some(copy.as_bytes().as_bstr()),
+                    None,
+                    format!("becomes {} when the system boots", edit.path),
+                );
+            }
+        }
+    }
+}
+
+/// Debian's alternatives: a link that is removed is made again when one of its programs is installed or upgraded.
+fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
+    let removed = removals(draft);
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let mut by_path: BTreeMap<&BString, Vec<&Edit>> = BTreeMap::new();
+    for edit in &removed {
+        by_path.entry(&edit.path).or_default().push(edit);
+    }
+    for found in packages::alternatives(draft)? {
+        let once = found
+            .once
+            .map(|what| format!(", once {what} is there again"));
+        for edit in by_path.get(&found.link).into_iter().flatten() {
+            let message = format!(
+                "update-alternatives makes {} again{}",
+                edit.path,
+                once.as_deref().unwrap_or_default()
+            );
+            let file = found.registry.as_bytes().as_bstr();
+            draft.residual_of(edit.rule, Some(file), None, message);
+        }
+    }
+    Ok(())
+}
+
+/// How often an edit may be found in a directory that a package watches.
+const WATCHED: usize = 1_000_000;
+
+/// A package that watches a directory runs its own script when others change what is in there.
+fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    let edits = draft.edits.clone();
+    let mut by_path: BTreeMap<&BStr, Vec<usize>> = BTreeMap::new();
+    for (at, edit) in edits.iter().enumerate() {
+        by_path.entry(edit.path.as_bstr()).or_default().push(at);
+    }
+    let mut left = WATCHED;
+    for trigger in packages::file_triggers(draft, before)? {
+        let at = by_path.get_key_value(trigger.path.as_bstr());
+        let watched = at.into_iter().chain(below(&by_path, &trigger.path));
+        // The first file of a rule stands for all.
+        let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+        for at in watched.flat_map(|(_, edits)| edits) {
+            left = left.checked_sub(1).map_or_else(
+                || fail("dpkg's triggers watch edited files more often than can be looked at"),
+                Ok,
+            )?;
+            let known = first.entry(edits[*at].rule).or_insert(*at);
+            *known = (*known).min(*at);
+        }
+        for (rule, at) in first {
+            let message = format!(
+                "{}: the package {} runs a script of its own when packages change what is in {}, and may write it anew",
+                edits[at].path, trigger.package, trigger.path
+            );
+            let file = Some(packages::TRIGGERS.as_bytes().as_bstr());
+            draft.residual_of(rule, file, Some(trigger.line), message);
+        }
+    }
+    Ok(())
+}
+
+fn removals(draft: &Draft<'_>) -> Vec<Edit> {
+    let there = |edit: &&Edit| {
+        draft
+            .rootfs()
+            .locate(&edit.path)
+            .is_ok_and(|found| found.inode.is_some())
+    };
+    draft
+        .edits
+        .iter()
+        .filter(|edit| edit.change == Change::Removed && !there(edit))
+        .cloned()
+        .collect()
+}
+
+/// A package's own files come back with its next version, unless dpkg takes them for configuration or was told to keep their
+/// modes.
+fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    let edits: Vec<Edit> = draft
+        .edits
+        .iter()
+        .filter(|edit| edit.change != Change::Created)
+        .cloned()
+        .collect();
+    let mut paths: Vec<BString> = edits.iter().map(|edit| edit.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let owners = packages::owners(draft, before, &paths)?;
+    let kept = draft.text_at(packages::STATOVERRIDE)?.unwrap_or_default();
+    let kept: BTreeSet<&[u8]> = kept
+        .lines()
+        .filter_map(|line| line.fields().nth(3))
+        .collect();
+    let conffiles = packages::conffiles(draft)?;
+    let is_kept = |edit: &Edit, owner: &Owner| {
+        let overridden = matches!(edit.change, Change::Mode { .. } | Change::Owner { .. })
+            && kept.contains(owner.listed.as_slice());
+        owner.dpkg && (overridden || conffiles.contains(&owner.listed))
+    };
+    // One residual for each rule and package, at the first file; a list of all would bury the others.
+    let mut restored: BTreeMap<(usize, &str), Vec<&BString>> = BTreeMap::new();
+    let mut counted = BTreeSet::new();
+    for edit in &edits {
+        if let Some(owner) = owners.get(&edit.path).filter(|owner| !is_kept(edit, owner))
+            && counted.insert((edit.rule, &edit.path))
+        {
+            let files = restored.entry((edit.rule, &owner.package));
+            files.or_default().push(&edit.path);
+        }
+    }
+    for ((rule, package), files) in restored {
+        let (more, them) = match files.len() - 1 {
+            0 => (String::new(), "it"),
+            1 => (", as does 1 more edited file,".into(), "them"),
+            n => (format!(", as do {n} more edited files,"), "them"),
+        };
+        let message = format!(
+            "belongs{more} to the package {package}, whose next upgrade brings {them} back; harden again after upgrades"
+        );
+        draft.residual_of(rule, Some(files[0].as_bstr()), None, message);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

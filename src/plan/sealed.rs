@@ -1,0 +1,153 @@
+//! What the image seals or packs, so that casehard cannot reseal it or look into it.
+
+use std::collections::BTreeSet;
+
+use bstr::BString;
+
+use crate::edit::{Draft, Residual};
+use crate::rootfs::Rootfs;
+use crate::system::os_release::OsRelease;
+use crate::system::systemd;
+
+/// Folders, and the globs by which images within the image are found in them: extensions of `/usr` and `/etc`, packed, in
+/// versions or as directories, and torcx archives that Container Linux unpacks.
+const PACKED: [(&[&str], &[&str]); 4] = [
+    (
+        &[
+            "/etc/extensions",
+            "/var/lib/extensions",
+            "/usr/lib/extensions",
+        ],
+        &["*.raw", "*.raw.v", "*/usr", "*/opt"],
+    ),
+    (
+        &[
+            "/etc/confexts",
+            "/var/lib/confexts",
+            "/usr/lib/confexts",
+            "/usr/local/lib/confexts",
+        ],
+        &["*.raw", "*.raw.v", "*/etc"],
+    ),
+    (&["/usr/share"], &["*/sysext/*.raw"]),
+    (&["/usr/share/torcx/store"], &["**/*.torcx.*"]),
+];
+
+/// What stays open for the image as a whole, which was this before.
+pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> Vec<Residual> {
+    let whole = |path: BString, message: &str| Residual {
+        rule: None,
+        path: Some(path),
+        line: None,
+        message: message.into(),
+    };
+    let mut packed = BTreeSet::new();
+    for (folders, globs) in PACKED {
+        for (folder, glob) in folders
+            .iter()
+            .flat_map(|f| globs.iter().map(move |g| (f, g)))
+        {
+            let found = draft.rootfs().glob(&format!("{folder}/{glob}"));
+            packed.extend(found.into_iter().map(|(path, _)| path));
+        }
+    }
+    let message =
+        "is an image of its own and is not looked into: what it adds at boot is as it was";
+    let mut found: Vec<Residual> = packed
+        .into_iter()
+        .map(|path| whole(path, message))
+        .collect();
+    let edited = draft
+        .edits
+        .iter()
+        .any(|edit| edit.path.starts_with(b"/usr/"));
+    if edited && os.seals_usr() {
+        let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
+        found.push(whole("/usr".into(), message));
+    }
+    if let Some(path) = systemd::unread_copy(draft.rootfs()) {
+        let message =
+            "is one copy of /etc too many: units there and in those after it are not looked at";
+        found.push(whole(path.into(), message));
+    }
+    let has = |rootfs: &Rootfs, path: &str| {
+        let id = rootfs.open(path);
+        id.is_some_and(|id| rootfs.inode(id).is_directory())
+    };
+    if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
+        let message = "was not there before, and ostree deploys no tree that has both this and /usr/etc: what was written here \
+            has to go there";
+        found.push(whole("/etc".into(), message));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::PlanOptions;
+    use crate::recipe::Recipe;
+    use crate::rules::harness::open;
+
+    #[test]
+    fn images_within_and_a_sealed_usr_are_said() {
+        let image = "
+file usr/lib/os-release
+| ID=flatcar
+file usr/bin/su mode=4755
+file usr/lib/confexts/00-flatcar-default.raw
+file usr/share/flatcar/sysext/docker-flatcar.raw
+file usr/share/torcx/store/20.0/docker.torcx.tgz
+file usr/share/other.raw
+file var/lib/extensions/tree/usr/bin/a
+file etc/confexts/b.raw.v/b_1.raw
+";
+        let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+        let image = open(image);
+        let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+        let paths: Vec<String> = plan
+            .residuals()
+            .iter()
+            .filter_map(|r| r.path.as_ref())
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "/etc/confexts/b.raw.v",
+                "/usr",
+                "/usr/lib/confexts/00-flatcar-default.raw",
+                "/usr/share/flatcar/sysext/docker-flatcar.raw",
+                "/usr/share/torcx/store/20.0/docker.torcx.tgz",
+                "/var/lib/extensions/tree/usr"
+            ]
+        );
+    }
+
+    #[test]
+    fn copies_of_etc_that_are_not_read_are_said() {
+        let copies: String = (10..30)
+            .map(|n| format!("file usr/share/{n}/etc/systemd/system/a.service\n"))
+            .collect();
+        let recipe = Recipe::parse("test", "[Recipe]\nSchema=1\n[StripSetid]\n").unwrap();
+        let image = open(&copies);
+        let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+        let [residual] = plan.residuals() else {
+            panic!("{:?}", plan.residuals())
+        };
+        let path = residual.path.as_ref().unwrap();
+        assert_eq!(path, "/usr/share/26/etc/systemd/system");
+    }
+
+    #[test]
+    fn what_ostree_would_not_deploy_is_said() {
+        for (etc, want) in [("", 1), ("dir etc\n", 0)] {
+            let image = open(&format!("{etc}file usr/etc/a\n"));
+            let rule = "[Recipe]\nSchema=1\n[WriteFile /etc/issue]\n";
+            let recipe = Recipe::parse("test", rule).unwrap();
+            let plan = image.plan_with(&recipe, &PlanOptions::new()).unwrap();
+            let residuals = plan.residuals().iter();
+            let said = residuals.filter(|r| r.message.contains("ostree")).count();
+            assert_eq!(said, want, "{etc}");
+        }
+    }
+}

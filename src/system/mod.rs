@@ -1,0 +1,13 @@
+//! What an operating system in a rootfs is: its accounts, units, daemons, policies and packages.
+//!
+//! **Invariant: a model reads, it never edits.** Every model takes [`Files`](crate::rootfs::Files), so that rules, residuals
+//! and the inventory share it.
+
+pub(crate) mod accounts;
+pub(crate) mod busybox;
+pub(crate) mod capability;
+pub(crate) mod os_release;
+pub(crate) mod packages;
+pub(crate) mod selinux;
+pub(crate) mod sshd;
+pub(crate) mod systemd;

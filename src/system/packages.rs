@@ -1,0 +1,241 @@
+//! Which package a file belongs to, as dpkg's and apk's databases in the image say it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bstr::{BString, ByteSlice};
+
+use crate::error::Stop;
+use crate::rootfs::Files;
+use crate::rootfs::{InodeId, Rootfs};
+
+/// Where dpkg keeps what an administrator set of a package's files.
+pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
+
+/// Where dpkg keeps what is installed.
+const STATUS: &str = "/var/lib/dpkg/status";
+
+/// Where dpkg lists which package wants to know of changes to which files.
+pub(crate) const TRIGGERS: &str = "/var/lib/dpkg/triggers/File";
+
+/// A package's interest in a file or directory (deb-triggers(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileTrigger {
+    pub(crate) line: usize,
+    /// Without symbolic links on the way.
+    pub(crate) path: BString,
+    pub(crate) package: String,
+}
+
+/// Where apk keeps what is installed.
+const APK: &str = "/lib/apk/db/installed";
+
+/// A file's package, and the path by which the package knows it: before `/usr` was merged many were in `/bin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) package: String,
+    pub(crate) listed: BString,
+    /// Whether it is dpkg that knows it.
+    pub(crate) dpkg: bool,
+}
+
+/// The owners of these files, by their paths without symbolic links on the way in `rootfs`, which may be older than the
+/// files: what was removed had an owner too.
+pub(crate) fn owners(
+    files: &Files<'_>,
+    rootfs: &Rootfs,
+    paths: &[BString],
+) -> Result<BTreeMap<BString, Owner>, Stop> {
+    let mut found = BTreeMap::new();
+    let last = |path: &[u8]| BString::from(path.rsplit(|b| *b == b'/').next().unwrap_or_default());
+    // Most of the hundred thousand lines name nothing that was edited; their last component tells that at once.
+    let names: BTreeSet<BString> = paths.iter().map(|path| last(path)).collect();
+    let paths: BTreeSet<&BString> = paths.iter().collect();
+    let mut note = |package: &str, listed: &[u8], dpkg: bool| {
+        if !names.contains(&last(listed)) {
+            return;
+        }
+        if let Ok(location) = rootfs.locate(listed) {
+            let path = rootfs.location_path(&location);
+            if paths.contains(&path) {
+                let listed = listed.into();
+                found.entry(path).or_insert(Owner {
+                    package: package.to_owned(),
+                    listed,
+                    dpkg,
+                });
+            }
+        }
+    };
+    for (file, package) in dpkg_lists(files) {
+        let text = files.text_at(&file)?.unwrap_or_default();
+        text.lines().for_each(|line| note(&package, line, true));
+    }
+    if let Some(text) = files.text_at(APK)? {
+        apk(&text, |package, path| note(package, path, false));
+    }
+    Ok(found)
+}
+
+/// The files that dpkg lists as a package's configuration, as it has them in its status. Its next upgrade keeps what was
+/// edited or removed, modes and owners too; where the package's own version changed as well, it asks first.
+pub(crate) fn conffiles(files: &Files<'_>) -> Result<BTreeSet<BString>, Stop> {
+    let text = files.text_at(STATUS)?.unwrap_or_default();
+    let mut found = BTreeSet::new();
+    let mut listing = false;
+    for line in text.lines() {
+        // A field goes on in lines that begin with a blank.
+        let Some(conffile) = line.strip_prefix(b" ") else {
+            listing = line.trim_end() == b"Conffiles:";
+            continue;
+        };
+        let named = conffile.strip_suffix(b" obsolete").unwrap_or(conffile);
+        if let Some((path, hash)) = named.rsplit_once_str(" ").filter(|_| listing)
+            && hash != b"remove-on-upgrade"
+        {
+            found.insert(path.into());
+        }
+    }
+    Ok(found)
+}
+
+/// A link that update-alternatives makes where it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alternative {
+    /// The file that says so.
+    pub(crate) registry: String,
+    pub(crate) link: BString,
+    /// What has to be there again before, if it is not.
+    pub(crate) once: Option<BString>,
+}
+
+/// The links of all alternatives that any package has registered.
+pub(crate) fn alternatives(files: &Files<'_>) -> Result<Vec<Alternative>, Stop> {
+    const REGISTRY: &str = "/var/lib/dpkg/alternatives";
+    let rootfs = files.rootfs();
+    let Some(registry) = rootfs.open(REGISTRY) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for (name, _) in rootfs.children(registry) {
+        let file = format!("{REGISTRY}/{name}");
+        let text = files.text_at(&file)?.unwrap_or_default();
+        // The mode and the link; a name and a link for each that goes along with it, up to an empty line.
+        let mut lines = text.lines().skip(1);
+        let first = lines.next().unwrap_or_default();
+        let mut links = vec![(name.as_bytes(), first)];
+        while let (Some(name @ [_, ..]), Some(link)) = (lines.next(), lines.next()) {
+            links.push((name, link));
+        }
+        // A program, its priority, and what stands for each link that goes along.
+        let rest: Vec<&[u8]> = text.lines().skip(2 * links.len() + 1).collect();
+        for (at, (name, link)) in links.iter().enumerate() {
+            let choices = rest.chunks_exact(links.len() + 1);
+            let needs = choices.map(|choice| match at {
+                0 => [choice[0], choice[0]],
+                _ => [choice[0], choice[at + 1]],
+            });
+            let gone = |needed: [&[u8]; 2]| {
+                let gone = needed.into_iter().find(|path| rootfs.open(path).is_none());
+                gone.map(BString::from)
+            };
+            // What is there already comes before what has to come back.
+            let once = needs.filter(|needed| !needed[1].is_empty()).map(gone).min();
+            let own = [b"/etc/alternatives/", *name].concat();
+            for link in [own.as_slice(), link] {
+                found.extend(once.clone().map(|once| Alternative {
+                    registry: file.clone(),
+                    link: link.into(),
+                    once,
+                }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The triggers on files, by their places in `rootfs`. Those of other names have nothing to do with a file.
+pub(crate) fn file_triggers(files: &Files<'_>, rootfs: &Rootfs) -> Result<Vec<FileTrigger>, Stop> {
+    let text = files.text_at(TRIGGERS)?.unwrap_or_default();
+    let lines = (1..).zip(text.lines());
+    let triggers = lines.filter_map(|(line, text)| {
+        let (path, package) = text.split_once_str(" ")?;
+        let package = package.strip_suffix(b"/noawait").unwrap_or(package);
+        let place = rootfs.locate(path).ok()?;
+        Some(FileTrigger {
+            line,
+            path: rootfs.location_path(&place),
+            package: package.to_str_lossy().into_owned(),
+        })
+    });
+    Ok(triggers.collect())
+}
+
+/// The databases that say which packages are installed.
+pub(crate) fn databases(rootfs: &Rootfs) -> Vec<InodeId> {
+    let mut paths: Vec<BString> = vec!["/var/lib/dpkg/status".into(), APK.into()];
+    // Images without dpkg itself have a file for each package.
+    if let Some(directory) = rootfs.open("/var/lib/dpkg/status.d") {
+        let names = rootfs.children(directory);
+        let names = names.filter(|(name, _)| !name.ends_with(b".md5sums"));
+        paths.extend(names.map(|(name, _)| rootfs.path_in(directory, name)));
+    }
+    let found = paths.iter().filter_map(|path| rootfs.open(path));
+    found.filter(|id| rootfs.inode(*id).is_file()).collect()
+}
+
+/// The installed packages of one of the [`databases`], with their versions.
+pub(crate) fn installed(text: &[u8]) -> Vec<(BString, BString)> {
+    let mut found = Vec::new();
+    let (mut name, mut version, mut here) = (None, None, true);
+    for line in text.lines().chain([&b""[..]]) {
+        if line.trim().is_empty() {
+            if let (Some(name), Some(version), true) = (name.take(), version.take(), here) {
+                found.push((name, version));
+            }
+            (name, version, here) = (None, None, true);
+            continue;
+        }
+        let Some((key, value)) = line.split_once_str(":") else {
+            continue;
+        };
+        match key {
+            b"Package" | b"P" => name = Some(BString::from(value.trim())),
+            b"Version" | b"V" => version = Some(value.trim().into()),
+            // "want flag state"; what was removed keeps its paragraph while its settings are there.
+            b"Status" => here = value.fields().nth(2) != Some(b"config-files"),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The files that list what each package installed.
+fn dpkg_lists(files: &Files<'_>) -> Vec<(String, String)> {
+    let rootfs = files.rootfs();
+    let Some(info) = rootfs.open("/var/lib/dpkg/info") else {
+        return Vec::new();
+    };
+    let names = rootfs
+        .children(info)
+        .filter_map(|(name, _)| name.to_str().ok());
+    names
+        .filter_map(|name| {
+            let package = name.strip_suffix(".list")?;
+            let plain = package.split_once(':').map_or(package, |(plain, _)| plain);
+            Some((format!("/var/lib/dpkg/info/{name}"), plain.to_owned()))
+        })
+        .collect()
+}
+
+/// apk's database: `P:` begins a package's name, `F:` a directory, `R:` a file in it.
+fn apk(text: &[u8], mut found: impl FnMut(&str, &[u8])) {
+    let (mut package, mut directory) = (String::new(), BString::default());
+    for line in text.lines() {
+        match line.split_once_str(":") {
+            Some((b"P", name)) => package = name.to_str_lossy().into_owned(),
+            Some((b"F", path)) => directory = [b"/", path].concat().into(),
+            Some((b"R", name)) => found(&package, &[directory.as_slice(), b"/", name].concat()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Writing a planned image: whole or not at all.
+
+pub(crate) mod digests;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::image::{
+    Compression, Encoder, FileSink, Meter, Origin, Phase, Progress, Sink, Source, StreamSink,
+    is_stop,
+};
+use crate::plan::Plan;
+use crate::whole_file::WholeFile;
+
+pub use digests::{Digest, Digests};
+
+/// How to write an image.
+#[derive(Clone, Copy, Default)]
+pub struct WriteOptions<'a> {
+    compression: Option<Compression>,
+    progress: Progress<'a>,
+}
+
+impl<'a> WriteOptions<'a> {
+    /// The defaults: compressed as the input is, no progress.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The compression of the output, rather than the input's.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Calls back while writing, and lets the callback stop it.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress<'a>) -> Self {
+        self.progress = progress;
+        self
+    }
+}
+
+/// A hardened image that is whole and on disk, and does not have its name yet. Where it is dropped, nothing is left of it.
+///
+/// ```
+/// # fn main() -> casehard::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (rootfs, hardened) = (dir.path().join("rootfs"), dir.path().join("hardened.tar"));
+/// # std::fs::create_dir(&rootfs).unwrap();
+/// # let (image, recipe) = (casehard::Image::open(&rootfs)?, casehard::Recipe::load("no-setid")?);
+/// let plan = image.plan(&recipe)?;
+/// let staged = plan.stage(&hardened, &casehard::WriteOptions::new())?;
+/// let digests = plan.digests(staged.file())?;
+/// let report = plan.report().digests(digests).to_json()?;
+/// assert!(report.contains("sha256") && !hardened.exists());
+/// staged.publish()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Staged {
+    whole: WholeFile,
+    /// A path that leads to it until then.
+    at: PathBuf,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// The file that it is in until then, for this process.
+    pub fn file(&self) -> &Path {
+        &self.at
+    }
+
+    /// Whether that would be left where the process ended now.
+    pub fn has_name(&self) -> bool {
+        self.whole.has_name()
+    }
+
+    /// Gives it its name, in the place of what has that.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn publish(self) -> Result<()> {
+        let path = self.path.as_path();
+        self.whole.take_name().map_err(Error::io("write", path))?;
+        // The rename itself must survive a crash too; not every file system can sync a directory.
+        let _ = File::open(WholeFile::folder(path)).and_then(|d| d.sync_all());
+        Ok(())
+    }
+}
+
+impl Plan<'_> {
+    /// Writes the hardened image to a file, which is there whole or not at all. Without any edit it is the input, byte for
+    /// byte. An image that was a directory becomes a tar, compressed as the name's ending says.
+    ///
+    /// # Errors
+    /// [`Error::Unfulfilled`] where a rule failed, [`Error::Usage`] where `path` is the input itself, [`Error::Io`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_with(path, &WriteOptions::new())
+    }
+
+    /// As [`write`](Self::write), with options.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and [`Error::Interrupted`].
+    pub fn write_with(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<()> {
+        let path = path.as_ref();
+        self.refuse_failed()?;
+        let options = &self.named(path, options);
+        // A pipe or device is written to; putting a file in its place would take it away.
+        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let out = File::options().write(true).open(path);
+            let out = out.map_err(Error::io("write", path))?;
+            let written = self.encode_file(out, options);
+            return written
+                .map(drop)
+                .map_err(|error| failure(error, "write", path));
+        }
+        self.stage(path, options)?.publish()
+    }
+
+    /// Writes the hardened image beside a file's place. It gets its name by [`Staged::publish`], so that what speaks of the
+    /// image, by its digest say, can be written before.
+    ///
+    /// # Errors
+    /// As [`write_with`](Self::write_with).
+    pub fn stage(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<Staged> {
+        let path = path.as_ref();
+        self.refuse_failed()?;
+        if fs::metadata(path).is_ok_and(|there| self.is_input(&there)) {
+            return Err(Error::Usage(format!(
+                "{} is the input; an image is never changed in place, so name another output",
+                path.display()
+            )));
+        }
+        let folder = WholeFile::folder(path);
+        let whole =
+            WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
+        let out = whole.file().try_clone();
+        let out = out.map_err(Error::io("write", path))?;
+        self.encode_file(out, &self.named(path, options))
+            .and_then(|out| out.sync_all())
+            .map_err(|error| failure(error, "write", path))?;
+        Ok(Staged {
+            at: whole.path(),
+            whole,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The options for a file: what was a directory is compressed as the file's name says.
+    fn named<'o>(&self, path: &Path, options: &WriteOptions<'o>) -> WriteOptions<'o> {
+        match (self.image.original(), options.compression) {
+            (None, None) => options.compression(Compression::from_name(&path.to_string_lossy())),
+            _ => *options,
+        }
+    }
+
+    /// Writes the hardened image to a stream, such as standard output.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and [`Error::Interrupted`].
+    pub fn write_to(&self, out: impl Write, options: &WriteOptions<'_>) -> Result<()> {
+        self.refuse_failed()?;
+        let mut meter = self.meter(options);
+        let mut sink = StreamSink {
+            out,
+            meter: &mut meter,
+        };
+        self.encode(&mut sink, self.target(options))
+            .and_then(|()| sink.flush())
+            .map_err(|e| failure(e, "write", Path::new("-")))
+    }
+
+    fn refuse_failed(&self) -> Result<()> {
+        if self.failed() {
+            return Err(Error::Unfulfilled(
+                "a rule failed, so no image is written".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_input(&self, there: &fs::Metadata) -> bool {
+        let same = |input: fs::Metadata| (input.dev(), input.ino()) == (there.dev(), there.ino());
+        self.image
+            .original()
+            .and_then(|f| f.metadata().ok())
+            .is_some_and(same)
+    }
+
+    fn target(&self, options: &WriteOptions<'_>) -> Compression {
+        options.compression.unwrap_or(self.image.compression())
+    }
+
+    fn encode_file(&self, file: File, options: &WriteOptions<'_>) -> io::Result<File> {
+        let mut meter = self.meter(options);
+        let mut sink = FileSink {
+            file,
+            meter: &mut meter,
+        };
+        self.encode(&mut sink, self.target(options))?;
+        Ok(sink.file)
+    }
+
+    fn meter<'p>(&self, options: &WriteOptions<'p>) -> Meter<'p> {
+        // How much compressed data comes out is not known before.
+        let total = (self.target(options) == Compression::None).then_some(self.output.len());
+        Meter::new(options.progress, Phase::Write, total)
+    }
+
+    /// Writes the image by the shortest way: what is the same is copied, compressed as it is where that can be.
+    fn encode(&self, out: &mut impl Sink, target: Compression) -> io::Result<()> {
+        let same = target == self.image.compression();
+        if let (true, true, Some(original)) = (self.edits.is_empty(), same, self.image.original()) {
+            return out.copy(original, 0..original.metadata()?.len());
+        }
+        let source = self.output.source();
+        match (source, target, source.plain()) {
+            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(&self.output, out),
+            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(&self.output, out),
+            (_, Compression::None, Some(file)) => {
+                for segment in self.output.segments() {
+                    match &segment.from {
+                        Origin::Input(start) => out.copy(file, *start..start + segment.len)?,
+                        Origin::Memory(bytes) => out.write_all(bytes)?,
+                    }
+                }
+                Ok(())
+            }
+            _ => {
+                let mut encoder = Encoder::new(target, out)?;
+                self.output.write_to(&mut encoder)?;
+                encoder.finish().map(drop)
+            }
+        }
+    }
+}
+
+fn failure(error: io::Error, action: &'static str, path: &Path) -> Error {
+    if is_stop(&error) {
+        Error::Interrupted
+    } else {
+        Error::io(action, path)(error)
+    }
+}
