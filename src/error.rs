@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an image could not be opened, planned or written.
-#[derive(thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The call itself makes no sense, for example a waiver without a date to judge it by.
@@ -38,26 +38,23 @@ pub enum Error {
     Unfulfilled(String),
 
     /// Reading or writing a file failed.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// What was tried, as a verb: "read", "create".
         action: &'static str,
         /// The file it was tried on.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. [`Display`](fmt::Display) has it already, so it is not the error's `source()` too.
+        cause: io::Error,
     },
+
+    /// Writing to the stream that the caller gave, such as standard output, failed.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
 
     /// The caller's progress callback asked to stop.
     #[error("interrupted")]
     Interrupted,
-}
-
-/// What a program shows whose `main` returns an error: the same sentence as [`Display`](fmt::Display).
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl Error {
@@ -67,10 +64,10 @@ impl Error {
         path: impl Into<&'a Path>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into().to_owned();
-        move |source| Self::Io {
+        move |cause| Self::Io {
             action,
             path,
-            source,
+            cause,
         }
     }
 }
@@ -188,7 +185,7 @@ impl Source {
 }
 
 /// A byte range of a [`Source`].
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The text it lies in.
     pub source: Arc<Source>,
@@ -227,11 +224,5 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.source.name, self.line(), self.column())
-    }
-}
-
-impl fmt::Debug for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Span({self})")
     }
 }

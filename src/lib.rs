@@ -22,6 +22,7 @@
 mod compare;
 pub mod edit;
 pub mod error;
+pub mod escape;
 pub mod image;
 pub mod inventory;
 mod plan;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// The library's modules, lowest first. Modules of one row may import each other.
 const LAYERS: &[&[&str]] = &[
     &["error"],
+    &["escape"],
     &["whole_file"],
     &["image"],
     &["rootfs"],

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
 
 use casehard::error::Diagnostic;
 use casehard::{Error, Result};
 
 use super::arguments::When;
 use super::diagnostics;
-use super::printable::{printable, printable_lines};
+use casehard::escape::{printable, printable_lines};
 
 /// Writes to the two streams. Nothing else does, but the progress bar.
 pub(crate) struct Console {
@@ -52,7 +51,7 @@ impl Console {
     /// A result that someone asked for, such as a list. That its reader has seen enough is no failure.
     pub(crate) fn text(&self, text: &str) -> Result<()> {
         match stdout(printable_lines(text).as_bytes()) {
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(Error::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             done => done,
         }
     }
@@ -83,9 +82,9 @@ impl Console {
             true => write(&mut Printable(&mut out)),
             false => write(&mut out),
         };
-        match written.and_then(|()| out.flush().map_err(failed)) {
-            Err(Error::Io { source, .. })
-                if for_terminals && source.kind() == io::ErrorKind::BrokenPipe =>
+        match written.and_then(|()| out.flush().map_err(Error::Output)) {
+            Err(Error::Output(cause))
+                if for_terminals && cause.kind() == io::ErrorKind::BrokenPipe =>
             {
                 Ok(())
             }
@@ -157,20 +156,12 @@ impl Write for Printable<'_> {
 /// Standard output without the buffer that Rust puts before it, for an image.
 pub(crate) fn raw_stdout() -> Result<File> {
     let owned = io::stdout().as_fd().try_clone_to_owned();
-    owned.map(File::from).map_err(failed)
+    owned.map(File::from).map_err(Error::Output)
 }
 
 fn stdout(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)
         .and_then(|()| out.flush())
-        .map_err(failed)
-}
-
-fn failed(source: io::Error) -> Error {
-    Error::Io {
-        action: "write",
-        path: Path::new("-").to_owned(),
-        source,
-    }
+        .map_err(Error::Output)
 }

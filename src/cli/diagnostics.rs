@@ -6,7 +6,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use casehard::error::{Diagnostic, Source, Span};
 
-use super::printable::{misleads, printable};
+use casehard::escape::{is_misleading, printable};
 
 /// Draws each with the lines that it is about, and a blank line behind it.
 pub(crate) fn draw(all: &[Diagnostic], color: bool) -> String {
@@ -91,7 +91,7 @@ impl Window<'_> {
 fn masked(text: &str) -> String {
     let mask = |c| match c {
         '\n' | '\t' | '\r' => c,
-        _ if misleads(c) => char::REPLACEMENT_CHARACTER,
+        _ if is_misleading(c) => char::REPLACEMENT_CHARACTER,
         _ => c,
     };
     text.chars().map(mask).collect()
@@ -159,7 +159,7 @@ mod tests {
             .help("\u{1b}c\nsecond line");
         let drawn = draw(&[mistake], false);
         assert!(
-            !drawn.chars().any(|c| c != '\n' && misleads(c)),
+            !drawn.chars().any(|c| c != '\n' && is_misleading(c)),
             "{drawn:?}"
         );
         assert!(drawn.contains(" ours.ini:1:11\n"), "{drawn}");

@@ -114,11 +114,7 @@ fn plan(
         progress.clear();
         let render = |format: &dyn Format, color, out: &mut dyn Write| {
             let bytes = format.render(&report.clone().color(color))?;
-            out.write_all(&bytes).map_err(|source| Error::Io {
-                action: "write",
-                path: "-".into(),
-                source,
-            })
+            out.write_all(&bytes).map_err(Error::Output)
         };
         signals.to_clean_up(staged.as_ref().is_some_and(Staged::has_name));
         outputs.write_reports(&render, written, console, &signals)?;
@@ -174,10 +170,10 @@ fn misnamed(path: &Path, written: &Path) -> Result<Option<String>> {
     const OTHERS: [&str; 8] = ["7z", "br", "lz", "lz4", "lzma", "lzo", "z", "zip"];
     let mut magic = Vec::new();
     let read = File::open(written).and_then(|file| file.take(64).read_to_end(&mut magic));
-    read.map_err(|source| Error::Io {
+    read.map_err(|cause| Error::Io {
         action: "read",
         path: written.to_owned(),
-        source,
+        cause,
     })?;
     let is = Compression::detect(&magic);
     let ending = path.extension().unwrap_or_default().to_string_lossy();
@@ -202,10 +198,10 @@ fn misnamed(path: &Path, written: &Path) -> Result<Option<String>> {
 }
 
 fn read_lock(path: &Path) -> Result<Inventory> {
-    let text = fs::read(path).map_err(|source| Error::Io {
+    let text = fs::read(path).map_err(|cause| Error::Io {
         action: "read",
         path: path.to_owned(),
-        source,
+        cause,
     })?;
     Inventory::parse(&path.display().to_string(), &text)
 }

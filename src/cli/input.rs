@@ -28,10 +28,10 @@ pub(crate) fn open(
         .limits(limits)
         .progress(progress);
     let piped = |input: io::Result<OwnedFd>| {
-        let input = input.map_err(|source| Error::Io {
+        let input = input.map_err(|cause| Error::Io {
             action: "open",
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         options.read(path.display().to_string(), Piped { input, signals })
     };

@@ -9,13 +9,11 @@ mod diff;
 mod harden;
 mod input;
 mod outputs;
-mod printable;
 mod progress;
 mod recipes;
 mod signals;
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use casehard::Error;
@@ -94,6 +92,5 @@ pub(crate) fn run() -> ExitCode {
 
 /// Whether whoever read standard output has gone. They know, so nothing is said.
 fn is_closed_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io { path, source, .. }
-        if path == Path::new("-") && source.kind() == io::ErrorKind::BrokenPipe)
+    matches!(error, Error::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe)
 }

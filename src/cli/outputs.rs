@@ -198,7 +198,7 @@ impl Outputs {
         if let Some((lock, target)) = lock.zip(self.lock.as_ref()) {
             let write = move |_, out: &mut dyn Write| {
                 let written = out.write_all(lock.as_bytes());
-                written.map_err(|e| failed("write", Path::new("-"), e))
+                written.map_err(Error::Output)
             };
             wanted.push((target, true, Box::new(write)));
         }
@@ -281,15 +281,11 @@ fn stage(path: &Path, write: &Render<'_>) -> Result<WholeFile> {
     Ok(whole)
 }
 
-/// Writes without colours. What writes does not know the file's name, so an error has it as `-`.
+/// Writes without colours. What writes does not know the file's name, so its error is `Error::Output`.
 fn write_into(file: &File, path: &Path, write: &Render<'_>) -> Result<()> {
     let mut out = BufWriter::with_capacity(64 << 10, file);
     let written = write(false, &mut out).map_err(|error| match error {
-        Error::Io {
-            action,
-            path: unnamed,
-            source,
-        } if unnamed == Path::new("-") => failed(action, path, source),
+        Error::Output(cause) => failed("write", path, cause),
         other => other,
     });
     written.and_then(|()| out.flush().map_err(|e| failed("write", path, e)))
@@ -337,10 +333,10 @@ fn usage<T>(path: &Path, what: &str) -> Result<T> {
     Err(Error::Usage(format!("{} {what}", path.display())))
 }
 
-fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+fn failed(action: &'static str, path: &Path, cause: io::Error) -> Error {
     Error::Io {
         action,
         path: path.to_owned(),
-        source,
+        cause,
     }
 }

@@ -31,10 +31,10 @@ impl Signals {
             armed: Arc::default(),
             to_clean_up: Cell::default(),
         };
-        signals.register_all().map_err(|source| Error::Io {
+        signals.register_all().map_err(|cause| Error::Io {
             action: "listen for",
             path: PathBuf::from("signals"),
-            source,
+            cause,
         })?;
         Ok(signals)
     }

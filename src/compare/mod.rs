@@ -238,11 +238,11 @@ impl<'a> Side<'a> {
             .unwrap_or(name)
     }
 
-    fn failed(&self, source: std::io::Error) -> Error {
+    fn failed(&self, cause: std::io::Error) -> Error {
         Error::Io {
             action: "read",
             path: self.image.name().into(),
-            source,
+            cause,
         }
     }
 }
@@ -353,11 +353,7 @@ impl Comparison<'_> {
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> Error {
-        |source| Error::Io {
-            action: "write",
-            path: "-".into(),
-            source,
-        }
+        Error::Output
     }
 }
 

@@ -9,10 +9,9 @@ use super::facts::stored;
 use super::folded::Folded;
 use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
+use crate::escape::{escape, escape_line, misleads};
 use crate::inventory::{self, Kind};
-use crate::report::{
-    Data, Hunk, Sign, State, escape, escape_line, misleads, pair, plural, text_hunks,
-};
+use crate::report::{Data, Hunk, Sign, State, pair, plural, text_hunks};
 
 /// Paths of which just the same is to be said are counted, if there are more than these.
 const REPEATED: usize = 5;

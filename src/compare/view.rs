@@ -9,9 +9,10 @@ use super::facts::stored;
 use super::folded::Folded;
 use super::{Comparison, Difference, PathChange};
 use crate::error::Result;
+use crate::escape::escape;
 use crate::inventory;
 use crate::report::view::{File, Hunk, Kind, Name, Surface, Tone, Verdict, View, text_hunks};
-use crate::report::{State, either_misleads, escape, pair, plural};
+use crate::report::{State, either_misleads, pair, plural};
 use crate::rootfs::InodeId;
 
 /// What is shown at most.

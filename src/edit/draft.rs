@@ -11,9 +11,9 @@ use jiff::civil::Date;
 
 use crate::error::Stop;
 use crate::image::Image;
-use crate::rootfs::{Files, Rootfs};
+use crate::rootfs::{Files, Place, Rootfs};
 
-use super::{Edit, Outcome, Residual};
+use super::{Edit, Outcome, Residual, ResidualKind};
 
 /// What a rule finds once it has done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,60 +165,51 @@ impl<'i> Draft<'i> {
         waives
     }
 
-    /// Writes down what the rule could not close. The plan has what is said twice but once.
+    /// Records what the rule could not close. The plan keeps equal residuals once.
     pub(crate) fn residual(
         &mut self,
-        path: Option<&BStr>,
-        line: Option<usize>,
+        kind: ResidualKind,
+        place: impl Into<Option<Place>>,
         message: impl Into<String>,
     ) {
-        self.residual_of(self.rule.0, path, line, message);
+        self.residual_of(self.rule.0, kind, place, message);
     }
 
     /// As [`residual`](Self::residual), for a rule that is no longer at work.
     pub(crate) fn residual_of(
         &mut self,
         rule: usize,
-        path: Option<&BStr>,
-        line: Option<usize>,
+        kind: ResidualKind,
+        place: impl Into<Option<Place>>,
         message: impl Into<String>,
     ) {
-        self.residuals.push(Residual {
-            rule: Some(rule),
-            path: path.map(Into::into),
-            line,
-            message: message.into(),
-        });
+        let residual = new_residual(rule, kind, place, message);
+        self.residuals.push(residual);
     }
 
-    /// Writes down what stays open unless a later rule closes it: it counts only if it is found in the result too.
+    /// Records what stays open unless a later rule closes it: it counts only if the result has it too.
     pub(crate) fn open_so_far(
         &mut self,
-        path: Option<&BStr>,
-        line: Option<usize>,
+        kind: ResidualKind,
+        place: impl Into<Option<Place>>,
         message: impl Into<String>,
     ) {
-        self.passing.push(Residual {
-            rule: Some(self.rule.0),
-            path: path.map(Into::into),
-            line,
-            message: message.into(),
-        });
+        let residual = new_residual(self.rule.0, kind, place, message);
+        self.passing.push(residual);
     }
 
-    /// Writes down what edits leave open where the result shows no trace of it, as paths and messages: each counts unless a
-    /// later rule closes it, which `are_open` is asked when all have done their work.
+    /// Records what edits leave open where the result shows no trace of it, as paths and messages. Each counts unless a later
+    /// rule closes it; `are_open` decides that when all rules have run.
     pub(crate) fn left_open(
         &mut self,
+        kind: ResidualKind,
         left: Vec<(BString, String)>,
         are_open: impl Fn(&Rootfs) -> Vec<bool> + 'static,
     ) {
-        let residuals = left.into_iter().map(|(path, message)| Residual {
-            rule: Some(self.rule.0),
-            path: Some(path),
-            line: None,
-            message,
-        });
+        let rule = self.rule.0;
+        let residuals = left
+            .into_iter()
+            .map(|(path, message)| new_residual(rule, kind, Place::new(path, None), message));
         self.left.push(Left {
             residuals: residuals.collect(),
             are_open: Box::new(are_open),
@@ -237,5 +228,19 @@ impl<'i> Draft<'i> {
     /// Writes down what the reader of the report should know, without anything being open.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         self.notes.push((self.rule.0, message.into()));
+    }
+}
+
+fn new_residual(
+    rule: usize,
+    kind: ResidualKind,
+    place: impl Into<Option<Place>>,
+    message: impl Into<String>,
+) -> Residual {
+    Residual {
+        rule: Some(rule),
+        place: place.into(),
+        message: message.into(),
+        kind,
     }
 }

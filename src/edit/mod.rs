@@ -3,8 +3,11 @@
 //! A rule works on a `Draft`, a copy of the rootfs on which earlier rules' edits are already made. It never sees tar bytes.
 
 mod draft;
+mod residual;
 
 use bstr::BString;
+
+pub use residual::{Residual, ResidualKind, Severity};
 
 pub(crate) use draft::{Applied, Draft, Verdict, Waived, Waivers};
 
@@ -82,17 +85,4 @@ impl Outcome {
             Self::Failed(_) => "failed",
         }
     }
-}
-
-/// What a rule could not close.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Residual {
-    /// The rule, as its place in the plan; none for what concerns the image as a whole.
-    pub rule: Option<usize>,
-    /// The file that it is about, if there is one, with a line number where that helps.
-    pub path: Option<BString>,
-    /// The line in that file, counted from 1.
-    pub line: Option<usize>,
-    /// What stays open, in one sentence.
-    pub message: String,
 }

@@ -33,14 +33,14 @@ pub(crate) fn spool(
     let mut out = Spool::new()?;
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source: io::Error| {
-            if is_stop(&source) {
+        move |cause: io::Error| {
+            if is_stop(&cause) {
                 Error::Interrupted
             } else {
                 Error::Io {
                     action: "read",
                     path,
-                    source,
+                    cause,
                 }
             }
         }

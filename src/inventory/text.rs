@@ -4,6 +4,7 @@ use bstr::{BString, ByteSlice};
 
 use super::{Inventory, Item, Kind};
 use crate::error::{Error, Result};
+use crate::escape::{quote, unquote};
 
 const FIRST: &str = "# casehard lock 1";
 const ABOUT: &str = "# What an image gives its users, one line each: kind, name, detail. `casehard apply --lock` writes this file, \
@@ -21,9 +22,9 @@ impl Inventory {
         for item in self.items() {
             let detail = match &item.detail[..] {
                 [] => String::new(),
-                detail => format!("\t{}", escape(detail)),
+                detail => format!("\t{}", quote(detail)),
             };
-            out += &format!("{}\t{}{detail}\n", item.kind.name(), escape(&item.name));
+            out += &format!("{}\t{}{detail}\n", item.kind.name(), quote(&item.name));
         }
         out
     }
@@ -50,8 +51,8 @@ impl Inventory {
             let mut fields = line.splitn(3, |byte| *byte == b'\t');
             let kind = fields.next().unwrap_or_default();
             let kind = Kind::ALL.into_iter().find(|k| k.name().as_bytes() == kind);
-            let name = fields.next().map(unescape);
-            let detail = fields.next().map_or(Some(BString::default()), unescape);
+            let name = fields.next().map(unquote);
+            let detail = fields.next().map_or(Some(BString::default()), unquote);
             let (Some(kind), Some(Some(name)), Some(detail)) = (kind, name, detail) else {
                 return Err(wrong(
                     number,
@@ -62,55 +63,6 @@ impl Inventory {
         }
         Ok(inventory)
     }
-}
-
-/// One line that shows what it holds, and from which [`unescape`] gets it back.
-fn escape(text: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in text.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' | '\'' => out.push(c),
-                // Also a backslash, and all that a terminal or an editor might obey.
-                _ => out.extend(c.escape_debug()),
-            }
-        }
-        for byte in chunk.invalid() {
-            out += &format!("\\x{byte:02x}");
-        }
-    }
-    out
-}
-
-fn unescape(text: &[u8]) -> Option<BString> {
-    let mut out = BString::default();
-    let mut rest = text;
-    while let Some(at) = rest.find_byte(b'\\') {
-        out.extend_from_slice(&rest[..at]);
-        let after = &rest[at + 1..];
-        let (taken, bytes): (usize, Vec<u8>) = match after.first()? {
-            b'\\' => (1, b"\\".to_vec()),
-            b't' => (1, b"\t".to_vec()),
-            b'n' => (1, b"\n".to_vec()),
-            b'r' => (1, b"\r".to_vec()),
-            b'0' => (1, b"\0".to_vec()),
-            b'x' => (3, vec![hexadecimal(after.get(1..3)?)?.try_into().ok()?]),
-            b'u' => {
-                let end = after.find_byte(b'}')?;
-                let code = hexadecimal(after.get(1..end)?.strip_prefix(b"{")?)?;
-                (end + 1, char::from_u32(code)?.to_string().into_bytes())
-            }
-            _ => return None,
-        };
-        out.extend_from_slice(&bytes);
-        rest = &after[taken..];
-    }
-    out.extend_from_slice(rest);
-    Some(out)
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u32> {
-    u32::from_str_radix(digits.to_str().ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::edit::{Change, Draft, Edit};
+use crate::edit::{Change, Draft, Edit, ResidualKind};
 use crate::error::{Stop, fail};
 use crate::rootfs::lowerdir;
-use crate::rootfs::{Rootfs, below};
+use crate::rootfs::{Place, Rootfs, below};
 use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was. What cannot be known of
@@ -36,8 +36,8 @@ fn copies(draft: &mut Draft<'_>) {
             {
                 draft.residual_of(
                     edit.rule,
-                    Some(copy.as_bytes().as_bstr()),
-                    None,
+                    ResidualKind::RevertedAtBoot,
+                    Place::new(&copy, None),
                     format!("becomes {} when the system boots", edit.path),
                 );
             }
@@ -65,8 +65,8 @@ fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
                 edit.path,
                 once.as_deref().unwrap_or_default()
             );
-            let file = found.registry.as_bytes().as_bstr();
-            draft.residual_of(edit.rule, Some(file), None, message);
+            let place = Place::new(&found.registry, None);
+            draft.residual_of(edit.rule, ResidualKind::RevertedByPackages, place, message);
         }
     }
     Ok(())
@@ -101,8 +101,8 @@ fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
                 "{}: the package {} runs a script of its own when packages change what is in {}, and may write it anew",
                 edits[at].path, trigger.package, trigger.path
             );
-            let file = Some(packages::TRIGGERS.as_bytes().as_bstr());
-            draft.residual_of(rule, file, Some(trigger.line), message);
+            let place = Place::new(packages::TRIGGERS, trigger.line);
+            draft.residual_of(rule, ResidualKind::RevertedByPackages, place, message);
         }
     }
     Ok(())
@@ -170,7 +170,8 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
         let message = format!(
             "belongs{more} to the package {package}, whose next upgrade brings {them} back; harden again after upgrades"
         );
-        draft.residual_of(rule, Some(files[0].as_bstr()), None, message);
+        let place = Place::new(files[0], None);
+        draft.residual_of(rule, ResidualKind::RevertedByPackages, place, message);
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bstr::BString;
 
-use crate::edit::{Draft, Residual};
-use crate::rootfs::Rootfs;
+use crate::edit::{Draft, Residual, ResidualKind};
+use crate::rootfs::{Place, Rootfs};
 use crate::system::os_release::OsRelease;
 use crate::system::systemd;
 
@@ -35,11 +35,11 @@ const PACKED: [(&[&str], &[&str]); 4] = [
 
 /// What stays open for the image as a whole, which was this before.
 pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> Vec<Residual> {
-    let whole = |path: BString, message: &str| Residual {
+    let whole = |kind, path: BString, message: &str| Residual {
         rule: None,
-        path: Some(path),
-        line: None,
+        place: Some(Place::new(path, None)),
         message: message.into(),
+        kind,
     };
     let mut packed = BTreeSet::new();
     for (folders, globs) in PACKED {
@@ -55,7 +55,7 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         "is an image of its own and is not looked into: what it adds at boot is as it was";
     let mut found: Vec<Residual> = packed
         .into_iter()
-        .map(|path| whole(path, message))
+        .map(|path| whole(ResidualKind::NotInspected, path, message))
         .collect();
     let edited = draft
         .edits
@@ -63,12 +63,12 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         .any(|edit| edit.path.starts_with(b"/usr/"));
     if edited && os.seals_usr() {
         let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
-        found.push(whole("/usr".into(), message));
+        found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }
     if let Some(path) = systemd::unread_copy(draft.rootfs()) {
         let message =
             "is one copy of /etc too many: units there and in those after it are not looked at";
-        found.push(whole(path.into(), message));
+        found.push(whole(ResidualKind::NotInspected, path.into(), message));
     }
     let has = |rootfs: &Rootfs, path: &str| {
         let id = rootfs.open(path);
@@ -77,7 +77,7 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
     if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
         let message = "was not there before, and ostree deploys no tree that has both this and /usr/etc: what was written here \
             has to go there";
-        found.push(whole("/etc".into(), message));
+        found.push(whole(ResidualKind::NeedsRebuild, "/etc".into(), message));
     }
     found
 }
@@ -107,7 +107,7 @@ file etc/confexts/b.raw.v/b_1.raw
         let paths: Vec<String> = plan
             .residuals()
             .iter()
-            .filter_map(|r| r.path.as_ref())
+            .filter_map(|r| r.place.as_ref())
             .map(ToString::to_string)
             .collect();
         assert_eq!(
@@ -134,8 +134,8 @@ file etc/confexts/b.raw.v/b_1.raw
         let [residual] = plan.residuals() else {
             panic!("{:?}", plan.residuals())
         };
-        let path = residual.path.as_ref().unwrap();
-        assert_eq!(path, "/usr/share/26/etc/systemd/system");
+        let place = residual.place.as_ref().unwrap();
+        assert_eq!(place.path, "/usr/share/26/etc/systemd/system");
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Plan<'_> {
         self.residuals.extend(draft.residuals);
         self.residuals.extend(draft.passing);
         self.residuals
-            .sort_by(|a, b| (a.rule, &a.path, a.line).cmp(&(b.rule, &b.path, b.line)));
+            .sort_by(|a, b| (a.rule, &a.place).cmp(&(b.rule, &b.place)));
         Ok(())
     }
 

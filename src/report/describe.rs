@@ -3,7 +3,8 @@
 use bstr::BString;
 
 use super::state::{Data, State};
-use super::text::{self, mode};
+use super::text::mode;
+use crate::escape;
 use crate::system::capability;
 use crate::write::digests::hex;
 
@@ -46,7 +47,7 @@ pub(crate) fn misleads(old: Option<&State<'_>>, new: Option<&State<'_>>) -> bool
     let digest = |state: Option<&State<'_>>| Some(state?.data.as_ref()?.sha256);
     let sides = [old, new].into_iter().flatten();
     let mut texts = sides.filter_map(|state| state.data.as_ref()?.text.as_deref());
-    digest(old) != digest(new) && texts.any(text::misleads)
+    digest(old) != digest(new) && texts.any(escape::misleads)
 }
 
 #[derive(Default)]

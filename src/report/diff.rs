@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteVec as _};
 
 use super::state::State;
-use super::text::{escape, quote};
+use super::text::quote;
 use super::{FileChange, Format, Report, describe, hunks};
 use crate::error::Result;
+use crate::escape::escape;
 use crate::write::digests::hex;
 
 /// The diff as a format.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use tar::{Builder, EntryType, Header};
 
-use crate::edit::{Draft, Outcome, Waivers};
+use crate::edit::{Draft, Outcome, ResidualKind, Waivers};
 use crate::image::{Image, OpenOptions};
 use crate::plan::lower::lower;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::recipe::schema::{ArgumentSchema, OnMissing, RuleSchema};
 use crate::recipe::{Check, Loader, Recipe};
-use crate::rootfs::{InodeId, Location};
+use crate::rootfs::{InodeId, Location, Place};
 
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -120,11 +120,15 @@ pub(super) fn harden(rule: usize, draft: &mut Draft<'_>) -> Outcome {
             draft.set_content(open(draft, "bin/busybox"), b"\0nc\0".to_vec());
             draft.create_file(&at(draft, "etc/new-binary"), b"\0".to_vec(), 0o644);
             draft.residual(
-                Some(b"/etc/\xff".into()),
-                Some(3),
+                ResidualKind::OtherGrant,
+                Place::new(b"/etc/\xff", 3),
                 "something\u{1b}[31m stays",
             );
-            draft.residual(None, None, "something else too");
+            draft.residual(
+                ResidualKind::OutsideImage,
+                None::<Place>,
+                "something else too",
+            );
         }
         3 => return Outcome::Already,
         _ => return Outcome::Failed("it\ndoes".into()),

@@ -9,11 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::hard_links::HardLinks;
 use super::state::State;
-use super::text::escape;
 use super::view::Surface;
 use super::{FileChange, Format, Lock, Report, json_text};
 use crate::edit::{Change, Edit, Outcome, Residual};
 use crate::error::Result;
+use crate::escape::escape;
 use crate::plan::{RuleResult, WaiverResult};
 use crate::system::capability;
 use crate::write::digests::{self, Digest, hex};
@@ -389,8 +389,11 @@ impl<'a> From<&'a Residual> for ResidualView<'a> {
     fn from(residual: &'a Residual) -> Self {
         Self {
             rule: residual.rule,
-            path: residual.path.as_ref().map(|path| PathView::of(path)),
-            line: residual.line,
+            path: residual
+                .place
+                .as_ref()
+                .map(|place| PathView::of(&place.path)),
+            line: residual.place.as_ref().and_then(|place| place.line),
             message: &residual.message,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text::is_misleading;
+use crate::escape::is_misleading;
 
 /// A value as indented JSON, with a line feed at the end.
 pub(super) fn write(value: &impl Serialize) -> String {

@@ -46,7 +46,9 @@ pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
 pub(crate) use markdown::write as write_markdown;
 pub(crate) use sarif::gained as write_sarif;
 pub(crate) use state::{Data, Known, State, Tree, pair};
-pub(crate) use text::{escape, escape_line, misleads, mode};
+pub(crate) use text::mode;
+
+use crate::escape::escape;
 
 /// A plan as its readers see it.
 ///
@@ -179,15 +181,7 @@ impl<'a> Report<'a> {
 
     /// A residual on a line, not escaped: its place, what stays open, and the rule.
     fn residual(&self, residual: &Residual) -> Vec<u8> {
-        let mut text = Vec::new();
-        if let Some(path) = &residual.path {
-            text.push_str(path);
-            if let Some(line) = residual.line {
-                text.push_str(format!(":{line}"));
-            }
-            text.push_str(": ");
-        }
-        text.push_str(&residual.message);
+        let mut text = residual.line();
         if let Some(rule) = residual.rule {
             text.push_str(format!(" ({})", self.rules()[rule].section.label()));
         }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::text::escape;
 use super::view::anchor;
 use super::{Format, Report, json_text};
 use crate::edit::Outcome;
 use crate::error::{Result, Span};
+use crate::escape::escape;
 use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
 use crate::recipe::Recipe;
@@ -230,10 +230,10 @@ fn log(report: &Report<'_>) -> Log {
     }
     for residual in &report.plan.residuals {
         let rule = residual.rule.map(|rule| &report.rules()[rule].section);
-        let place = match (&residual.path, rule) {
-            (Some(path), _) => Place {
-                region: residual.line.map(|start_line| Region { start_line }),
-                ..place_within(path)
+        let place = match (&residual.place, rule) {
+            (Some(place), _) => Place {
+                region: place.line.map(|start_line| Region { start_line }),
+                ..place_within(&place.path)
             },
             (None, Some(rule)) => recipe_place(&rule.at),
             (None, None) => image_place(report.image_name()),

@@ -71,10 +71,10 @@ impl<'a> Tree<'a> {
             inode,
             id,
             meta: inode.metas().nth(header).unwrap_or(&inode.meta),
-            data: self.data(id).map_err(|source| Error::Io {
+            data: self.data(id).map_err(|cause| Error::Io {
                 action: "read",
                 path: self.image.name().into(),
-                source,
+                cause,
             })?,
             others: self.rootfs.other_paths(id, path, 4),
         })

@@ -1,6 +1,6 @@
 //! Foreign text in a report: names, reasons and contents that must not pass for something else.
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 /// The largest content that is shown as text, in bytes.
 pub(super) const TEXT_LIMIT: u64 = 1 << 20;
@@ -13,68 +13,6 @@ pub(super) fn is_text(content: &[u8]) -> bool {
         && !content
             .utf8_chunks()
             .any(|chunk| chunk.valid().contains(obeyed))
-}
-
-/// Whether a text looks other than it is: it reorders what follows, or a carriage return lets it overwrite what precedes.
-pub(crate) fn misleads(text: &[u8]) -> bool {
-    let overwrites = || text.replace("\r\n", "\n").contains(&b'\r');
-    text.utf8_chunks()
-        .any(|chunk| chunk.valid().contains(|c| is_bidi(c) || is_separator(c)))
-        || overwrites()
-}
-
-/// Whether a terminal or a browser would do something else with it than show it where it stands.
-pub(super) fn is_misleading(c: char) -> bool {
-    c.is_control() || is_bidi(c) || is_separator(c)
-}
-
-/// What some take for the end of a line, and git does not.
-fn is_separator(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// A text that stays on its line and shows what it holds: whatever does not print is escaped, as Rust has it, and bytes that are
-/// not UTF-8 as `\xff`. No two texts look alike: a backslash that could be taken for the beginning of an escape is doubled.
-pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
-    let text = text.as_ref();
-    let mut out = String::new();
-    for (start, end, c) in text.char_indices() {
-        let bytes = &text[start..end];
-        match c {
-            // These print; systemd's unit names are full of backslashes.
-            '"' | '\'' => out.push(c),
-            '\\' if begins_escape(&text[end..]) => out.push_str("\\\\"),
-            '\\' => out.push(c),
-            char::REPLACEMENT_CHARACTER if bytes != "\u{fffd}".as_bytes() => {
-                out.extend(bytes.iter().map(|byte| format!("\\x{byte:02x}")));
-            }
-            _ => out.extend(c.escape_debug()),
-        }
-    }
-    out
-}
-
-/// Whether a backslash before this would look like an escape. `\x2d` does not: what is ASCII is never escaped so.
-fn begins_escape(rest: &[u8]) -> bool {
-    match rest {
-        [b'\\' | b'n' | b'r' | b't' | b'0', ..] | [b'u', b'{', ..] => true,
-        [b'x', high, ..] => matches!(high, b'8'..=b'9' | b'a'..=b'f'),
-        // What follows is an escape itself.
-        _ => rest.chars().next().is_some_and(|c| {
-            c == char::REPLACEMENT_CHARACTER
-                || !matches!(c, '"' | '\'') && c.escape_debug().len() > 1
-        }),
-    }
-}
-
-/// As [`escape`], for a line of a text: tabs stay.
-pub(crate) fn escape_line(line: impl AsRef<[u8]>) -> String {
-    let parts: Vec<String> = line.as_ref().split_str("\t").map(escape).collect();
-    parts.join("\t")
 }
 
 /// A text in which backticks set off what is code, in parts: whether each is code, and its text.
@@ -134,47 +72,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_survives_escaping() {
-        assert_eq!(
-            escape("a\\x2db \"c\" é → \n\x1b[31m"),
-            "a\\x2db \"c\" é → \\n\\u{1b}[31m"
-        );
-        assert_eq!(escape(b"\xff\x9b"), "\\xff\\x9b");
-        assert_eq!(escape("\u{fffd} \\'\\\"\\é"), "\u{fffd} \\'\\\"\\é");
-        let alike: &[&[u8]] = &[
-            b"a\nb",
-            br"a\nb",
-            br"a\\nb",
-            b"a\\\nb",
-            b"a\xffb",
-            br"a\xffb",
-            b"a\\\xffb",
-            br"a\\xffb",
-            br"a\u{1b}b",
-            b"a\x1bb",
-            br"a\x1bb",
-            b"a\\\x1bb",
-            "a\u{fffd}b".as_bytes(),
-        ];
-        let shown: std::collections::BTreeSet<_> = alike.iter().map(escape).collect();
-        assert_eq!(shown.len(), alike.len(), "{shown:?}");
-        for c in '\0'..=char::MAX {
-            if is_misleading(c) {
-                let escaped = escape(c.to_string());
-                assert!(escaped.is_ascii() && escaped.starts_with('\\'), "{c:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_misleads_is_known_one_by_one() {
-        for c in "\0\x1b\x7f\u{9b}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{2028}\u{2029}".chars() {
-            assert!(is_misleading(c), "{c:?}");
-        }
-        assert!(!"a \"\\é→\u{fffd}".contains(is_misleading));
-    }
-
-    #[test]
     fn backticks_set_off_code_where_they_pair() {
         let code = [(false, "a "), (true, "b"), (false, "")];
         assert_eq!(spans("a `b`"), code);
@@ -205,8 +102,5 @@ mod tests {
     fn text_is_what_can_be_shown() {
         assert!(is_text(b"a\tb\r\n\x0cc \xfc \xc3\xbc"));
         assert!(!is_text(b"\0") && !is_text(b"\x1b[2J") && !is_text("\u{9b}2J".as_bytes()));
-        assert!(misleads(b"+evil\rgood\n") && misleads("\u{202e}".as_bytes()));
-        assert!(misleads("a\u{2028}+b\n".as_bytes()));
-        assert!(!misleads("a\r\nb é\n".as_bytes()));
     }
 }

@@ -15,8 +15,8 @@ use crate::plan::WaiverState;
 
 use super::hunks::Sign;
 use super::state::State;
-use super::text::{escape, escape_line};
 use super::{describe, hunks};
+use crate::escape::{escape, escape_line};
 
 /// All that there is to show.
 pub(crate) struct View {

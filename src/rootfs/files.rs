@@ -68,10 +68,6 @@ impl<'i> Files<'i> {
         })
     }
 
-    pub(crate) fn image(&self) -> &'i Image {
-        self.image
-    }
-
     pub(crate) fn rootfs_mut(&mut self) -> &mut Rootfs {
         self.rootfs.to_mut()
     }
@@ -208,11 +204,11 @@ impl<'i> Files<'i> {
     }
 
     /// What a read that fails means.
-    fn failed(&self, source: io::Error) -> Stop {
+    fn failed(&self, cause: io::Error) -> Stop {
         Stop::Fatal(Error::Io {
             action: "read",
             path: self.image.name().into(),
-            source,
+            cause,
         })
     }
 

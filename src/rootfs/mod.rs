@@ -9,6 +9,7 @@ pub(crate) mod glob;
 mod lookup;
 pub(crate) mod lowerdir;
 mod packed;
+mod place;
 mod replay;
 mod tree;
 
@@ -24,6 +25,7 @@ use crate::image::{EntryKind, Image};
 pub use files::Files;
 pub(crate) use lookup::below;
 pub use lookup::{Location, LookupError};
+pub use place::Place;
 
 /// The number of an inode in its [`Rootfs`]; the same inode keeps its number in a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

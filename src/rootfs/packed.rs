@@ -40,10 +40,10 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
         };
         let entry = &image.archive().entries[*number as usize];
         let text = image.bytes(entry.data_range(), MANIFEST_LIMIT);
-        let text = text.map_err(|source| Error::Io {
+        let text = text.map_err(|cause| Error::Io {
             action: "read",
             path: image.name().into(),
-            source,
+            cause,
         })?;
         if words.iter().all(|word| text.contains_str(word)) {
             return Err(Error::Image {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use bstr::ByteSlice;
-
 use super::RuleKind;
 use super::effective::write;
 use super::service::Service;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::rootfs::Place;
 use crate::system::systemd::{self, UnitIndex, name, words};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -230,9 +229,7 @@ fn verify(
         }
     }
     for file in environment.absent {
-        draft.residual(
-            Some(file.as_bytes().as_bstr()),
-            None,
+        draft.residual(ResidualKind::Override, Place::new(&file, None),
             format!("{unit} reads its environment from there, where the image has no file yet; what it sets wins"),
         );
     }

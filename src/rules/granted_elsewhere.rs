@@ -1,9 +1,8 @@
 //! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
 
-use bstr::ByteSlice;
-
-use crate::edit::Draft;
+use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
+use crate::rootfs::Place;
 use crate::system::accounts::cloud_init::{self, What};
 use crate::system::accounts::{Account, doas, pam_group, userdb};
 
@@ -58,7 +57,7 @@ pub(super) fn residuals(
         }
     }
     for (path, line, message) in open {
-        draft.open_so_far(Some(path.as_bytes().as_bstr()), line, message);
+        draft.open_so_far(ResidualKind::OtherGrant, Place::new(&path, line), message);
     }
     Ok(())
 }

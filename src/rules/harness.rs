@@ -72,19 +72,7 @@ fn show(plan: &Plan<'_>) -> String {
             let _ = writeln!(out, "  note {note}");
         }
         for residual in plan.residuals.iter().filter(|r| r.rule == Some(at)) {
-            let place = residual
-                .path
-                .iter()
-                .map(ToString::to_string)
-                .chain(residual.line.map(|l| l.to_string()));
-            let place: Vec<String> = place.collect();
-            let gap = if place.is_empty() { "" } else { ": " };
-            let _ = writeln!(
-                out,
-                "  residual {}{gap}{}",
-                place.join(":"),
-                residual.message
-            );
+            let _ = writeln!(out, "  residual {residual}");
         }
     }
     out

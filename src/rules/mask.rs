@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bstr::ByteSlice;
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::{InodeId, Place, Rootfs};
 use crate::system::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -90,8 +90,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     masked.extend(open);
     for opening in systemd::openings(draft, &masked)? {
         draft.open_so_far(
-            Some(opening.path.as_bytes().as_bstr()),
-            opening.line,
+            ResidualKind::OtherStart,
+            Place::new(&opening.path, opening.line),
             opening.message,
         );
     }
@@ -127,7 +127,7 @@ fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
     let said = left
         .iter()
         .map(|one| (one.path.as_str().into(), one.message.clone()));
-    draft.left_open(said.collect(), move |rootfs| {
+    draft.left_open(ResidualKind::OtherStart, said.collect(), move |rootfs| {
         let units = Units::read(rootfs);
         let is_open = |one: &Left| {
             units.fragment(&one.unit) == Some(&*one.path) && !units.is_masked(&one.unit)
@@ -162,7 +162,7 @@ fn left_to_bus(draft: &mut Draft<'_>, before: &UnitIndex, units: &[String]) -> R
     let files = open.iter().map(|one| one.path.clone()).collect();
     let are_open = systemd::still_start(rootfs, files);
     let said = open.into_iter().map(|one| (one.path.into(), one.message));
-    draft.left_open(said.collect(), are_open);
+    draft.left_open(ResidualKind::OtherStart, said.collect(), are_open);
     Ok(())
 }
 

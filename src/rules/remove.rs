@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::InodeId;
 
@@ -73,7 +73,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             places.push((other, id));
         }
     }
-    draft.left_open(left, move |rootfs| {
+    draft.left_open(ResidualKind::OtherName, left, move |rootfs| {
         let same = places.iter().map(|(path, id)| rootfs.at(path) == Some(*id));
         same.collect()
     });

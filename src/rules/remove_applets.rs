@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::InodeId;
+use crate::rootfs::{InodeId, Place};
 use crate::system::busybox::{self, Binary, Busyboxes};
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -113,7 +113,11 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             "; they lead to applets that end 1"
         };
         let message = format!("apk's trigger of busybox makes links for all applets again{but}");
-        draft.residual(Some(path.as_bstr()), Some(line), message);
+        draft.residual(
+            ResidualKind::RevertedByPackages,
+            Place::new(&path, line),
+            message,
+        );
     }
     Ok(Verdict::Holds)
 }
@@ -227,7 +231,7 @@ impl<'s> Work<'s> {
                 "; it cannot be neutralised: {why}"
             )),
         );
-        draft.residual(Some(path.as_bstr()), None, message);
+        draft.residual(ResidualKind::OtherName, Place::new(&path, None), message);
         Ok(true)
     }
 
@@ -242,7 +246,7 @@ impl<'s> Work<'s> {
             {
                 let message =
                     format!("{one} is there as {other} too, which the rule does not name");
-                draft.residual(Some(path.as_bstr()), None, message);
+                draft.residual(ResidualKind::OtherName, Place::new(&path, None), message);
             }
         }
         Ok(())

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::ByteSlice;
-
 use super::{RuleKind, granted_elsewhere};
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::rootfs::Place;
 use crate::system::accounts::group::Database;
 use crate::system::accounts::sudoers::{Grantee, Policy};
 use crate::system::accounts::{self, Account, group, polkit, sysusers, userdb};
@@ -151,8 +150,8 @@ fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bo
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     for (path, line, group) in accounts::primary_group(draft, user, groups)? {
         draft.open_so_far(
-            Some(path.as_bytes().as_bstr()),
-            Some(line),
+            ResidualKind::OtherGrant,
+            Place::new(&path, line),
             format!("{group} is the primary group of {user}, who stays in it"),
         );
     }
@@ -165,8 +164,8 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     } in namesakes(draft, &account, groups)?
     {
         draft.open_so_far(
-            Some(path.as_bytes().as_bstr()),
-            Some(line),
+            ResidualKind::OtherGrant,
+            Place::new(&path, line),
             format!(
                 "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
             ),
@@ -175,24 +174,24 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
     for grant in Policy::read(draft)?.grants(&account) {
         if grant.to == Grantee::User {
             draft.open_so_far(
-                Some(grant.path.as_bytes().as_bstr()),
-                Some(grant.line),
+                ResidualKind::OtherGrant,
+                Place::new(&grant.path, grant.line),
                 format!("grants sudo to {user} by name, whatever the groups"),
             );
         }
     }
     granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;
     for mention in polkit::mentions(draft, user, groups)? {
-        let path = Some(mention.path.as_bytes().as_bstr());
+        let place = Place::new(&mention.path, mention.line);
         match mention.group {
             None => draft.open_so_far(
-                path,
-                Some(mention.line),
+                ResidualKind::OtherGrant,
+                place,
                 format!("a polkit rule names {user}, whatever the groups"),
             ),
             Some(group) if account.is_in(group.as_bytes()) => draft.open_so_far(
-                path,
-                Some(mention.line),
+                ResidualKind::OtherGrant,
+                place,
                 format!("a polkit rule names {group}, in which {user} stays"),
             ),
             Some(group) => draft.note(format!(

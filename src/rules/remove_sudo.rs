@@ -3,9 +3,10 @@
 use bstr::ByteSlice;
 
 use super::{RuleKind, granted_elsewhere};
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{self, Grantee, Policy};
 use crate::system::accounts::{self, Account};
 
@@ -88,7 +89,7 @@ fn residuals(draft: &mut Draft<'_>, account: &Account) -> Result<(), Stop> {
     }
     open.extend(policy.unknown().iter().cloned());
     for (path, line, message) in open {
-        draft.residual(Some(path.as_bytes().as_bstr()), Some(line), message);
+        draft.residual(ResidualKind::OtherGrant, Place::new(&path, line), message);
     }
     granted_elsewhere::residuals(draft, account, |group| {
         let grants = policy.grants(&Account::member_of(group));

@@ -4,9 +4,10 @@ use bstr::{BString, ByteSlice};
 
 use super::RuleKind;
 use super::booted::booted;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::fail;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::rootfs::Place;
 use crate::system::selinux;
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -102,7 +103,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         draft.set_content(file, new);
     }
     if enforcing {
-        draft.residual(None, None, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
+        draft.residual(ResidualKind::OutsideImage, None::<Place>, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
     }
     Ok(Verdict::Holds)
 }

@@ -8,10 +8,10 @@ use bstr::ByteSlice;
 use super::RuleKind;
 use super::booted::booted;
 use super::service::Service;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::InodeId;
+use crate::rootfs::{InodeId, Place};
 use crate::system::sshd::{
     ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
 };
@@ -205,8 +205,8 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
                 && !wanted.holds(setting)
             {
                 draft.residual(
-                    Some(setting.path.as_bytes().as_bstr()),
-                    Some(setting.line),
+                    ResidualKind::Override,
+                    Place::new(&setting.path, setting.line),
                     format!("`Match {criteria}` sets {keyword} to {}", setting.value),
                 );
             }
@@ -215,8 +215,8 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
         let place = winner.map_or(config.settings.len(), |(place, _)| *place);
         for open in config.open.iter().filter(|open| open.after <= place) {
             draft.residual(
-                Some(open.path.as_bytes().as_bstr()),
-                Some(open.line),
+                ResidualKind::Override,
+                Place::new(&open.path, open.line),
                 format!(
                     "files that are yet to come at {} are read before what sets {keyword}",
                     open.pattern
@@ -248,8 +248,8 @@ fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(
                 };
                 if wins {
                     draft.residual(
-                        Some(file.as_bytes().as_bstr()),
-                        None,
+                        ResidualKind::Override,
+                        Place::new(&file, None),
                         format!("starts sshd with -{option} {value}, which wins over {path}"),
                     );
                 }

@@ -175,7 +175,13 @@ impl Plan<'_> {
         };
         self.encode(&mut sink, self.target(options))
             .and_then(|()| sink.flush())
-            .map_err(|e| failure(e, "write", Path::new("-")))
+            .map_err(|e| {
+                if is_stop(&e) {
+                    Error::Interrupted
+                } else {
+                    Error::Output(e)
+                }
+            })
     }
 
     fn refuse_failed(&self) -> Result<()> {

@@ -24,12 +24,8 @@ impl Hardened {
         let plan = image.plan(&recipe).unwrap();
         assert!(!plan.failed(), "{}", plan.report().summary());
         let open = plan.residuals().iter().map(|residual| {
-            let path = residual.path.as_ref().unwrap();
-            let line = residual
-                .line
-                .map(|line| format!(":{line}"))
-                .unwrap_or_default();
-            format!("{path}{line}: {}", residual.message)
+            assert!(residual.place.is_some());
+            residual.to_string()
         });
         let open = open.collect();
         let folder = tempfile::tempdir().unwrap();

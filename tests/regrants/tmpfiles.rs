@@ -101,9 +101,9 @@ pub(crate) fn take_back_what_is_said() {
             .iter()
             .filter(|residual| {
                 residual
-                    .path
+                    .place
                     .as_ref()
-                    .is_some_and(|path| path == &format!("/{CONF}")[..])
+                    .is_some_and(|place| place.path == format!("/{CONF}").as_bytes())
             })
             .filter_map(|residual| residual.rule)
             .collect();

@@ -41,8 +41,13 @@ pub(crate) fn harden(files: &Files, rules: &str) -> Hardened {
     plan.write_to(&mut out, &casehard::WriteOptions::new())
         .expect("the result is written");
     let residuals = plan.residuals().iter().map(|r| {
-        let path = r.path.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{path}:{}: {}", r.line.unwrap_or_default(), r.message)
+        let place = r.place.as_ref();
+        let path = place.map(|p| p.path.to_string()).unwrap_or_default();
+        format!(
+            "{path}:{}: {}",
+            place.and_then(|p| p.line).unwrap_or_default(),
+            r.message
+        )
     });
     Hardened {
         files: read(&out),

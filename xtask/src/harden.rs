@@ -62,10 +62,10 @@ fn harden(path: &Path, recipes: &[PathBuf], out: &Path) -> casehard::Result<bool
     let tarball = out.join(format!("{stem}.tar{ending}"));
     let diff_file = out.join(format!("{stem}.diff"));
     plan.write(&tarball)?;
-    fs::write(&diff_file, diff).map_err(|source| casehard::Error::Io {
+    fs::write(&diff_file, diff).map_err(|cause| casehard::Error::Io {
         action: "write",
         path: diff_file.clone(),
-        source,
+        cause,
     })?;
     println!("\nhardened image: {}", tarball.display());
     println!("diff:           {}", diff_file.display());

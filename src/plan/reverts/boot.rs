@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::edit::{Change, Draft};
+use crate::edit::{Change, Draft, ResidualKind};
 use crate::error::{Stop, fail};
 use crate::rootfs::glob::is_glob;
-use crate::rootfs::{Inode, below};
+use crate::rootfs::{Inode, Place, below};
 use crate::system::accounts;
 use crate::system::systemd::tmpfiles::{Line, visit};
 
@@ -17,8 +17,8 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
     for undone in found {
         let edit = &draft.edits[undone.edit];
         let (rule, message) = (edit.rule, format!("{}: {}", edit.path, undone.what));
-        let file = Some(undone.file.as_bytes().as_bstr());
-        draft.residual_of(rule, file, Some(undone.number), message);
+        let place = Place::new(&undone.file, undone.number);
+        draft.residual_of(rule, ResidualKind::RevertedAtBoot, place, message);
     }
     searched
 }

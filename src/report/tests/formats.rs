@@ -5,11 +5,13 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
 use super::super::fixture::{Fixture, Tar, fixture, harden, open};
-use super::super::text::{escape, is_misleading, spans};
+use super::super::text::spans;
 use super::super::{FORMATS, markdown, of_name};
 use super::{beyond, content, name, schema};
-use crate::edit::{Draft, Outcome};
+use crate::edit::{Draft, Outcome, ResidualKind};
+use crate::escape::{escape, is_misleading};
 use crate::plan::Plan;
+use crate::rootfs::Place;
 
 fn render(plan: &Plan<'_>, format: &str) -> String {
     let format = of_name(&format!("report.{format}")).unwrap();
@@ -236,7 +238,7 @@ fn a_comment_that_is_too_long_leaves_out_the_least_important() {
     let fixture = Fixture::new(tar, "[Touch all]\nReason=they must\n[Touch none]\n");
     let plan = fixture.plan(|rule, draft| {
         if rule == 1 {
-            draft.residual(None, None, "something stays");
+            draft.residual(ResidualKind::OutsideImage, None::<Place>, "something stays");
             return Outcome::Already;
         }
         for name in &names {
@@ -346,7 +348,7 @@ proptest! {
                 let id = open(draft, name);
                 draft.set_content(id, after.clone());
                 draft.set_mode(id, 0o755);
-                draft.residual(Some(name[..].into()), Some(1), said.clone());
+                draft.residual(ResidualKind::OtherGrant, Place::new(name, 1), said.clone());
                 draft.note(said.clone());
             }
             Outcome::Changed

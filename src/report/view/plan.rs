@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{File, Name, Open, Rule, Surface, Tone, Verdict, View, Waiver};
 use crate::edit::{Outcome, Residual};
 use crate::error::{Result, Span};
+use crate::escape::escape;
 use crate::plan::{RuleResult, WaiverResult};
-use crate::report::text::escape;
 use crate::report::{FileChange, Report, plural};
 
 impl Report<'_> {
@@ -113,9 +113,9 @@ impl Report<'_> {
 
     fn open(&self, residual: &Residual) -> Open {
         Open {
-            place: residual.path.as_ref().map(|path| match residual.line {
-                Some(line) => format!("{}:{line}", escape(path)),
-                None => escape(path),
+            place: residual.place.as_ref().map(|place| match place.line {
+                Some(line) => format!("{}:{line}", escape(&place.path)),
+                None => escape(&place.path),
             }),
             message: escape(&residual.message),
             rule: residual

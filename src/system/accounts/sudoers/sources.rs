@@ -44,8 +44,8 @@ pub(super) fn read(files: &Files<'_>) -> Result<Policy, Stop> {
 /// What sudo.conf, or a copy of it, names instead of `/etc/sudoers`; newer versions take a list with colons.
 fn configured(files: &Files<'_>) -> Result<Vec<String>, Stop> {
     let mut found = Vec::new();
-    for path in alternatives(files, "/etc/sudo.conf") {
-        let text = files.text_at(&path)?.unwrap_or_default();
+    for (_, id) in files.etc("/etc/sudo.conf") {
+        let text = files.text(id)?;
         for line in joined(&text) {
             let mut words = line.fields();
             let plugin = words
@@ -168,8 +168,8 @@ impl Reader<'_, '_> {
 
     /// Sources besides files that nsswitch.conf gives sudo.
     fn services(&mut self) -> Result<(), Stop> {
-        for path in alternatives(self.files, "/etc/nsswitch.conf") {
-            let text = self.files.text_at(&path)?.unwrap_or_default();
+        for (path, id) in self.files.etc("/etc/nsswitch.conf") {
+            let text = self.files.text(id)?;
             for (number, line) in (1..).zip(text.lines()) {
                 let services = line
                     .trim_start()
