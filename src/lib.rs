@@ -34,6 +34,10 @@ mod system;
 mod whole_file;
 mod write;
 
+// Types of other crates in signatures, so that a caller does not need these crates.
+pub use bstr::{BStr, BString};
+pub use jiff::civil::Date;
+
 pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
@@ -44,3 +48,8 @@ pub use report::Report;
 pub use rootfs::Files;
 pub use whole_file::WholeFile;
 pub use write::{Digest, Digests, Staged, WriteOptions};
+
+/// Compiles the examples of docs/library.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Guide;

@@ -1,4 +1,4 @@
-//! The examples of docs/pipelines.md, docs/review.md and README.md, run.
+//! Runs the examples of docs/pipelines.md, docs/review.md, docs/library.md and README.md.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -204,7 +204,7 @@ fn reviews() {
     site.run(&format!("{}\n! {}", steps[2], steps[3]));
 }
 
-/// A crate of its own, as a user would have it, with casehard as a dependency; both examples of the library.
+/// Builds a crate of its own, as a user would have it, with the library as a dependency, and runs both complete programs.
 fn outside_crate() {
     let site = Site::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -212,27 +212,31 @@ fn outside_crate() {
     // The same profile, so that what is compiled already serves here too.
     let profile = manifest.find("[profile").map_or("", |at| &manifest[at..]);
     let package = format!(
-        "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\ncasehard = {{ path = {root:?} }}\n\n[workspace]\n\n{profile}"
+        "[package]\nname = \"outside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\ncasehard = {{ path = {root:?}, default-features = false }}\n\n[workspace]\n\n{profile}"
     );
     fs::write(site.path("Cargo.toml"), package).unwrap();
     fs::copy(root.join("Cargo.lock"), site.path("Cargo.lock")).unwrap();
     fs::create_dir_all(site.path("src/bin")).unwrap();
-    fs::write(
-        site.path("src/bin/pipelines.rs"),
-        block(&pipelines(), "rust", "Image::open"),
-    )
-    .unwrap();
-    fs::write(
-        site.path("src/bin/readme.rs"),
-        block(&readme(), "rust", "Image::open"),
-    )
-    .unwrap();
+    let programs = [
+        (
+            "library",
+            block(
+                &document("docs/library.md"),
+                "rust,no_run",
+                "fn main() -> Result<(), Box",
+            ),
+        ),
+        ("readme", block(&readme(), "rust", "Image::open")),
+    ];
+    for (name, program) in &programs {
+        fs::write(site.path(&format!("src/bin/{name}.rs")), program).unwrap();
+    }
     // Where cargo has built the same dependencies for this test.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    for example in ["pipelines", "readme"] {
+    for (name, _) in &programs {
         let output = site
             .command(env!("CARGO"))
-            .args(["run", "--quiet", "--offline", "--bin", example])
+            .args(["run", "--quiet", "--offline", "--bin", name])
             .env("CARGO_TARGET_DIR", target)
             .output()
             .unwrap();

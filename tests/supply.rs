@@ -16,6 +16,11 @@ fn main() -> ExitCode {
             run: no_network_crate,
         },
         RealTest {
+            name: "the_library_alone_needs_no_crate_of_the_command_line",
+            needs: &[],
+            run: library_alone,
+        },
+        RealTest {
             name: "no_network_call_is_linked",
             needs: &[NM],
             run: no_network,
@@ -46,11 +51,12 @@ const CALLS: [&str; 12] = [
     "getaddrinfo",
 ];
 
-/// The crates that casehard is built of, each with its features; with those of the tests, if they are asked for.
-fn crates(edges: &str) -> Vec<(String, String)> {
+/// Returns the crates that casehard is built of, each with its features; `edges` and `options` are for `cargo tree`.
+fn crates(edges: &str, options: &[&str]) -> Vec<(String, String)> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--package", "casehard"])
         .args(["--edges", edges, "--prefix", "none", "--format", "{p} {f}"])
+        .args(options)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
@@ -73,7 +79,7 @@ fn no_network_crate() {
         .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
         .collect();
     let found = |edges| -> Vec<_> {
-        let all = crates(edges).into_iter();
+        let all = crates(edges, &[]).into_iter();
         all.filter(|(name, features)| {
             let net = name == "rustix" && features.split([' ', ',']).any(|f| f == "net");
             net || banned.contains(&name.as_str())
@@ -87,6 +93,28 @@ fn no_network_crate() {
         "the tests use it, so it is found"
     );
     assert_eq!(found("normal,build"), []);
+}
+
+/// Who depends on the library builds nothing of the feature `cli`.
+fn library_alone() {
+    let command_line = [
+        "annotate-snippets",
+        "clap",
+        "console",
+        "indicatif",
+        "signal-hook",
+    ];
+    let found = |options: &[&str]| -> Vec<String> {
+        let all = crates("normal,build", options)
+            .into_iter()
+            .map(|(name, _)| name);
+        let mut found: Vec<_> = all.filter(|name| command_line.contains(&&**name)).collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    assert_eq!(found(&[]), command_line, "the feature is on by default");
+    assert!(found(&["--no-default-features"]).is_empty());
 }
 
 fn no_network() {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::edit::Outcome;
 use crate::error::{Error, Result};
 use crate::image::{
     Compression, Encoder, FileSink, Meter, Origin, Phase, Progress, Sink, Source, StreamSink,
@@ -185,12 +186,19 @@ impl Plan<'_> {
     }
 
     fn refuse_failed(&self) -> Result<()> {
-        if self.failed() {
-            return Err(Error::Unfulfilled(
-                "a rule failed, so no image is written".into(),
-            ));
+        let failed = self.rules().iter().filter_map(|rule| match &rule.outcome {
+            Outcome::Failed(why) => {
+                let (label, at) = (rule.section.label(), &rule.section.at);
+                Some(format!("`[{label}]` ({at}) failed: {why}"))
+            }
+            _ => None,
+        });
+        let failed: Vec<String> = failed.collect();
+        if failed.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let failed = failed.join("; ");
+        Err(Error::Unfulfilled(format!("no image is written: {failed}")))
     }
 
     fn is_input(&self, there: &fs::Metadata) -> bool {
