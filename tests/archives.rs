@@ -1,13 +1,14 @@
 //! Odd and hostile archives: what the programs that extract archives make of each, and what casehard decides.
 //!
 //! A decision is held against the programs themselves. docs/archives.md has the table; after a change that is meant,
-//! `CASEHARD_BLESS=1 cargo test --test archives` renews it.
+//! `UPDATE_EXPECT=1 cargo test --test archives` renews it.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use casehard::{Error, OpenOptions, Recipe};
+use expect_test::expect_file;
 
 mod support;
 
@@ -17,6 +18,7 @@ mod cases;
 use cases::{Case, Decision, cases};
 use support::readers::{NEEDS, READERS, Reading, line, ours, same, view};
 use support::tools::{self, RealTest};
+use support::updating;
 
 fn main() -> ExitCode {
     tools::main_if(
@@ -197,15 +199,9 @@ fn table_is(rows: &str) {
     let (table, after) = rest.split_once(END).expect("the table ends");
     let heads = "| Case | What is odd | GNU tar | bsdtar | Go | Python | casehard |\n|---|---|---|---|---|---|---|\n";
     let wanted = format!("{heads}{rows}");
-    if std::env::var_os("CASEHARD_BLESS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).expect("it is writable");
-    } else {
-        // What the programs do changes with their versions; which cases there are and what is decided does not.
-        assert_eq!(
-            decided(table),
-            decided(&wanted),
-            "renew docs/archives.md with CASEHARD_BLESS=1"
-        );
+    // What the programs do changes with their versions; which cases there are and what is decided does not.
+    if updating() || decided(table) != decided(&wanted) {
+        expect_file![path].assert_eq(&format!("{before}{BEGIN}{wanted}{END}{after}"));
     }
 }
 

@@ -1,13 +1,12 @@
-//! The three bundled images, hardened by the shipped recipes, give the reports that are kept beside them, in every format.
+//! The three bundled images, hardened by the shipped recipes, give the reports in testimages/expected, in every format.
 //!
-//! After a change that is meant, `CASEHARD_BLESS=1 cargo test --test bundled` renews them; git then shows what changed.
+//! After an intended change, `UPDATE_EXPECT=1 cargo test --test bundled` rewrites them; git then shows what changed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::PathBuf;
-
 use casehard::report::FORMATS;
 use casehard::{Image, OpenOptions, Recipe};
+use expect_test::expect_file;
 
 #[test]
 fn container_linux() {
@@ -56,24 +55,11 @@ fn compare(name: &str, recipe: Option<&str>) {
     let recipe = recipe.unwrap();
     let plan = image.plan(&recipe).unwrap();
     assert!(!plan.failed() && !plan.compliant());
-    let mut wrong = Vec::new();
     for format in FORMATS {
         let written = without_release(format.render(&plan.report()).unwrap());
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("testimages/expected")
-            .join(format!("{name}.{}", format.name()));
-        if std::env::var_os("CASEHARD_BLESS").is_some() {
-            std::fs::write(&path, &written).unwrap();
-        }
-        if written.as_bytes() != std::fs::read(&path).unwrap_or_default() {
-            wrong.push(format!("{}\n{written}", path.display()));
-        }
+        let file = format!("../testimages/expected/{name}.{}", format.name());
+        expect_file![file].assert_eq(&written);
     }
-    assert!(
-        wrong.is_empty(),
-        "not as kept; if the change is meant, renew it with CASEHARD_BLESS=1: {}",
-        wrong.join("\n")
-    );
 }
 
 /// A report without what another release of casehard, or another look of the page, would have otherwise.

@@ -1,6 +1,6 @@
 //! The page of a report in a real browser: what it shows, what it obeys, and that it asks for nothing.
 //!
-//! `CASEHARD_BLESS=1 cargo test --test browser` renews the two pictures in docs/.
+//! `UPDATE_EXPECT=1 cargo test --test browser` rewrites the two pictures in docs/.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use driver::Browser;
 use support::rootfs::{Files, archive};
 use support::tools::{self, CHROMEDRIVER, CHROMIUM, RealTest};
+use support::updating;
 
 fn main() -> ExitCode {
     let test = |name, run| RealTest {
@@ -425,7 +426,7 @@ fn pictures() {
         browser.ask(again);
         let picture = browser.screenshot(1180, 1000);
         assert!(picture.starts_with(b"\x89PNG"));
-        if std::env::var_os("CASEHARD_BLESS").is_some() {
+        if updating() {
             fs::write(docs.join(format!("review-{theme}.png")), picture).unwrap();
         }
         quiet(&browser);

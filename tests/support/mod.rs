@@ -9,3 +9,8 @@ pub(crate) mod model;
 pub(crate) mod readers;
 pub(crate) mod rootfs;
 pub(crate) mod tools;
+
+/// Returns true if this run is to rewrite what tests expect: the variable that `expect_test` reads.
+pub(crate) fn updating() -> bool {
+    std::env::var_os("UPDATE_EXPECT").is_some()
+}

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 /// Gather the archives that other projects test with from package registries, and check every one
 ///
 /// Needs a Debian with apt, dpkg and gzip. What is there already is not fetched again; a table of what was found is put into
-/// docs/archives.md with `CASEHARD_BLESS=1`.
+/// docs/archives.md with `UPDATE_EXPECT=1`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only gather
