@@ -1,4 +1,4 @@
-//! What can be said on the command line, and the help for it.
+//! The command line's arguments and their help.
 
 use std::path::PathBuf;
 
@@ -18,22 +18,24 @@ Examples:
   casehard recipe help Mask
 
 Exit codes:
-  0  done, or the image complies         3  the image is damaged or unsafe
-  1  there is something to change, or    4  a rule failed, or a privilege is
-     a difference                           not in the lock
-  2  wrong usage or recipe               5  reading or writing failed
-  130, 143  ended by a signal";
+  0  success; check: the image complies; diff: the images are the same
+  1  check: `apply` would change something; diff: the images differ
+  2  wrong usage, or a mistake in a recipe
+  3  the image is damaged or unsafe
+  4  a rule failed, or the lock lacks a privilege
+  5  reading or writing failed
+  130, 143  a signal ended the command";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
   casehard apply rootfs.tar.gz -o hardened.tar.gz --diff hardened.diff
   casehard apply rootfs.tar.zst -r ours.ini --set User=core -o hardened.tar.gz --compress gzip
-  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json --report rootfs.html
+  casehard apply ./rootfs --root-owned -r ours.ini -o rootfs.tar.xz --report rootfs.json
   casehard apply rootfs.tar.gz --dry-run --format txt
   curl -s https://example.org/rootfs.tar.gz | casehard apply - -r ours.ini -o - | docker import -
 
-OUT is there whole or not at all. If a rule fails, or the image would give a privilege that the lock of --locked does not
-have, it is not written, but diff and reports are, and the exit code is 4.";
+OUT is complete or absent. If a rule fails, or the image would give a privilege that the lock of \
+--locked lacks, casehard writes the diff and the reports, but not OUT, and exits with 4.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -41,7 +43,10 @@ Examples:
   casehard check rootfs.tar.gz -r ours.ini --diff - --quiet
   casehard check rootfs.tar.gz -r ours.ini --report findings.sarif --report review.md
 
-Exit codes: 0 the image complies, 1 `apply` would change something, 4 a rule failed or a privilege is not in\nthe lock of --locked.";
+Exit codes:
+  0  the image complies with the recipe
+  1  `apply` would change something
+  4  a rule failed, or the image would give a privilege that the lock of --locked lacks";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -51,39 +56,39 @@ Examples:
   casehard diff old.tar new.tar --format diff > review.diff
   casehard diff old.tar new.tar --report review.html --report review.md --report gained.sarif
 
-Order of entries, header formats, compression and times do not count.
-Exit codes: 0 the images are the same, 1 they differ, 3 one of them is damaged or unsafe.";
+Without --format and --report, the differences are printed as text. The order of entries, header \
+formats, compression and times do not count.
+
+Exit codes:
+  0  the images are the same
+  1  the images differ
+  3  an image is damaged or unsafe";
 
 /// Hardens an operating system image at build time, offline, and shows a reviewer exactly what it did
 #[derive(Debug, Parser)]
 #[command(name = "casehard", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Colour in messages; NO_COLOR turns it off too
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "Output"
-    )]
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// How to talk to the user.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Use colours in messages and text reports; NO_COLOR turns them off, too
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: When,
 
-    /// A progress bar on stderr, if that is a terminal and the work takes long
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "Output"
-    )]
+    /// Show a progress bar on stderr; `auto` needs a terminal and work that takes long
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) progress: When,
 
-    /// No summary, only errors
-    #[arg(short, long, global = true, help_heading = "Output")]
+    /// Print errors only, no summary and no warnings
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
 
@@ -91,7 +96,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 pub(crate) enum When {
-    // No comments that clap would show: the words say it.
+    // Without doc comments, which clap would show: the words are enough.
     Auto,
     Always,
     Never,
@@ -103,13 +108,13 @@ pub(crate) enum Command {
     /// Harden an image
     #[command(after_help = APPLY_EXAMPLES)]
     Apply(Apply),
-    /// Say what `apply` would change
+    /// Report what `apply` would change
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Planning),
-    /// Say what differs between two images
+    /// Report what differs between two images
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
-    /// Read recipes and the language they are written in
+    /// Show the shipped recipes and the rules, or check recipes of your own
     #[command(subcommand, disable_help_subcommand = true)]
     Recipe(RecipeCommand),
 }
@@ -117,11 +122,7 @@ pub(crate) enum Command {
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// Everything up to the plan.
-    #[command(flatten)]
-    pub(crate) planning: Planning,
-
-    /// Where to write the hardened image; `-` is stdout
+    /// Write the hardened image here; `-` is stdout
     #[arg(
         short,
         long = "output",
@@ -130,50 +131,56 @@ pub(crate) struct Apply {
     )]
     pub(crate) out: Option<PathBuf>,
 
-    /// Write the reports and no image
+    /// Write the reports, but no image
     #[arg(long, conflicts_with_all = ["out", "compress"])]
     pub(crate) dry_run: bool,
 
-    /// How to compress OUT [default: as IMAGE is; for a directory, as OUT's name says]
+    /// Compress OUT this way [default: as IMAGE is; for a directory, as OUT's extension says]
     #[arg(long, value_name = "HOW", value_parser = compressions())]
     pub(crate) compress: Option<Compression>,
+
+    #[command(flatten)]
+    pub(crate) planning: Planning,
 }
 
 /// What `apply` and `check` share.
 #[derive(Debug, Args)]
 pub(crate) struct Planning {
-    /// A tarball of any compression, or a directory; `-` is stdin
+    /// A tarball, compressed or not, or a directory; `-` reads stdin
     pub(crate) image: PathBuf,
 
-    /// A recipe's file, or the name of a shipped one; may repeat [default: the shipped one that is meant for IMAGE]
+    /// The file of a recipe, or the name of a shipped one. Repeatable [default: the shipped recipe for IMAGE's os-release]
     #[arg(short, long = "recipe", value_name = "RECIPE")]
     pub(crate) recipes: Vec<PathBuf>,
 
-    /// Give a parameter of the recipe a value; may repeat
+    /// Set a parameter of the recipe. Repeatable
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = set)]
     pub(crate) sets: Vec<(String, String)>,
 
-    /// The day by which waivers are judged [default: SOURCE_DATE_EPOCH]
+    /// Judge waivers by this day [default: the day of SOURCE_DATE_EPOCH]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) as_of: Option<Date>,
 
-    /// The time of new and changed entries, in seconds since 1970 [default: SOURCE_DATE_EPOCH, or the archive's own times]
+    /// Modification time of new and changed entries, in seconds since 1970 [default: SOURCE_DATE_EPOCH, else as in the archive]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub(crate) mtime: Option<u64>,
 
-    /// Take every file of a directory as owned by root
-    #[arg(long)]
-    pub(crate) root_owned: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 
-    /// Raise or lower a limit on what the image may ask for; may repeat
-    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
-    pub(crate) limits: Vec<(String, String)>,
+    /// Write the changes and their reasons as a diff; `-` is stdout
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub(crate) diff: Option<PathBuf>,
 
-    /// What to write of it.
     #[command(flatten)]
     pub(crate) reports: Reports,
 
-    /// Fail if the hardened image gives a privilege that this lock does not have
+    /// Write a lock: the privileges that the hardened image still gives, such as set-id files, capabilities, enabled units,
+    /// listeners, privileged members, sudo and doas rules
+    #[arg(long, value_name = "FILE", help_heading = "Lock")]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Fail if the hardened image gives a privilege that this lock lacks
     #[arg(
         long,
         value_name = "FILE",
@@ -183,22 +190,25 @@ pub(crate) struct Planning {
     pub(crate) locked: Option<PathBuf>,
 }
 
-/// Which reports are written, and where.
+/// How to read images.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
+    /// Treat every file of a directory as owned by root
+    #[arg(long)]
+    pub(crate) root_owned: bool,
+
+    /// Change a limit on what an image may use. Repeatable
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
+    pub(crate) limits: Vec<(String, String)>,
+}
+
+/// Which reports to write, and where.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports")]
 pub(crate) struct Reports {
-    /// Write the changes as a diff, with the reasons; `-` is stdout
-    #[arg(long, value_name = "FILE")]
-    pub(crate) diff: Option<PathBuf>,
-
-    /// Write a report in the format that the ending of its name says; may repeat; `-` is JSON on stdout
+    /// Write a report; the extension picks the format, and `-` is JSON on stdout. Repeatable
     #[arg(long = "report", value_name = "FILE")]
     pub(crate) reports: Vec<PathBuf>,
-
-    /// Write what the hardened image gives its users, to compare with by --locked: set-id files, capabilities, enabled units,
-    /// listeners, privileged members, sudo and doas rules
-    #[arg(long, value_name = "FILE", help_heading = "Lock")]
-    pub(crate) lock: Option<PathBuf>,
 
     /// Write a report in this format to stdout
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
@@ -208,67 +218,57 @@ pub(crate) struct Reports {
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
-    /// A tarball of any compression, or a directory; `-` is stdin
+    /// The older image: a tarball, compressed or not, or a directory; `-` reads stdin
     pub(crate) old: PathBuf,
 
-    /// What to compare it with
+    /// The newer image
     pub(crate) new: PathBuf,
 
-    /// Write it in this format to stdout [default: txt, unless there is a --report]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub(crate) format: Option<&'static dyn Format>,
-
-    /// Write it to a file, in the format that the ending of its name says; may repeat; `-` is JSON on stdout
-    #[arg(long = "report", value_name = "FILE")]
-    pub(crate) reports: Vec<PathBuf>,
-
-    /// Only these paths; `!GLOB` for none of these; may repeat. A glob without a slash matches last names, and what matches
-    /// a directory matches what is in it
+    /// Compare only these paths; `!GLOB` leaves paths out. Repeatable. A glob without a slash matches file names; a glob that
+    /// matches a directory covers everything in it
     #[arg(long = "path", value_name = "GLOB")]
     pub(crate) paths: Vec<String>,
 
-    /// None of these paths; may repeat
+    /// Leave out these paths. Repeatable
     #[arg(long = "exclude", value_name = "GLOB")]
     pub(crate) excludes: Vec<String>,
 
-    /// Only these kinds of difference; may repeat
+    /// Compare only these kinds of difference. Repeatable
     #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(casehard::KINDS))]
     pub(crate) kinds: Vec<String>,
 
-    /// Modification times and the order of entries count too
+    /// Compare modification times and the order of entries, too
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Take every file of a directory as owned by root
-    #[arg(long)]
-    pub(crate) root_owned: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 
-    /// Raise or lower a limit on what an image may ask for; may repeat
-    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = set, long_help = limits())]
-    pub(crate) limits: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) reports: Reports,
 }
 
-/// `casehard recipe …`.
+/// The commands of `casehard recipe`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
     /// List the shipped recipes
     List,
-    /// Print a shipped recipe, to read or to start one's own from
+    /// Print a shipped recipe, as a start for your own
     Show {
-        /// Its name, as `recipe list` has it
+        /// A name that `casehard recipe list` prints
         name: String,
     },
-    /// Show all mistakes of recipes
+    /// Check recipes, and show every mistake
     #[command(after_help = "Example: casehard recipe check recipes/*.ini")]
     Check {
-        /// The recipes' files
+        /// The files of the recipes
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Say what a rule does and which keys it has
+    /// Explain a rule and its keys
     #[command(after_help = "Example: casehard recipe help Mask")]
     Help {
-        /// The rule; without it, all rules are listed
+        /// The rule; without it, casehard lists all rules
         rule: Option<String>,
     },
 }
@@ -280,7 +280,7 @@ fn compressions() -> impl TypedValueParser<Value = Compression> {
     })
 }
 
-/// The table of formats as clap lists it.
+/// Lists the table of formats for clap.
 fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
     let values = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.about()));
     PossibleValuesParser::new(values).try_map(|name| {
@@ -293,7 +293,7 @@ fn limits() -> String {
     let all = Limits::default().all();
     let lines = all.map(|(name, value, what)| format!("\n  {name}: {what} [default: {value}]"));
     format!(
-        "Raise or lower a limit on what the image may ask for; may repeat. VALUE may end in K, M or G:\n{}",
+        "Change a limit on what an image may use. Repeatable. VALUE may end in K, M or G:\n{}",
         lines.concat()
     )
 }
@@ -306,8 +306,8 @@ fn set(text: &str) -> Result<(String, String), &'static str> {
 }
 
 fn day(text: &str) -> Result<Date, &'static str> {
-    const WRONG: &str = "write a day as 2026-12-31";
-    // jiff would take a time behind the day, too.
+    const WRONG: &str = "write the day as 2026-12-31";
+    // jiff accepts a time after the day, too.
     Some(text)
         .filter(|text| text.len() == "2026-12-31".len())
         .and_then(|text| text.parse().ok())

@@ -4,59 +4,52 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use anstyle::{AnsiColor, Style};
 use casehard::error::Diagnostic;
+use casehard::escape::{printable, printable_lines};
 use casehard::{Error, Result};
 
-use super::arguments::When;
-use super::diagnostics;
-use casehard::escape::{printable, printable_lines};
+use super::arguments::{Output, When};
+use super::{diagnostics, is_closed_pipe};
 
-/// Writes to the two streams. Nothing else does, but the progress bar.
+/// Writes to the two streams. Nothing else does, except the progress bar.
 pub(crate) struct Console {
     color: bool,
-    color_stdout: bool,
-    quiet: bool,
+    /// Whether stdout gets colours.
+    pub(crate) color_stdout: bool,
+    /// Whether only errors, and results for programs, are wanted.
+    pub(crate) quiet: bool,
+    /// When to show a progress bar.
+    pub(crate) progress: When,
 }
 
 impl Console {
-    /// Looks at the environment once.
-    pub(crate) fn new(color: When, quiet: bool) -> Self {
+    /// Looks at the environment and the streams, once.
+    pub(crate) fn new(output: &Output) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let wanted = |terminal: bool| match color {
+        let dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let wanted = |terminal: bool| match output.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => {
-                terminal
-                    && !set("NO_COLOR")
-                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-            }
+            When::Auto => terminal && !set("NO_COLOR") && !dumb(),
         };
         Self {
             color: wanted(io::stderr().is_terminal()),
             color_stdout: wanted(io::stdout().is_terminal()),
-            quiet,
+            quiet: output.quiet,
+            progress: output.progress,
         }
     }
 
-    /// Whether what is written to stdout may have colours.
-    pub(crate) fn colors_stdout(&self) -> bool {
-        self.color_stdout
-    }
-
-    /// Whether only results for programs, and errors, are wanted.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
-    /// A result that someone asked for, such as a list. That its reader has seen enough is no failure.
+    /// Prints a result that the user asked for, such as a list. The reader may close the pipe early.
     pub(crate) fn text(&self, text: &str) -> Result<()> {
-        match stdout(printable_lines(text).as_bytes()) {
-            Err(Error::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => done,
-        }
+        self.stream(true, |out| {
+            let text = printable_lines(text);
+            out.write_all(text.as_bytes()).map_err(Error::Output)
+        })
     }
 
-    /// What the work came to; on stderr where stdout has something else.
+    /// Prints a summary, to stderr if stdout has another output.
     pub(crate) fn summary(&self, text: &str, on_stdout: bool) -> Result<()> {
         if self.quiet {
             return Ok(());
@@ -68,8 +61,8 @@ impl Console {
         Ok(())
     }
 
-    /// A report; escaped if it goes to a terminal and is not made for one, else as it is. All of it has to arrive, but of what
-    /// is for terminals a reader may have seen enough.
+    /// Writes to stdout, escaped if that is a terminal and the text is not made for one. A text made for terminals need not
+    /// arrive in full.
     pub(crate) fn stream(
         &self,
         for_terminals: bool,
@@ -83,16 +76,12 @@ impl Console {
             false => write(&mut out),
         };
         match written.and_then(|()| out.flush().map_err(Error::Output)) {
-            Err(Error::Output(cause))
-                if for_terminals && cause.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Ok(())
-            }
+            Err(error) if for_terminals && is_closed_pipe(&error) => Ok(()),
             done => done,
         }
     }
 
-    /// Why a command ends without a result.
+    /// Prints why a command ends without a result.
     pub(crate) fn error(&self, error: &Error) {
         match error {
             Error::Recipe(mistakes) => self.diagnostics(mistakes),
@@ -100,46 +89,47 @@ impl Console {
         }
     }
 
-    /// One line on what went wrong.
+    /// Prints what went wrong, in one line.
     pub(crate) fn problem(&self, message: &str) {
-        self.line("error", "91", message);
+        self.line("error", AnsiColor::BrightRed, message);
     }
 
-    /// One line on what may not be meant.
+    /// Prints what may be a mistake, in one line.
     pub(crate) fn warning(&self, message: &str) {
         if !self.quiet {
-            self.line("warning", "93", message);
+            self.line("warning", AnsiColor::BrightYellow, message);
         }
     }
 
-    fn line(&self, what: &str, color: &str, message: &str) {
-        let what = match self.color {
-            true => format!("\x1b[1;{color}m{what}\x1b[0m"),
-            false => what.to_owned(),
+    fn line(&self, what: &str, color: AnsiColor, message: &str) {
+        let style = match self.color {
+            true => Style::new().bold().fg_color(Some(color.into())),
+            false => Style::new(),
         };
-        self.stderr(&format!("casehard: {what}: {}\n", printable(message)));
+        let message = printable(message);
+        self.stderr(&format!("casehard: {style}{what}{style:#}: {message}\n"));
     }
 
-    /// What went wrong, and what it is about, a line each.
-    pub(crate) fn problem_of(&self, message: &str, about: &[impl ToString]) {
+    /// Prints what went wrong, and below it a line for each case.
+    pub(crate) fn problem_with(&self, message: &str, cases: &[impl ToString]) {
         self.problem(message);
-        for line in about {
-            self.stderr(&format!("  {}\n", printable(line.to_string())));
+        for case in cases {
+            self.stderr(&format!("  {}\n", printable(case.to_string())));
         }
     }
 
-    /// Mistakes, each drawn with the lines that it is about.
+    /// Prints mistakes, each with the lines that it is about.
     pub(crate) fn diagnostics(&self, all: &[Diagnostic]) {
         self.stderr(&diagnostics::draw(all, self.color));
     }
 
-    /// Nothing can be done where even stderr fails.
+    // If even stderr fails, nothing can be done.
     fn stderr(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
 
-/// Spells out what a terminal would obey. Each write is whole lines.
+/// Escapes what a terminal would obey. Each write has to be whole lines.
 struct Printable<'o>(&'o mut dyn Write);
 
 impl Write for Printable<'_> {
@@ -153,15 +143,8 @@ impl Write for Printable<'_> {
     }
 }
 
-/// Standard output without the buffer that Rust puts before it, for an image.
+/// Returns stdout without the buffer of the standard library, for an image.
 pub(crate) fn raw_stdout() -> Result<File> {
     let owned = io::stdout().as_fd().try_clone_to_owned();
     owned.map(File::from).map_err(Error::Output)
-}
-
-fn stdout(bytes: &[u8]) -> Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
-        .map_err(Error::Output)
 }

@@ -1,14 +1,13 @@
-//! Mistakes in recipes, drawn as rustc draws them.
+//! Draws mistakes in recipes as rustc does.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use casehard::error::{Diagnostic, Source, Span};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use casehard::error::{Diagnostic, Source};
 
 use casehard::escape::{is_misleading, printable};
 
-/// Draws each with the lines that it is about, and a blank line behind it.
+/// Draws each mistake with its lines, and a blank line after it.
 pub(crate) fn draw(all: &[Diagnostic], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
@@ -21,73 +20,39 @@ pub(crate) fn draw(all: &[Diagnostic], color: bool) -> String {
 }
 
 fn draw_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-    let mut windows: Vec<Window<'_>> = Vec::new();
-    let own = (
-        &diagnostic.at,
-        diagnostic.label.as_str(),
-        AnnotationKind::Primary,
-    );
+    let own = (&diagnostic.at, &diagnostic.label, AnnotationKind::Primary);
     let related = diagnostic.related.iter();
-    let related = related.map(|(at, label)| (at, label.as_str(), AnnotationKind::Context));
+    let related = related.map(|(at, label)| (at, label, AnnotationKind::Context));
+    let mut sources: Vec<(&Arc<Source>, Vec<Annotation<'_>>)> = Vec::new();
     for (at, label, kind) in [own].into_iter().chain(related) {
-        match windows
+        let text = &at.source.text;
+        let offset = |at: usize| masked(text.get(..at).unwrap_or(text)).len();
+        let mut mark = kind.span(offset(at.start)..offset(at.end));
+        if !label.is_empty() {
+            mark = mark.label(printable(label));
+        }
+        let known = sources
             .iter_mut()
-            .find(|w| Arc::ptr_eq(w.source, &at.source))
-        {
-            Some(window) => window.marks.push((at, label, kind)),
-            None => windows.push(Window {
-                source: &at.source,
-                marks: vec![(at, label, kind)],
-            }),
+            .find(|(source, _)| Arc::ptr_eq(source, &at.source));
+        match known {
+            Some((_, marks)) => marks.push(mark),
+            None => sources.push((&at.source, vec![mark])),
         }
     }
+    let snippets = sources.into_iter().map(|(source, marks)| {
+        // A last line for marks at the end of a text, which annotate-snippets would draw on the line before.
+        let snippet = Snippet::source(masked(&source.text) + " ");
+        snippet.path(printable(&source.name)).annotations(marks)
+    });
     let title = Level::ERROR.primary_title(printable(&diagnostic.message));
-    let mut group = title.elements(windows.iter().map(Window::snippet));
+    let mut group = title.elements(snippets);
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(printable(help)));
     }
     renderer.render(&[group])
 }
 
-/// The marked places of one text.
-struct Window<'a> {
-    source: &'a Arc<Source>,
-    marks: Vec<(&'a Span, &'a str, AnnotationKind)>,
-}
-
-impl Window<'_> {
-    /// Only the lines from the first mark to the last: the whole text may be long.
-    fn snippet(&self) -> Snippet<'static, annotate_snippets::Annotation<'static>> {
-        let text = self.source.text.as_str();
-        let inside = |at: usize| at.min(text.len());
-        let starts = self.marks.iter().map(|(span, ..)| inside(span.start));
-        let ends = self.marks.iter().map(|(span, ..)| inside(span.end));
-        let (first, last) = (starts.min().unwrap_or(0), ends.max().unwrap_or(0));
-        let from = text.get(..first).and_then(|t| t.rfind('\n'));
-        let from = from.map_or(0, |newline| newline + 1);
-        let to = text.get(last..).and_then(|t| t.find('\n'));
-        let to = to.map_or(text.len(), |newline| last + newline);
-        let window = text.get(from..to.max(from)).unwrap_or_default();
-        let window = window.strip_suffix('\r').unwrap_or(window);
-        let line = text.get(..from).unwrap_or_default().matches('\n').count() + 1;
-        let place = |at: usize| masked(window.get(..inside(at) - from).unwrap_or(window)).len();
-        let range = |span: &Span| -> Range<usize> { place(span.start)..place(span.end) };
-        let marks = self.marks.iter().map(|(span, label, kind)| {
-            let mark = kind.span(range(span));
-            if label.is_empty() {
-                mark
-            } else {
-                mark.label(printable(label))
-            }
-        });
-        Snippet::source(masked(window))
-            .path(printable(&self.source.name))
-            .line_start(line)
-            .annotations(marks.collect::<Vec<_>>())
-    }
-}
-
-/// Puts one character in the place of each that a terminal would obey, so that columns stay.
+/// Replaces each character that a terminal would obey by one that shows, so that columns stay.
 fn masked(text: &str) -> String {
     let mask = |c| match c {
         '\n' | '\t' | '\r' => c,
@@ -100,6 +65,7 @@ fn masked(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casehard::error::Span;
 
     fn span(source: &Arc<Source>, what: &str) -> Span {
         let start = source.text.find(what).unwrap();

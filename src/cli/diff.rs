@@ -3,37 +3,32 @@
 use std::path::Path;
 
 use casehard::report::of_name;
-use casehard::{CompareOptions, Error, Image, Result};
+use casehard::{CompareOptions, Image, Result};
 
-use super::arguments::{Diff, When};
+use super::arguments::{Diff, Reports};
 use super::console::Console;
 use super::outputs::Outputs;
-use super::progress::Progress;
 use super::signals::Signals;
-use super::{Exit, input};
+use super::{Exit, input, interruptible, usage};
 
-/// Says what differs between two images.
-pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result<Exit> {
-    let stdin = Path::new("-");
-    if arguments.old == stdin && arguments.new == stdin {
-        return Err(Error::Usage("only one of OLD and NEW can be stdin".into()));
+/// Reports what differs between two images.
+pub(crate) fn run(arguments: &Diff, console: &Console) -> Result<Exit> {
+    let inputs = [arguments.old.as_path(), &arguments.new];
+    if inputs.iter().all(|path| *path == Path::new("-")) {
+        return usage("only one of OLD and NEW can be stdin");
     }
     let options = options(arguments)?;
-    let limits = input::limits(&arguments.limits)?;
-    let format = match arguments.format {
-        None if arguments.reports.is_empty() && !console.is_quiet() => of_name(".txt"),
-        format => format,
+    let Reports { reports, format } = &arguments.reports;
+    let format = match format {
+        None if reports.is_empty() && !console.quiet => of_name(".txt"),
+        format => *format,
     };
-    let outputs = Outputs::of_reports(&arguments.reports, format)?;
-    let inputs = [arguments.old.as_path(), &arguments.new];
+    let outputs = Outputs::new(None, None, reports, format, None)?;
     outputs.check(&inputs)?;
     let signals = Signals::listen()?;
-    let progress = Progress::new(progress, &signals);
-    let work = || {
+    interruptible(console, &signals, |progress| {
         let open = |path: &Path| -> Result<Image> {
-            let callback = |phase, done, total| progress.advance(phase, done, total);
-            let root_owned = arguments.root_owned && path.is_dir();
-            let image = input::open(path, root_owned, limits, Some(&callback), &signals);
+            let image = input::open(path, &arguments.reading, progress, &signals);
             progress.clear();
             image
         };
@@ -50,31 +45,17 @@ pub(crate) fn run(arguments: &Diff, progress: When, console: &Console) -> Result
             console.summary(&format!("{}\n", comparison.counts()), true)?;
         }
         Ok(match comparison.is_same() {
-            true => Exit::Ok,
-            false => Exit::Found,
+            true => Exit::OK,
+            false => Exit::FOUND,
         })
-    };
-    let done = work();
-    progress.clear();
-    match (done, signals.exit()) {
-        (Err(_), Some(exit)) => {
-            console.problem("interrupted");
-            Ok(exit)
-        }
-        (done, _) => done,
-    }
+    })
 }
 
 fn options(arguments: &Diff) -> Result<CompareOptions> {
-    let mut options = CompareOptions::new().strict(arguments.strict);
-    for glob in &arguments.paths {
-        options = options.path(glob)?;
-    }
-    for glob in &arguments.excludes {
-        options = options.path(&format!("!{glob}"))?;
-    }
-    for kind in &arguments.kinds {
-        options = options.kind(kind)?;
-    }
-    Ok(options)
+    let options = CompareOptions::new().strict(arguments.strict);
+    let excludes = arguments.excludes.iter().map(|glob| format!("!{glob}"));
+    let mut globs = arguments.paths.iter().cloned().chain(excludes);
+    let options = globs.try_fold(options, |options, glob| options.path(&glob))?;
+    let mut kinds = arguments.kinds.iter();
+    kinds.try_fold(options, |options, kind| options.kind(kind))
 }

@@ -1,4 +1,4 @@
-//! The image as the command line names it: a file, a directory, a pipe, or standard input.
+//! Opens the image that the command line names: a file, a directory, a pipe, or stdin.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
@@ -7,59 +7,51 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use casehard::image::{Limits, Progress};
+use casehard::image::Limits;
 use casehard::{Error, Image, OpenOptions, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::arguments::Reading;
+use super::progress::Progress;
 use super::signals::Signals;
+use super::{failed, usage};
 
-/// Opens the image; a wait for a pipe's other end is over when a signal comes.
+/// Opens an image. A signal ends the wait for a pipe's other end.
 pub(crate) fn open(
     path: &Path,
-    root_owned: bool,
-    limits: Limits,
-    progress: Progress<'_>,
+    reading: &Reading,
+    progress: &Progress<'_>,
     signals: &Signals,
 ) -> Result<Image> {
+    let callback = progress.callback();
     let options = OpenOptions::new()
-        .root_owned(root_owned)
-        .limits(limits)
-        .progress(progress);
+        .root_owned(reading.root_owned)
+        .limits(limits(&reading.limits)?)
+        .progress(Some(&callback));
     let piped = |input: io::Result<OwnedFd>| {
-        let input = input.map_err(|cause| Error::Io {
-            action: "open",
-            path: path.to_owned(),
-            cause,
-        })?;
+        let input = input.map_err(failed("open", path))?;
         options.read(path.display().to_string(), Piped { input, signals })
     };
     if path == Path::new("-") {
         if io::stdin().is_terminal() {
-            return Err(Error::Usage(
-                "stdin is a terminal; pipe an image into it".into(),
-            ));
+            return usage("stdin is a terminal; pipe an image into casehard");
         }
         return piped(io::stdin().as_fd().try_clone_to_owned());
     }
     match fs::metadata(path) {
         Ok(there) if there.file_type().is_fifo() => {
-            // Does not wait for someone to write to it; `Piped` does.
+            // Opening does not wait for a writer; `Piped` does.
             let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
             let file = File::options().read(true).custom_flags(flags).open(path);
             piped(file.map(OwnedFd::from))
         }
-        Ok(there) if root_owned && !there.is_dir() => Err(Error::Usage(format!(
-            "--root-owned is for a directory, and {} is none",
-            path.display()
-        ))),
         _ => options.open(path),
     }
 }
 
-/// The limits, with those that the command line sets.
-pub(crate) fn limits(given: &[(String, String)]) -> Result<Limits> {
+fn limits(given: &[(String, String)]) -> Result<Limits> {
     let mut limits = Limits::default();
     for (name, value) in given {
         let set = limits.set(name, value);
@@ -68,7 +60,7 @@ pub(crate) fn limits(given: &[(String, String)]) -> Result<Limits> {
     Ok(limits)
 }
 
-/// Something to read from that may keep us waiting.
+/// A pipe whose reads give up when a signal comes.
 struct Piped<'a> {
     input: OwnedFd,
     signals: &'a Signals,
@@ -76,7 +68,7 @@ struct Piped<'a> {
 
 impl Read for Piped<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A signal ends the wait. One that comes between look and wait is seen when the time is over.
+        // A signal between the look and the wait is seen when the time is over.
         let patience = Timespec::try_from(Duration::from_millis(200)).ok();
         loop {
             if self.signals.came() {

@@ -1,4 +1,4 @@
-//! The progress bar, which only long work has.
+//! The progress bar. Only long work has one.
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
@@ -12,56 +12,57 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::arguments::When;
 use super::signals::Signals;
 
-/// How long work has to last before a bar appears.
+/// How long the work lasts before a bar appears.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Hears how far the work has come, shows it, and says whether to go on.
+/// Shows how far the work is, and stops it when a signal came.
 pub(crate) struct Progress<'a> {
     signals: &'a Signals,
-    enabled: bool,
-    patience: Duration,
+    /// How long to wait for work to end without a bar; none if no bar is wanted.
+    patience: Option<Duration>,
     started: Instant,
     shown: RefCell<Option<Shown>>,
 }
 
-/// The bar of the phase at work.
+/// The bar of the current phase.
 struct Shown {
     phase: Phase,
-    since: Instant,
     /// The bytes that were done when it appeared.
     from: u64,
     bar: ProgressBar,
 }
 
 impl<'a> Progress<'a> {
-    /// Time counts from now on.
+    /// Starts the clock of the work.
     pub(crate) fn new(when: When, signals: &'a Signals) -> Self {
-        let (enabled, patience) = match when {
-            When::Auto => (io::stderr().is_terminal(), PATIENCE),
-            When::Always => (true, Duration::ZERO),
-            When::Never => (false, PATIENCE),
+        let patience = match when {
+            When::Auto => io::stderr().is_terminal().then_some(PATIENCE),
+            When::Always => Some(Duration::ZERO),
+            When::Never => None,
         };
         Self {
             signals,
-            enabled,
             patience,
             started: Instant::now(),
             shown: RefCell::new(None),
         }
     }
 
-    /// What the library calls back.
-    pub(crate) fn advance(&self, phase: Phase, done: u64, total: Option<u64>) -> ControlFlow<()> {
-        if self.signals.came() {
-            return ControlFlow::Break(());
+    /// Returns the callback for the library.
+    pub(crate) fn callback(&self) -> impl Fn(Phase, u64, Option<u64>) -> ControlFlow<()> {
+        |phase, done, total| {
+            if self.signals.came() {
+                return ControlFlow::Break(());
+            }
+            let elapsed = self.started.elapsed();
+            if self.patience.is_some_and(|patience| elapsed >= patience) {
+                self.show(phase, done, total);
+            }
+            ControlFlow::Continue(())
         }
-        if self.enabled && self.started.elapsed() >= self.patience {
-            self.show(phase, done, total);
-        }
-        ControlFlow::Continue(())
     }
 
-    /// Takes the bar away, so that something else can be printed.
+    /// Removes the bar, so that something else can be printed.
     pub(crate) fn clear(&self) {
         if let Some(shown) = self.shown.take() {
             shown.bar.finish_and_clear();
@@ -69,29 +70,21 @@ impl<'a> Progress<'a> {
     }
 
     fn show(&self, phase: Phase, done: u64, total: Option<u64>) {
-        if self
-            .shown
-            .borrow()
-            .as_ref()
-            .is_none_or(|s| s.phase != phase)
-        {
-            self.clear();
+        let mut current = self.shown.borrow_mut();
+        if let Some(other) = current.take_if(|shown| shown.phase != phase) {
+            other.bar.finish_and_clear();
         }
-        let mut shown = self.shown.borrow_mut();
-        let Shown {
-            since, from, bar, ..
-        } = shown.get_or_insert_with(|| Shown {
+        let shown = current.get_or_insert_with(|| Shown {
             phase,
-            since: Instant::now(),
             from: done,
             bar: bar(phase, total),
         });
-        let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let millis = u64::try_from(shown.bar.elapsed().as_millis()).unwrap_or(u64::MAX);
         if millis >= 100 {
-            let rate = done.saturating_sub(*from).saturating_mul(1000) / millis;
-            bar.set_message(format!("{}/s", HumanBytes(rate)));
+            let rate = done.saturating_sub(shown.from).saturating_mul(1000) / millis;
+            shown.bar.set_message(format!("{}/s", HumanBytes(rate)));
         }
-        bar.set_position(done);
+        shown.bar.set_position(done);
     }
 }
 
@@ -109,7 +102,7 @@ fn bar(phase: Phase, total: Option<u64>) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    // Not `stderr()`, which draws on terminals only: whether to draw is decided already.
+    // `ProgressDrawTarget::stderr()` draws on terminals only, which `--progress always` overrides.
     let target = ProgressDrawTarget::term_like(Box::new(Term::stderr()));
     ProgressBar::with_draw_target(total, target)
         .with_style(style)

@@ -28,7 +28,7 @@ pub(crate) fn run(command: &RecipeCommand, console: &Console) -> Result<Exit> {
         }
     };
     console.text(&text)?;
-    Ok(Exit::Ok)
+    Ok(Exit::OK)
 }
 
 fn list() -> Result<String> {
@@ -54,7 +54,7 @@ fn columns(rows: &[(String, String)]) -> String {
 
 /// Reads each recipe by itself, and shows the mistakes of all.
 fn check(files: &[PathBuf], console: &Console) -> Result<Exit> {
-    let mut exit = Exit::Ok;
+    let mut exit = Exit::OK;
     for file in files {
         match Recipe::load(path(file)) {
             Ok(recipe) => {
@@ -66,10 +66,7 @@ fn check(files: &[PathBuf], console: &Console) -> Result<Exit> {
             }
             Err(error) => {
                 console.error(&error);
-                exit = match (exit, Exit::of(&error)) {
-                    (Exit::Io, _) => Exit::Io,
-                    (_, new) => new,
-                };
+                exit = exit.max(Exit::of(&error));
             }
         }
     }

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks the work to stop and clean up, the second ends the process at once. Where there is nothing to
-//! clean up and perhaps nobody to go on for, the first does that too.
+//! SIGINT and SIGTERM. The first signal asks the work to stop and clean up, the second ends the process at once. While casehard
+//! waits for the reader of a pipe with nothing to clean up, the first one ends it, too.
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,41 +12,38 @@ use casehard::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
-use super::Exit;
+use super::{Exit, failed};
 
-/// Which signal came, if any.
+/// The signal that came, if any.
 pub(crate) struct Signals {
     received: Arc<AtomicUsize>,
-    /// Whether the next one ends the process at once.
+    /// Whether the next signal ends the process at once.
     armed: Arc<AtomicBool>,
-    /// Whether something would be left then.
-    to_clean_up: Cell<bool>,
+    /// Whether a temporary file would be left then.
+    pub(crate) to_clean_up: Cell<bool>,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     pub(crate) fn listen() -> Result<Self> {
         let signals = Self {
             received: Arc::default(),
             armed: Arc::default(),
             to_clean_up: Cell::default(),
         };
-        signals.register_all().map_err(|cause| Error::Io {
-            action: "listen for",
-            path: PathBuf::from("signals"),
-            cause,
-        })?;
+        let registered = signals.register_all();
+        registered.map_err(failed("listen for", Path::new("signals")))?;
         Ok(signals)
     }
 
     fn register_all(&self) -> io::Result<()> {
         self.register(SIGINT)?;
         self.register(SIGTERM)?;
-        // A file over the limit (`ulimit -f`) is then a write that fails, and not the end of the process.
+        // With a handler, a file over the limit (`ulimit -f`) fails to be written, and does not end the process.
         flag::register(SIGXFSZ, Arc::default()).map(drop)
     }
 
-    /// The order matters: what ends the process looks at the flag before the same signal sets it.
+    // The order matters: the handler that ends the process reads the flag before the next handler sets it.
     fn register(&self, signal: c_int) -> io::Result<()> {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&self.armed))?;
         flag::register(signal, Arc::clone(&self.armed))?;
@@ -55,12 +52,12 @@ impl Signals {
         Ok(())
     }
 
-    /// Whether to stop.
+    /// Returns true if the work is to stop.
     pub(crate) fn came(&self) -> bool {
         self.received.load(Ordering::SeqCst) != 0
     }
 
-    /// An error where it is time to stop.
+    /// Returns an error if the work is to stop.
     pub(crate) fn check(&self) -> Result<()> {
         if self.came() {
             return Err(Error::Interrupted);
@@ -68,25 +65,20 @@ impl Signals {
         Ok(())
     }
 
-    /// Says whether there is something that must not be left.
-    pub(crate) fn to_clean_up(&self, something: bool) {
-        self.to_clean_up.set(something);
-    }
-
-    /// Writes to a pipe, which may have to wait for a reader for ever: a signal ends the process at once, unless there is
-    /// something to clean up.
+    /// Runs a write that may wait for a pipe's reader. Meanwhile a signal ends the process at once, unless there is something
+    /// to clean up.
     pub(crate) fn while_waiting<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         self.armed.store(!self.to_clean_up.get(), Ordering::SeqCst);
-        // One that came before that was not heard yet.
+        // A signal from before that was only counted.
         self.check()?;
         let done = write();
         self.armed.store(self.came(), Ordering::SeqCst);
         done
     }
 
-    /// How a command ends that did not come to its end, if a signal is why.
+    /// Returns the exit of a command that a signal stopped.
     pub(crate) fn exit(&self) -> Option<Exit> {
         let number = u8::try_from(self.received.load(Ordering::SeqCst)).ok()?;
-        (number != 0).then_some(Exit::Signal(number))
+        (number != 0).then(|| Exit(128 + number))
     }
 }

@@ -75,38 +75,41 @@ fn wrong_usage_is_2() {
         ),
         (
             "check image.tar -r ours.ini --diff - --report -",
-            &["only one"],
+            &["only one output"],
         ),
         (
             "apply image.tar -r ours.ini -o - --diff /dev/stdout",
-            &["only one"],
+            &["only one output"],
         ),
         (
             "apply image.tar -r ours.ini -o image.tar",
-            &["image.tar is the input"],
+            &["image.tar is an input"],
         ),
         ("apply image.tar -r ours.ini -o ./image.tar", &["image.tar"]),
         (
             "apply image.tar -r ours.ini -o link/image.tar",
-            &["is image.tar, which is read"],
+            &["is the same file as the input image.tar"],
         ),
         (
             "apply image.tar -r ours.ini -o ours.ini",
-            &["ours.ini is the input"],
+            &["ours.ini is an input"],
         ),
         (
             "apply image.tar -r child.ini -o ours.ini",
-            &["ours.ini is the input"],
+            &["ours.ini is an input"],
         ),
         (
             "check image.tar -r child.ini --lock ours.ini",
-            &["ours.ini is the input"],
+            &["ours.ini is an input"],
         ),
         (
             "apply image.tar -r ours.ini -o link",
             &["link is a directory"],
         ),
-        ("apply link -r ours.ini -o out.tar", &["lies inside link"]),
+        (
+            "apply link -r ours.ini -o out.tar",
+            &["lies inside the input link"],
+        ),
         (
             &format!("{apply} --diff out.tar"),
             &["out.tar is given for two outputs"],

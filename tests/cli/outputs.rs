@@ -163,7 +163,7 @@ fn a_dry_run_says_what_apply_would() {
         .says(2, &["--output"]);
     bench
         .run("check image.tar -r ours.ini --format txt --diff -")
-        .says(2, &["only one of"]);
+        .says(2, &["only one output"]);
     bench
         .run("check image.tar -r ours.ini --format pdf")
         .says(2, &["pdf", "sarif"]);
@@ -188,7 +188,7 @@ fn a_directory_becomes_a_tar() {
     assert_eq!(compression(&bench.get("out.tar.gz")), Compression::Gzip);
     bench
         .run("apply rootfs -r motd.ini -o rootfs/out.tar")
-        .says(2, &["lies inside rootfs"]);
+        .says(2, &["lies inside the input rootfs"]);
 }
 
 #[test]
@@ -295,6 +295,6 @@ fn a_name_that_says_another_compression_is_warned_of() {
     let run = bench.run("apply image.tar -r ours.ini -o a.tar.xz");
     run.says(
         0,
-        &["a.tar.xz ends in .xz, but what is written is not compressed"],
+        &["a.tar.xz has the extension .xz, but the image is not compressed"],
     );
 }

@@ -153,6 +153,6 @@ fn a_full_disk_behind_stdout_is_an_error() {
             .unwrap();
         let mut command = bench.command(line.split(' '));
         let run = Run::of(command.stdout(full).output());
-        run.says(5, &["cannot write -"]);
+        run.says(5, &["cannot write the output"]);
     }
 }
