@@ -5,10 +5,10 @@ use std::io;
 use bstr::ByteSlice;
 use tar::GnuSparseHeader;
 
-use super::Image;
 use super::entry::{Damage, Entry, EntryKind};
 use super::fields::{BLOCK, TYPE, number_field, padded, parse_number};
 use super::head::Head;
+use super::layer::Layer;
 use super::pax::{self, Record};
 use super::stream::TarStream;
 
@@ -29,7 +29,7 @@ struct Extent {
     from: u64,
 }
 
-impl Image {
+impl Layer {
     /// What an entry for a regular file holds.
     pub(crate) fn contents(&self, entry: &Entry) -> Result<Contents<'_>, Damage> {
         let stream = self.stream();
@@ -206,10 +206,11 @@ mod tests {
         let read = |image: &str| {
             let bytes = casehard_testimages::build(image).unwrap();
             let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
-            let entries = &image.archive().entries;
+            let layer = &image.layers()[0];
+            let entries = &layer.archive().entries;
             let entry = entries.iter().find(|e| e.path.ends_with(b"f")).unwrap();
             assert_eq!(entry.kind, EntryKind::SparseFile);
-            let contents = image.contents(entry).unwrap();
+            let contents = layer.contents(entry).unwrap();
             let mut all = vec![1; 40000];
             let n = contents.read_at(&mut all, 0).unwrap();
             all.truncate(n);

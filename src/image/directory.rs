@@ -213,9 +213,9 @@ mod tests {
                 .open(dir.path())
                 .unwrap();
             let mut bytes = Vec::new();
-            image
-                .stream()
-                .reader(0..image.stream().len())
+            let stream = image.layers()[0].stream();
+            stream
+                .reader(0..stream.len())
                 .read_to_end(&mut bytes)
                 .unwrap();
             (image, bytes)
@@ -223,9 +223,7 @@ mod tests {
         let (image, bytes) = read();
         assert_eq!(bytes, read().1);
         let shown: Vec<_> = image
-            .archive()
-            .entries
-            .iter()
+            .entries()
             .map(|e| {
                 (
                     e.path.to_string(),
@@ -266,7 +264,7 @@ mod tests {
         fs::create_dir(dir.path().join("run")).unwrap();
         let note = || {
             let image = Image::open(dir.path()).unwrap();
-            assert_eq!(image.archive().entries.len(), 2);
+            assert_eq!(image.entries().count(), 2);
             image.rootfs().unwrap().notes().to_vec()
         };
         assert_eq!(note(), [""; 0]);

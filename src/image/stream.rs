@@ -42,7 +42,7 @@ pub struct TarStream {
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A file that holds it as it is.
-    Plain(File),
+    Plain(Arc<File>),
     Gzip(Box<Gzip>),
     /// A file that holds it beside the one that it was decoded from.
     Zstd(Box<Zstd>),
@@ -312,7 +312,7 @@ mod tests {
     fn stream(bytes: &[u8]) -> TarStream {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        TarStream::new(Source::Plain(file)).unwrap()
+        TarStream::new(Source::Plain(Arc::new(file))).unwrap()
     }
 
     fn all(stream: &TarStream) -> Vec<u8> {
