@@ -6,16 +6,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::codec::{self, Compression};
-use super::decoding::Decoding;
-use super::entry::{Damage, Entry};
-use super::gzip::Gzip;
-use super::index::Archive;
+use super::bytes::Bytes;
+use super::codec::gzip::Gzip;
+use super::codec::zstd::{self, Zstd};
+use super::codec::{self, Compression, Decoding};
 use super::limits::Limits;
 use super::progress::{Meter, Phase};
-use super::stream::{Source, Splice, TarStream};
-use super::zstd::{self, Zstd};
-use super::{OpenOptions, directory, spool};
+use super::segments::Splice;
+use super::stream::{Source, TarStream};
+use super::tar::{Archive, BLOCK, Damage, Entry, directory};
+use super::{OpenOptions, spool};
 use crate::error::{Error, Result};
 
 /// An archive with its compression.
@@ -73,7 +73,9 @@ impl Layer {
     pub(super) fn read(name: String, input: impl Read, options: &OpenOptions<'_>) -> Result<Self> {
         let mut input = options.limits.reader(input);
         // A stream that is not an image may have no end.
-        let first = spool::first_block(&name, &mut input)?;
+        let mut first = Vec::new();
+        let read = input.by_ref().take(BLOCK).read_to_end(&mut first);
+        read.map_err(|e| spool::unread(e, &name))?;
         if Compression::detect(&first) == Compression::None {
             Archive::begins(&first).map_err(|damage| damage.of(&name))?;
         }
@@ -111,7 +113,7 @@ impl Layer {
             limits: options.limits,
         };
         let (source, archive) = if compression == Compression::Gzip {
-            let scan = Gzip::scan(&file, &mut meter).map_err(failed)?;
+            let scan = Gzip::scan(&file, meter).map_err(failed)?;
             let archive = decoded.index(&scan)?;
             let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
             (Source::Gzip(Box::new(gzip)), archive)
@@ -242,8 +244,10 @@ struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    fn index(&self, bytes: &impl super::stream::Bytes) -> Result<Archive> {
-        let bytes = self.limits.bytes(bytes, self.compression, self.packed);
+    fn index(&self, bytes: &impl Bytes) -> Result<Archive> {
+        let bytes = self
+            .limits
+            .bytes(bytes, self.packed, self.compression.harmless());
         let failed = |e| codec::failure(e, self.name, self.compression);
         Archive::index(&bytes, self.limits).map_err(|damage| damage.of_decoded(self.name, failed))
     }

@@ -3,54 +3,38 @@
 //! This module knows bytes, blocks and headers. What a path means, and that entries make a file tree,
 //! is `rootfs`'s to know.
 
-mod acl;
+mod bytes;
 mod codec;
-mod contents;
-mod decoding;
-mod directory;
-mod entry;
-mod extensions;
-mod fields;
-mod gzip;
-mod head;
-mod index;
 mod layer;
 mod limits;
-mod pax;
 mod progress;
 mod read_ahead;
-mod reindex;
+mod segments;
 mod sink;
-mod sparse;
 mod spool;
 mod stream;
-mod streams;
-mod walker;
-mod xattrs;
-mod zstd;
+mod tar;
 
 use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
+pub use self::tar::{Archive, Entry, EntryKind};
 pub use codec::Compression;
-pub use entry::{Entry, EntryKind};
-pub use index::Archive;
 pub use layer::Layer;
 pub use limits::Limits;
 pub use progress::{Phase, Progress};
-pub use stream::{Piece, Splice, TarStream};
+pub use segments::{Piece, Splice};
+pub use stream::TarStream;
 
-pub(crate) use codec::Encoder;
-pub(crate) use contents::Contents;
-pub(crate) use entry::Damage;
-pub(crate) use head::{Format, Head, styled};
+pub(crate) use self::tar::{ACCESS_LISTS, Contents, Damage, Format, Head, styled};
+pub(crate) use codec::compress;
 pub(crate) use limits::{Exceeded, too_long};
 pub(crate) use progress::{Meter, is_stop};
-pub(crate) use sink::{FileSink, Sink, StreamSink};
-pub(crate) use stream::{Origin, Source};
-pub(crate) use xattrs::ACCESS_LISTS;
+pub(crate) use segments::Origin;
+pub(crate) use sink::Sink;
+pub(crate) use stream::Source;
 
 /// An image that has been read and indexed: one or more layers, the lowest first. It is never
 /// changed: hardening gives a [`Plan`](crate::Plan), which writes a new one.

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::image::{
-    Compression, Encoder, FileSink, Layer, Meter, Origin, Phase, Progress, Sink, Source,
-    StreamSink, TarStream, is_stop,
+    Compression, Layer, Meter, Origin, Phase, Progress, Sink, Source, TarStream, compress, is_stop,
 };
 use crate::plan::Plan;
 use crate::whole_file::WholeFile;
@@ -116,10 +115,8 @@ impl Plan<'_> {
             let output = Output::of(self, Some(path), options)?;
             let out = File::options().write(true).open(path);
             let out = out.map_err(Error::io("write", path))?;
-            let written = output.encode_file(out);
-            return written
-                .map(drop)
-                .map_err(|error| failure(error, "write", path));
+            let written = output.encode(&mut Sink::file(&out, output.meter()));
+            return written.map_err(|error| failure(error, "write", path));
         }
         self.stage(path, options)?.publish()
     }
@@ -141,11 +138,9 @@ impl Plan<'_> {
         let folder = WholeFile::folder(path);
         let whole =
             WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
-        let out = whole.file().try_clone();
-        let out = out.map_err(Error::io("write", path))?;
         output
-            .encode_file(out)
-            .and_then(|out| out.sync_all())
+            .encode(&mut Sink::file(whole.file(), output.meter()))
+            .and_then(|()| whole.file().sync_all())
             .map_err(|error| failure(error, "write", path))?;
         Ok(Staged {
             at: whole.path(),
@@ -160,11 +155,7 @@ impl Plan<'_> {
     /// As [`write`](Self::write), and [`Error::Interrupted`].
     pub fn write_to(&self, out: impl Write, options: &WriteOptions<'_>) -> Result<()> {
         let output = Output::of(self, None, options)?;
-        let mut meter = output.meter();
-        let mut sink = StreamSink {
-            out,
-            meter: &mut meter,
-        };
+        let mut sink = Sink::stream(out, output.meter());
         output
             .encode(&mut sink)
             .and_then(|()| sink.flush())
@@ -226,28 +217,18 @@ impl<'p> Output<'p> {
         Meter::new(self.progress, Phase::Write, total)
     }
 
-    fn encode_file(&self, file: File) -> io::Result<File> {
-        let mut meter = self.meter();
-        let mut sink = FileSink {
-            file,
-            meter: &mut meter,
-        };
-        self.encode(&mut sink)?;
-        Ok(sink.file)
-    }
-
     /// Writes the image by the shortest way: what is the same is copied, compressed as it is where that can be.
-    fn encode(&self, out: &mut impl Sink) -> io::Result<()> {
+    fn encode(&self, out: &mut Sink<'_>) -> io::Result<()> {
         let same = self.same && self.compression == self.layer.compression();
         if let (true, Some(original)) = (same, self.layer.original()) {
             return out.copy(original, 0..original.metadata()?.len());
         }
-        let (stream, source) = (self.stream, self.stream.source());
+        let (segments, source) = (self.stream.segments(), self.stream.source());
         match (source, self.compression, source.plain()) {
-            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(stream, out),
-            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(stream, out),
+            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(segments, out),
+            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(segments, out),
             (_, Compression::None, Some(file)) => {
-                for segment in stream.segments() {
+                for segment in segments.iter() {
                     match &segment.from {
                         Origin::Input(start) => out.copy(file, *start..start + segment.len)?,
                         Origin::Memory(bytes) => out.write_all(bytes)?,
@@ -255,11 +236,7 @@ impl<'p> Output<'p> {
                 }
                 Ok(())
             }
-            _ => {
-                let mut encoder = Encoder::new(self.compression, out)?;
-                stream.write_to(&mut encoder)?;
-                encoder.finish().map(drop)
-            }
+            _ => compress(self.compression, out, |out| self.stream.write_to(out)),
         }
     }
 }
