@@ -30,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(whole, "damaged data is taken");
             assert_eq!(image.compression(), Compression::Gzip);
             let mut read = Vec::new();
-            let mut reader = image.stream().reader(0..image.stream().len());
+            let stream = image.layers()[0].stream();
+            let mut reader = stream.reader(0..stream.len());
             reader.read_to_end(&mut read).expect("it was read before");
             assert!(read == plain, "the two decoders differ");
         }

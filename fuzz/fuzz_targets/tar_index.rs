@@ -9,10 +9,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let mut at = 0;
-    for entry in &image.archive().entries {
+    for entry in image.entries() {
         assert!(at <= entry.start && entry.start <= entry.header && entry.header < entry.data);
-        assert!(entry.end() <= image.stream().len());
+        assert!(entry.end() <= image.layers()[0].stream().len());
         at = entry.end();
     }
-    assert!(at <= image.archive().end);
+    assert!(at <= image.layers()[0].archive().end);
 });

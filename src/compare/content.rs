@@ -39,8 +39,8 @@ fn contents<'s>(side: &'s Side<'_>, id: InodeId) -> Result<Option<Contents<'s>>>
     let Node::File(Content::Entry(number, _)) = &side.rootfs.inode(id).node else {
         return Ok(None);
     };
-    let entry = &side.image.archive().entries[*number as usize];
-    let contents = side.image.contents(entry);
+    let (layer, entry) = side.image.entry(*number);
+    let contents = layer.contents(entry);
     contents
         .map(Some)
         .map_err(|damage| damage.of(side.image.name()))

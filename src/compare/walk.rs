@@ -134,10 +134,10 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
     let Some(entry) = inode.entries.first() else {
         return Ok(None);
     };
-    let device = side
-        .image
-        .device(&side.image.archive().entries[*entry as usize]);
-    let device = device.map_err(|damage| damage.of(side.image.name()))?;
+    let (layer, entry) = side.image.entry(*entry);
+    let device = layer
+        .device(entry)
+        .map_err(|damage| damage.of(side.image.name()))?;
     Ok(Some(device))
 }
 

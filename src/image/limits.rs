@@ -3,8 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use super::codec::Compression;
-use super::stream::Bytes;
+use super::bytes::Bytes;
 use crate::error::Error;
 
 /// Bounds that honest images do not meet. A hostile one is refused there, before it fills the memory or the disk.
@@ -37,16 +36,6 @@ pub struct Limits {
     /// How many times larger than its compressed form the tar stream may be, once it has more than what decodes in a moment:
     /// 256 MiB, of xz 128, of bzip2 32.
     pub ratio: u64,
-}
-
-/// A tar stream of up to this size is no bomb, however small its compressed form: about what decodes in half a second, be it
-/// made to decode slowly.
-fn any_ratio(compression: Compression) -> u64 {
-    match compression {
-        Compression::Bzip2 => 32 << 20,
-        Compression::Xz => 128 << 20,
-        Compression::None | Compression::Gzip | Compression::Zstd => 256 << 20,
-    }
 }
 
 /// How many symbolic links Linux follows in one look-up.
@@ -131,17 +120,10 @@ impl Limits {
         Ok(())
     }
 
-    /// The bytes of a tar stream that is decoded while it is read, as far as it may go; `packed` is the size of its compressed
-    /// form.
-    pub(super) fn bytes<B: Bytes>(
-        self,
-        inner: &B,
-        compression: Compression,
-        packed: u64,
-    ) -> Bounded<'_, B> {
-        let by_ratio = packed
-            .saturating_mul(self.ratio)
-            .max(any_ratio(compression));
+    /// Returns the bytes of a tar stream that is decoded while it is read, as far as it may go.
+    /// `packed` is the size of its compressed form, and `harmless` a size that any may have.
+    pub(super) fn bytes<B: Bytes>(self, inner: &B, packed: u64, harmless: u64) -> Bounded<'_, B> {
+        let by_ratio = packed.saturating_mul(self.ratio).max(harmless);
         let (most, name, value) = match by_ratio < self.size {
             true => (by_ratio, "ratio", self.ratio),
             false => (self.size, "size", self.size),

@@ -1,72 +1,50 @@
-//! Images: a tar stream with its compression, opened for reading at any place.
+//! Images: a stack of layers, each a tar stream with its compression, opened for reading at any place.
 //!
-//! This layer knows bytes, blocks and headers. What a path means, and that entries make a file tree, is `rootfs`'s to know.
+//! This module knows bytes, blocks and headers. What a path means, and that entries make a file tree,
+//! is `rootfs`'s to know.
 
-mod acl;
+mod bytes;
 mod codec;
-mod contents;
-mod decoding;
-mod directory;
-mod entry;
-mod extensions;
-mod fields;
-mod gzip;
-mod head;
-mod index;
+mod layer;
 mod limits;
-mod pax;
 mod progress;
 mod read_ahead;
-mod reindex;
+mod segments;
 mod sink;
-mod sparse;
 mod spool;
 mod stream;
-mod streams;
-mod walker;
-mod xattrs;
-mod zstd;
+mod tar;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
-use std::ops::Range;
+use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
-use self::decoding::Decoding;
-use self::gzip::Gzip;
-use self::zstd::Zstd;
 use crate::error::{Error, Result};
 
+pub use self::tar::{Archive, Entry, EntryKind};
 pub use codec::Compression;
-pub use entry::{Entry, EntryKind};
-pub use index::Archive;
+pub use layer::Layer;
 pub use limits::Limits;
 pub use progress::{Phase, Progress};
-pub use stream::{Piece, Splice, TarStream};
+pub use segments::{Piece, Splice};
+pub use stream::TarStream;
 
-pub(crate) use codec::Encoder;
-pub(crate) use contents::Contents;
-pub(crate) use entry::Damage;
-pub(crate) use head::{Format, Head, styled};
+pub(crate) use self::tar::{ACCESS_LISTS, Contents, Damage, Format, Head, styled};
+pub(crate) use codec::compress;
 pub(crate) use limits::{Exceeded, too_long};
 pub(crate) use progress::{Meter, is_stop};
-pub(crate) use sink::{FileSink, Sink, StreamSink};
-pub(crate) use stream::{Origin, Source};
-pub(crate) use xattrs::ACCESS_LISTS;
+pub(crate) use segments::Origin;
+pub(crate) use sink::Sink;
+pub(crate) use stream::Source;
 
-/// An image that has been read and indexed. It is never changed: hardening gives a [`Plan`](crate::Plan), which writes a
-/// new one.
+/// An image that has been read and indexed: one or more layers, the lowest first. It is never
+/// changed: hardening gives a [`Plan`](crate::Plan), which writes a new one.
+///
+/// Entries are numbered through the whole stack.
 #[derive(Debug)]
 pub struct Image {
     name: String,
-    compression: Compression,
-    /// The bytes as they came; none for a directory.
-    original: Option<Arc<File>>,
-    stream: TarStream,
-    archive: Archive,
-    /// What the reader should know of how it was read.
-    notes: Vec<String>,
+    /// Never empty.
+    layers: Vec<Layer>,
 }
 
 /// How to open an image.
@@ -77,7 +55,7 @@ pub struct Image {
 /// # std::fs::write(dir.path().join("motd"), "hello").unwrap();
 /// // A directory becomes a tar whose files all belong to root.
 /// let image = casehard::OpenOptions::new().root_owned(true).open(dir.path())?;
-/// assert_eq!(image.archive().entries.len(), 2);
+/// assert_eq!(image.entries().count(), 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -116,26 +94,14 @@ impl<'a> OpenOptions<'a> {
         self
     }
 
-    /// Opens a tarball of any known compression, or a directory.
+    /// Opens a tarball of any known compression, or a directory, as an image of one layer.
     ///
     /// # Errors
-    /// [`Error::Io`] where reading fails, [`Error::Image`] where the bytes are no tar that can be read in one way only,
-    /// and [`Error::Interrupted`].
+    /// [`Error::Io`] where reading fails, [`Error::Image`] where the bytes are not a tar that can be
+    /// read in one way only, and [`Error::Interrupted`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Image> {
-        let path = path.as_ref();
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let kind = file.metadata().map_err(Error::io("read", path))?;
-        if kind.is_dir() {
-            let (spooled, note) = directory::spool(path, self.root_owned, self.progress)?;
-            let mut image = Image::indexed(name, None, spooled, self.limits)?;
-            image.notes.extend(note);
-            return Ok(image);
-        }
-        if !kind.is_file() {
-            return self.read(name, file);
-        }
-        self.open_file(name, file)
+        let layer = Layer::open(path.as_ref(), self)?;
+        Ok(Image::stack(vec![layer]))
     }
 
     /// Reads an image from a stream, such as standard input; `name` is what messages call it.
@@ -143,89 +109,9 @@ impl<'a> OpenOptions<'a> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn read(&self, name: impl Into<String>, input: impl Read) -> Result<Image> {
-        let name = name.into();
-        let mut input = self.limits.reader(input);
-        // What is no image may have no end either.
-        let first = spool::first_block(&name, &mut input)?;
-        if Compression::detect(&first) == Compression::None {
-            Archive::begins(&first).map_err(|damage| damage.of(&name))?;
-        }
-        let spooled = spool::spool(
-            &name,
-            (&first[..]).chain(input),
-            &mut Meter::new(self.progress, Phase::Read, None),
-        )?;
-        self.open_file(name, spooled)
+        let layer = Layer::read(name.into(), input, self)?;
+        Ok(Image::stack(vec![layer]))
     }
-
-    fn open_file(&self, name: String, file: File) -> Result<Image> {
-        let path = Path::new(&name).to_owned();
-        let failed = || Error::io("read", path.as_path());
-        let mut magic = [0; Compression::MAGIC];
-        let n = read_up_to(&file, &mut magic).map_err(failed())?;
-        if n == 0 {
-            return Err(Error::Image {
-                image: name,
-                offset: None,
-                message: "the file is empty".into(),
-            });
-        }
-        let compression = Compression::detect(&magic[..n]);
-        let file = Arc::new(file);
-        if compression == Compression::None {
-            let tar = file.try_clone().map_err(failed())?;
-            return Image::indexed(name, Some(file), tar, self.limits);
-        }
-        let total = file.metadata().map_err(failed())?.len();
-        let mut meter = Meter::new(self.progress, Phase::Decompress, Some(total));
-        if compression == Compression::Gzip {
-            return Image::gzip(name, file, &mut meter, self.limits);
-        }
-        let packed = BufReader::with_capacity(64 << 10, meter.reader(&*file));
-        let (source, archive) = if compression == Compression::Zstd {
-            let scan = zstd::Scan::new(packed).map_err(failed())?;
-            let (tar, scan, archive) = self.decode(&name, compression, total, scan)?;
-            let zstd = Zstd::new(Arc::clone(&file), tar, scan);
-            (Source::Zstd(Box::new(zstd)), archive)
-        } else {
-            let decoder = codec::decoder(compression, packed).map_err(failed())?;
-            let (tar, _, archive) = self.decode(&name, compression, total, decoder)?;
-            (Source::Plain(tar), archive)
-        };
-        Image::new(name, compression, Some(file), source, archive)
-    }
-
-    /// Decodes a file to a temporary one, and reads its entries meanwhile.
-    fn decode<R: Read>(
-        &self,
-        name: &str,
-        compression: Compression,
-        packed: u64,
-        decoder: R,
-    ) -> Result<(File, R, Archive)> {
-        let failed = |e| codec::failure(e, name, compression);
-        let decoding = Decoding::new(decoder)?;
-        let bytes = self.limits.bytes(&decoding, compression, packed);
-        let archive =
-            Archive::index(&bytes, self.limits).map_err(|d| d.of_decoded(name, failed))?;
-        let (tar, decoder) = decoding.finish().map_err(failed)?;
-        Ok((tar, decoder, archive))
-    }
-}
-
-/// Reads from the start without moving what others see of the file's cursor.
-fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut file = file;
-    file.rewind()?;
-    let mut n = 0;
-    while n < buffer.len() {
-        match file.read(&mut buffer[n..])? {
-            0 => break,
-            more => n += more,
-        }
-    }
-    file.rewind()?;
-    Ok(n)
 }
 
 impl Image {
@@ -237,147 +123,102 @@ impl Image {
         OpenOptions::new().open(path)
     }
 
-    /// An image whose tar can be read at any place.
-    fn indexed(
-        name: String,
-        original: Option<Arc<File>>,
-        tar: File,
-        limits: Limits,
-    ) -> Result<Self> {
-        let source = Source::Plain(tar);
-        let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
-        let archive = Archive::index(&stream, limits).map_err(|damage| damage.of(&name))?;
-        Ok(Self {
-            name,
-            compression: Compression::None,
-            original,
-            stream,
-            archive,
-            notes: Vec::new(),
-        })
-    }
-
-    /// A gzipped image: indexed while it is decoded, which is done once.
-    fn gzip(name: String, file: Arc<File>, meter: &mut Meter<'_>, limits: Limits) -> Result<Self> {
-        let compression = Compression::Gzip;
-        let failed = |e| codec::failure(e, &name, compression);
-        let scan = Gzip::scan(&file, meter).map_err(failed)?;
-        let packed = file.metadata().map_err(failed)?.len();
-        let archive = Archive::index(&limits.bytes(&scan, compression, packed), limits)
-            .map_err(|damage| damage.of_decoded(&name, failed))?;
-        let gzip = Gzip::new(Arc::clone(&file), scan).map_err(failed)?;
-        let source = Source::Gzip(Box::new(gzip));
-        Self::new(name, compression, Some(file), source, archive)
-    }
-
-    fn new(
-        name: String,
-        compression: Compression,
-        original: Option<Arc<File>>,
-        source: Source,
-        archive: Archive,
-    ) -> Result<Self> {
-        let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
-        Ok(Self {
-            name,
-            compression,
-            original,
-            stream,
-            archive,
-            notes: Vec::new(),
-        })
-    }
-
-    /// What messages call the image: its path, or what [`OpenOptions::read`] was given.
+    /// Returns what messages call the image: its path, or what [`OpenOptions::read`] was given.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How the image is compressed.
+    /// Returns the layers, the lowest first. There is at least one.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Returns how the image is compressed; of several layers, how the topmost is.
     pub fn compression(&self) -> Compression {
-        self.compression
+        self.top().compression()
     }
 
-    /// The entries of its tar stream.
-    pub fn archive(&self) -> &Archive {
-        &self.archive
+    /// Returns the entries of all layers in order. Their positions are their numbers.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.layers.iter().flat_map(|l| &l.archive().entries)
     }
 
-    /// The tar stream itself, without compression.
-    pub fn stream(&self) -> &TarStream {
-        &self.stream
+    /// Puts layers on top of each other, the lowest first.
+    fn stack(mut layers: Vec<Layer>) -> Self {
+        let mut first = 0;
+        for layer in &mut layers {
+            first = layer.number_from(first);
+        }
+        let name = layers.last().map(|top| top.name().to_owned());
+        Self {
+            name: name.unwrap_or_default(),
+            layers,
+        }
     }
 
-    /// What the reader should know of how the image was read.
-    pub(crate) fn notes(&self) -> &[String] {
-        &self.notes
+    /// Returns the position of the layer that has an entry.
+    pub(crate) fn layer_of(&self, number: u32) -> usize {
+        self.layers
+            .partition_point(|layer| layer.numbers().end <= number)
     }
 
-    /// The file as it came, compression and all; none for an image that was a directory.
-    pub(crate) fn original(&self) -> Option<&File> {
-        self.original.as_deref()
+    /// Returns an entry by its number, with the layer that has it.
+    pub(crate) fn entry(&self, number: u32) -> (&Layer, &Entry) {
+        let layer = &self.layers[self.layer_of(number)];
+        (layer, layer.entry(number))
     }
 
-    /// What the compressed file holds beside the tar that cannot be right for a changed one, as notes say it.
+    /// Returns the layer that new entries go to.
+    pub(crate) fn top(&self) -> &Layer {
+        self.layers.last().expect("an image has a layer")
+    }
+
+    /// Returns the only layer, for steps that cannot handle several yet.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where there are more.
+    pub(crate) fn only_layer(&self) -> Result<&Layer> {
+        match &self.layers[..] {
+            [layer] => Ok(layer),
+            layers => Err(Error::Image {
+                image: self.name.clone(),
+                offset: None,
+                message: format!(
+                    "the image has {} layers; casehard writes images of one layer only",
+                    layers.len()
+                ),
+            }),
+        }
+    }
+
+    /// Returns the bounds that the image was held to; all layers are opened with the same.
+    pub(crate) fn limits(&self) -> Limits {
+        self.top().archive().limits
+    }
+
+    /// Returns what the reader should know of how the image was read.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &String> {
+        self.layers.iter().flat_map(Layer::notes)
+    }
+
+    /// Returns notes on what the compressed files hold beside the tar that cannot be right for a
+    /// changed one.
     pub(crate) fn invalid_when_changed(&self) -> Vec<String> {
-        let mut notes = match self.stream.source() {
-            Source::Plain(_) => Vec::new(),
-            Source::Gzip(gzip) => gzip.left_out(),
-            Source::Zstd(zstd) => zstd.left_out(),
-        };
-        if self.archive.entries.iter().any(|e| e.path == STARGZ_INDEX) {
-            notes.push(format!(
-                "the image is an eStargz layer: {STARGZ_INDEX} and the footer speak of the image as it was; convert the hardened layer to eStargz anew"
-            ));
-        }
-        notes
+        let notes = self.layers.iter().map(Layer::invalid_when_changed);
+        notes.flatten().collect()
     }
 
-    /// This image with splices laid over its tar stream, indexed anew. Nothing is copied.
-    pub(crate) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
-        let stream = self.stream.spliced(splices);
-        let archive = self
-            .archive
-            .reindex(&stream)
-            .map_err(|damage| damage.of(&self.name))?;
-        Ok(Self {
-            name: self.name.clone(),
-            compression: self.compression,
-            original: None,
-            stream,
-            archive,
-            notes: self.notes.clone(),
-        })
+    /// Returns the layers' tar streams.
+    pub(crate) fn streams(&self) -> Vec<TarStream> {
+        let streams = self.layers.iter().map(Layer::stream);
+        streams.cloned().collect()
     }
 
-    /// Some bytes of the tar stream, at most `limit` of them.
-    pub(crate) fn bytes(&self, range: Range<u64>, limit: u64) -> io::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        self.stream
-            .reader(range)
-            .take(limit)
-            .read_to_end(&mut out)?;
-        Ok(out)
-    }
-}
-
-/// Where an eStargz layer keeps its table of contents.
-const STARGZ_INDEX: &str = "stargz.index.json";
-
-impl Damage {
-    pub(crate) fn of(self, image: &str) -> Error {
-        self.of_decoded(image, Error::io("read", Path::new(image)))
-    }
-
-    /// Of an image that is decoded while it is read; `failed` says what a read that fails means.
-    fn of_decoded(self, image: &str, failed: impl FnOnce(io::Error) -> Error) -> Error {
-        match self {
-            Self::Tar { offset, message } => Error::Image {
-                image: image.to_owned(),
-                offset: Some(offset),
-                message,
-            },
-            Self::Io(error) => failed(error),
-        }
+    /// Returns this image with splices laid over its layers' tar streams, indexed anew. Nothing is
+    /// copied.
+    pub(crate) fn spliced(&self, splices: &[Vec<Splice>]) -> Result<Self> {
+        let layers = self.layers.iter().zip(splices);
+        let spliced = layers.map(|(layer, own)| layer.spliced(own));
+        Ok(Self::stack(spliced.collect::<Result<_>>()?))
     }
 }

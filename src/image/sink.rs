@@ -3,31 +3,22 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::{iter, thread};
 
 use rustix::fs::copy_file_range;
 use rustix::io::Errno;
 
-use super::Meter;
+use super::bytes::Bytes as _;
+use super::progress::Meter;
 use super::read_ahead::{ReadAhead, parts};
 
-/// A writer that can also take a range of a file, which some do without looking at the bytes.
-pub(crate) trait Sink: Write {
-    /// Copies bytes of a file.
-    fn copy(&mut self, file: &File, range: Range<u64>) -> io::Result<()>;
-}
-
-/// A file, into which other files' bytes are copied inside the kernel where it can do that.
-pub(crate) struct FileSink<'a, 'p> {
-    pub(crate) file: File,
-    pub(crate) meter: &'a mut Meter<'p>,
-}
-
-/// Any other writer.
-pub(crate) struct StreamSink<'a, 'p, W> {
-    pub(crate) out: W,
-    pub(crate) meter: &'a mut Meter<'p>,
+/// A writer that calls its meter, and that can also take a range of a file. Into another file, the
+/// kernel copies that where it can.
+pub(crate) struct Sink<'a> {
+    out: Box<dyn Write + 'a>,
+    /// The same, if it is a file.
+    file: Option<&'a File>,
+    meter: Meter<'a>,
 }
 
 /// How much is copied between two looks at whether to go on.
@@ -47,46 +38,44 @@ const AHEAD: usize = 4;
 /// What is not longer is not worth a thread.
 const SHORT: u64 = 2 << 20;
 
-impl Sink for FileSink<'_, '_> {
-    /// Inside a file system the kernel copies, which may be for nothing.
-    fn copy(&mut self, file: &File, range: Range<u64>) -> io::Result<()> {
+impl<'a> Sink<'a> {
+    pub(crate) fn file(file: &'a File, meter: Meter<'a>) -> Self {
+        Self {
+            out: Box::new(file),
+            file: Some(file),
+            meter,
+        }
+    }
+
+    pub(crate) fn stream(out: impl Write + 'a, meter: Meter<'a>) -> Self {
+        Self {
+            out: Box::new(out),
+            file: None,
+            meter,
+        }
+    }
+
+    /// Copies bytes of a file. Inside a file system the kernel may copy without reading.
+    pub(crate) fn copy(&mut self, from: &File, range: Range<u64>) -> io::Result<()> {
         let mut at = range.start;
-        while at < range.end {
+        while let Some(file) = self.file
+            && at < range.end
+        {
             let step = usize::try_from(STEP.min(range.end - at)).expect("a step");
-            match copy_file_range(file, Some(&mut at), &self.file, None, step) {
+            match copy_file_range(from, Some(&mut at), file, None, step) {
                 // Reading tells whether that is the end.
-                Ok(0) => return pour(file, at..range.end, self),
+                Ok(0) => break,
                 Ok(copied) => self.meter.advance(copied as u64)?,
                 Err(Errno::INTR) => {}
-                Err(error) if NOT_HERE.contains(&error) => {
-                    return pour(file, at..range.end, self);
-                }
+                Err(error) if NOT_HERE.contains(&error) => break,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        pour(from, at..range.end, self)
     }
 }
 
-impl Write for FileSink<'_, '_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let n = self.file.write(buffer)?;
-        self.meter.advance(n as u64)?;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl<W: Write> Sink for StreamSink<'_, '_, W> {
-    fn copy(&mut self, file: &File, range: Range<u64>) -> io::Result<()> {
-        pour(file, range, self)
-    }
-}
-
-impl<W: Write> Write for StreamSink<'_, '_, W> {
+impl Write for Sink<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let n = self.out.write(buffer)?;
         self.meter.advance(n as u64)?;
@@ -154,12 +143,8 @@ mod tests {
 
     /// Copies what follows the first bytes of a file of this length.
     fn copied(len: usize, out: impl Write) -> io::Result<()> {
-        let mut meter = Meter::new(None, Phase::Write, None);
-        StreamSink {
-            out,
-            meter: &mut meter,
-        }
-        .copy(&file(len)?, 7..LEN as u64)
+        let meter = Meter::new(None, Phase::Write, None);
+        Sink::stream(out, meter).copy(&file(len)?, 7..LEN as u64)
     }
 
     fn file(len: usize) -> io::Result<File> {
@@ -203,11 +188,8 @@ mod tests {
             let out = tempfile::NamedTempFile::new().expect("a file");
             let mut options = File::options();
             let options = options.write(true).append(append);
-            let mut meter = Meter::new(None, Phase::Write, None);
-            let mut sink = FileSink {
-                file: options.open(out.path()).expect("it is there"),
-                meter: &mut meter,
-            };
+            let written = options.open(out.path()).expect("it is there");
+            let mut sink = Sink::file(&written, Meter::new(None, Phase::Write, None));
             let image = file(LEN).expect("a file");
             sink.copy(&image, 7..LEN as u64).expect("all is there");
             assert!(std::fs::read(out.path()).expect("it is there") == content()[7..]);

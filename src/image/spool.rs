@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::fields::BLOCK;
 use super::limits::Exceeded;
 use super::progress::{Meter, is_stop};
 use crate::error::{Error, Result};
@@ -88,16 +87,8 @@ pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Resu
     spool.finish()
 }
 
-/// A stream's first block, or all of it where it is shorter.
-pub(crate) fn first_block(name: &str, input: &mut impl Read) -> Result<Vec<u8>> {
-    let mut first = Vec::new();
-    let read = input.take(BLOCK).read_to_end(&mut first);
-    read.map_err(|e| unread(e, name))?;
-    Ok(first)
-}
-
-/// Why a stream could not be read.
-fn unread(error: io::Error, name: &str) -> Error {
+/// Returns why a stream could not be read.
+pub(super) fn unread(error: io::Error, name: &str) -> Error {
     match error {
         e if is_stop(&e) => Error::Interrupted,
         e if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),

@@ -14,8 +14,12 @@ use tar::EntryType;
 use crate::image::{Damage, Entry, EntryKind, Format, Head, Image, Piece, Splice, styled};
 use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
 
-/// The splices that turn the image's tar stream into one which extracts to `after`, sorted and disjoint.
-pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Vec<Splice>, Damage> {
+/// The splices, for each layer, that turn the image's tar streams into ones which extract to `after`, sorted and disjoint.
+pub(crate) fn lower(
+    image: &Image,
+    before: &Rootfs,
+    after: &Rootfs,
+) -> Result<Vec<Vec<Splice>>, Damage> {
     let mut lowering = Lowering {
         image,
         before,
@@ -51,7 +55,7 @@ struct Lowering<'a> {
     paths: BTreeMap<u32, BString>,
     links: BTreeMap<u32, BString>,
     rewrites: BTreeMap<u32, Rewrite>,
-    /// What goes before the trailer.
+    /// What goes before the trailer of the topmost layer.
     new: Vec<Piece>,
 }
 
@@ -90,7 +94,13 @@ enum Data {
 
 impl<'a> Lowering<'a> {
     fn entry(&self, number: u32) -> &'a Entry {
-        &self.image.archive().entries[number as usize]
+        self.image.entry(number).1
+    }
+
+    /// The headers of an entry as they stand in its layer.
+    fn head(&self, number: u32) -> Result<Head, Damage> {
+        let (layer, entry) = self.image.entry(number);
+        Head::read(layer.stream(), entry)
     }
 
     /// Finds the entries in one directory whose names are gone or stand for something new. All that extraction would put at
@@ -169,7 +179,7 @@ impl<'a> Lowering<'a> {
 
     fn rewrite(&mut self, number: u32) -> Result<&mut Rewrite, Damage> {
         if !self.rewrites.contains_key(&number) {
-            let head = Head::read(self.image.stream(), self.entry(number))?;
+            let head = self.head(number)?;
             self.rewrites.insert(number, Rewrite::of(head));
         }
         Ok(self.rewrites.get_mut(&number).expect("just put there"))
@@ -275,20 +285,17 @@ impl<'a> Lowering<'a> {
             };
         }
         let first = || {
-            self.image
-                .archive()
-                .entries
-                .iter()
-                .find(|e| e.kind != EntryKind::Metadata)
+            let mut all = (0..).zip(self.image.entries());
+            all.find(|(_, entry)| entry.kind != EntryKind::Metadata)
         };
-        let Some(entry) = found.map(|n| self.entry(n)).or_else(first) else {
+        let Some(number) = found.or_else(|| first().map(|(number, _)| number)) else {
             return Ok(Style {
                 path: "./".into(),
                 format: Format::Ustar,
                 names_owners: false,
             });
         };
-        let head = Head::read(self.image.stream(), entry)?;
+        let (head, entry) = (self.head(number)?, self.entry(number));
         let mut path = entry.path.clone();
         if entry.kind != EntryKind::Directory {
             path.push(b'/');
@@ -300,8 +307,9 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn splices(mut self) -> Vec<Splice> {
-        let mut splices: Vec<Splice> = Vec::new();
+    fn splices(mut self) -> Vec<Vec<Splice>> {
+        let layers = self.image.layers();
+        let mut splices = vec![Vec::new(); layers.len()];
         let numbers: BTreeSet<u32> = self
             .removed
             .iter()
@@ -310,7 +318,7 @@ impl<'a> Lowering<'a> {
             .collect();
         for number in numbers {
             let entry = self.entry(number);
-            splices.extend(match self.rewrites.get(&number) {
+            splices[self.image.layer_of(number)].extend(match self.rewrites.get(&number) {
                 None => Some(Splice {
                     at: entry.start..entry.end(),
                     with: Vec::new(),
@@ -318,20 +326,25 @@ impl<'a> Lowering<'a> {
                 Some(rewrite) => self.rewritten(entry, rewrite),
             });
         }
-        let archive = self.image.archive();
-        if self.new.is_empty()
-            && self.removed.len() == archive.entries.len()
-            && archive.end == self.image.stream().len()
-        {
-            // Nothing at all would be no archive.
-            self.new.push(Piece::Bytes(vec![0; 1024].into()));
-        }
-        if !self.new.is_empty() {
-            let end = archive.end;
-            splices.push(Splice {
-                at: end..end,
-                with: self.new,
-            });
+        let top = layers.len() - 1;
+        for (at, (layer, splices)) in layers.iter().zip(&mut splices).enumerate() {
+            let mut with = Vec::new();
+            if at == top {
+                with.append(&mut self.new);
+            }
+            let archive = layer.archive();
+            let removed = self.removed.range(layer.numbers());
+            if with.is_empty()
+                && removed.count() == archive.entries.len()
+                && archive.end == layer.stream().len()
+            {
+                // A stream without any byte is not an archive.
+                with.push(Piece::Bytes(vec![0; 1024].into()));
+            }
+            if !with.is_empty() {
+                let at = archive.end..archive.end;
+                splices.push(Splice { at, with });
+            }
         }
         splices
     }

@@ -77,8 +77,8 @@ pub struct Plan<'a> {
     pub(crate) residuals: Vec<Residual>,
     pub(crate) waivers: Vec<WaiverResult>,
     pub(crate) notes: Vec<String>,
-    /// The edited tar stream.
-    pub(crate) output: TarStream,
+    /// The edited tar stream of each layer.
+    pub(crate) output: Vec<TarStream>,
 }
 
 /// What became of one rule.
@@ -178,7 +178,7 @@ impl Image {
             residuals,
             waivers,
             notes,
-            output: edited.stream().clone(),
+            output: edited.streams(),
         };
         if plan.failed() {
             plan.residuals.extend(passing);

@@ -200,7 +200,7 @@ impl Fixture {
         Plan {
             image: &self.image,
             recipe: &self.recipe,
-            output: self.image.spliced(&splices).unwrap().stream().clone(),
+            output: self.image.spliced(&splices).unwrap().streams(),
             before,
             after,
             rules,

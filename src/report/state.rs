@@ -98,7 +98,7 @@ impl<'a> Tree<'a> {
             Some(bytes) => Data::of(bytes),
             None => {
                 let (len, sha256) = self.files().digest(id)?;
-                let kind = self.image.archive().entries[entry as usize].kind;
+                let kind = self.image.entry(entry).1.kind;
                 Data {
                     len,
                     sha256,

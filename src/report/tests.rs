@@ -274,7 +274,8 @@ fn json_names_what_was_read_and_written() {
     let directory = tempfile::tempdir().unwrap();
     let image = crate::Image::open(directory.path()).unwrap();
     let (mut stream, recipe) = (Vec::new(), fixture().recipe);
-    let all = image.stream().reader(0..image.stream().len());
+    let tar = image.layers()[0].stream();
+    let all = tar.reader(0..tar.len());
     { all }.read_to_end(&mut stream).unwrap();
     let written = directory.path().join("out.tar");
     fs::write(&written, &stream).unwrap();

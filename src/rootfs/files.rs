@@ -83,7 +83,7 @@ impl<'i> Files<'i> {
             return fail(format!("{} is not a regular file", path()));
         };
         if let Content::Entry(number, stored) = content {
-            let entry = &self.image.archive().entries[*number as usize];
+            let (_, entry) = self.image.entry(*number);
             if entry.kind == EntryKind::SparseFile {
                 return fail(format!(
                     "{} is stored as a sparse file, whose text cannot be edited; store it plainly",
@@ -139,11 +139,11 @@ impl<'i> Files<'i> {
                 Ok(Some(Arc::clone(bytes)).filter(|b| b.len() as u64 <= limit))
             }
             Node::File(Content::Entry(number, _)) => {
-                let entry = &self.image.archive().entries[*number as usize];
+                let (layer, entry) = self.image.entry(*number);
                 if entry.stored > limit || entry.kind == EntryKind::SparseFile {
                     return Ok(None);
                 }
-                let bytes = self.image.bytes(entry.data_range(), limit)?;
+                let bytes = layer.bytes(entry.data_range(), limit)?;
                 Ok(Some(bytes.into()))
             }
             _ => Ok(None),
@@ -216,8 +216,8 @@ impl<'i> Files<'i> {
         match &self.rootfs.inode(id).node {
             Node::File(Content::New(bytes)) => take(bytes),
             Node::File(Content::Entry(number, _)) => {
-                let range = self.image.archive().entries[*number as usize].data_range();
-                let mut reader = self.image.stream().reader(range);
+                let (layer, entry) = self.image.entry(*number);
+                let mut reader = layer.stream().reader(entry.data_range());
                 let mut buffer = vec![0; 64 << 10];
                 loop {
                     match reader.read(&mut buffer)? {

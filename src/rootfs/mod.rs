@@ -211,8 +211,8 @@ impl Image {
     /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree, or where the image is an
     /// archive of layers.
     pub fn rootfs(&self) -> Result<Rootfs> {
-        let mut rootfs = Rootfs::replay(self.archive()).map_err(|damage| damage.of(self.name()))?;
-        rootfs.notes.extend_from_slice(self.notes());
+        let mut rootfs = Rootfs::replay(self).map_err(|damage| damage.of(self.name()))?;
+        rootfs.notes.extend(self.notes().cloned());
         packed::refuse_packed(self, &rootfs)?;
         Ok(rootfs)
     }

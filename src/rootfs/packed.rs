@@ -38,8 +38,8 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
         let Node::File(Content::Entry(number, _)) = &rootfs.inode(file.inode).node else {
             continue;
         };
-        let entry = &image.archive().entries[*number as usize];
-        let text = image.bytes(entry.data_range(), MANIFEST_LIMIT);
+        let (layer, entry) = image.entry(*number);
+        let text = layer.bytes(entry.data_range(), MANIFEST_LIMIT);
         let text = text.map_err(|cause| Error::Io {
             action: "read",
             path: image.name().into(),

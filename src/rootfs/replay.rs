@@ -8,7 +8,7 @@ use bstr::{BStr, BString, ByteSlice};
 use super::lookup::components;
 use super::tree::usual_directory;
 use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
-use crate::image::{Archive, Damage, Entry, EntryKind, Exceeded, Limits, too_long};
+use crate::image::{Damage, Entry, EntryKind, Exceeded, Image, Limits, too_long};
 
 /// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
 const NAMES_LIMIT: usize = 65_000;
@@ -20,28 +20,29 @@ const METAS_LIMIT: usize = 64;
 const NO_MARKER: &str = "the archive ends without an end marker, so entries may be missing from it; GNU tar, bsdtar, Go's archive/tar and Python's tarfile extract what is there and say nothing";
 
 impl Rootfs {
-    /// Replays an archive. What extractors would do differently is refused, with the entry's offset.
-    pub(crate) fn replay(archive: &Archive) -> Result<Self, Damage> {
+    /// Replays an image's layers. What extractors would do differently is refused, with the entry's offset.
+    pub(crate) fn replay(image: &Image) -> Result<Self, Damage> {
+        let limits = image.limits();
         let mut root = Inode::new(Node::Directory(BTreeMap::new()), usual_directory(), 0);
         root.implied = true;
-        let mut inodes = Vec::with_capacity(archive.entries.len() + 1);
+        let mut inodes = Vec::with_capacity(image.entries().count() + 1);
         inodes.push(Arc::new(root));
         let mut replay = Replay {
             rootfs: Self {
                 inodes,
                 dangling: Vec::new(),
                 notes: Vec::new(),
-                links: archive.limits.links,
+                links: limits.links,
             },
-            limits: archive.limits,
+            limits,
             implied: 0,
             ways: BTreeSet::new(),
             last: None,
         };
-        if !archive.marked {
+        if image.layers().iter().any(|layer| !layer.archive().marked) {
             replay.note(NO_MARKER.to_owned());
         }
-        for (number, entry) in (0u32..).zip(&archive.entries) {
+        for (number, entry) in (0u32..).zip(image.entries()) {
             replay
                 .extract(number, entry)
                 .map_err(|message| Damage::Tar {

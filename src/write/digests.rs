@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::image::{Image, Meter, Phase, Progress, TarStream, is_stop};
+use crate::image::{Image, Layer, Meter, Phase, Progress, TarStream, is_stop};
 use crate::plan::Plan;
 
 /// The digest and size of a file or stream.
@@ -74,18 +74,19 @@ impl Plan<'_> {
     ) -> Result<Digests> {
         let (path, name) = (output.as_ref(), Path::new(self.image.name()));
         let file = &File::open(path).map_err(Error::io("open", path))?;
+        let (layer, stream) = self.only_layer()?;
         // Where one fails, the others need not go on.
-        let (image, stop) = (self.image, &Stop::default());
+        let stop = &Stop::default();
         thread::scope(|scope| {
             let output = Begun::on(scope, move || stop.unless_good(of_file(file, stop), path));
-            let image = Begun::on(scope, move || stop.unless_good(original(image, stop), name));
+            let image = Begun::on(scope, move || stop.unless_good(original(layer, stop), name));
             let both = |phase, done, total| match stop.asked() {
                 ControlFlow::Continue(()) => {
                     progress.map_or(stop.asked(), |p| p(phase, done, total))
                 }
                 stopped => stopped,
             };
-            let tar = stop.unless_good(of_stream(&self.output, Some(&both)), name);
+            let tar = stop.unless_good(of_stream(stream, Some(&both)), name);
             match (output.end(), image.end(), tar) {
                 (Ok(output), Ok(image), Ok(tar)) => Ok(Digests { image, output, tar }),
                 (output, image, tar) => {
@@ -100,7 +101,8 @@ impl Plan<'_> {
 
 /// That of an image as it came.
 pub(crate) fn of_image(image: &Image) -> Result<Digest> {
-    original(image, &Stop::default()).map_err(Error::io("read", Path::new(image.name())))
+    original(image.only_layer()?, &Stop::default())
+        .map_err(Error::io("read", Path::new(image.name())))
 }
 
 /// Whether threads that work together are to end.
@@ -147,9 +149,9 @@ impl<'s, T: Send + 's, W: Fn() -> T + Copy + Send + 's> Begun<'s, T, W> {
     }
 }
 
-fn original(image: &Image, stop: &Stop) -> io::Result<Digest> {
-    let file = image.original().map(|file| of_file(file, stop));
-    file.unwrap_or_else(|| of_stream(image.stream(), Some(&|_, _, _| stop.asked())))
+fn original(layer: &Layer, stop: &Stop) -> io::Result<Digest> {
+    let file = layer.original().map(|file| of_file(file, stop));
+    file.unwrap_or_else(|| of_stream(layer.stream(), Some(&|_, _, _| stop.asked())))
 }
 
 fn of_stream(stream: &TarStream, progress: Progress<'_>) -> io::Result<Digest> {
@@ -238,7 +240,7 @@ mod tests {
         assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
         let heard = Cell::new(0);
         let count = |_, done, total| {
-            assert_eq!(total, Some(image.stream().len()));
+            assert_eq!(total, Some(image.layers()[0].stream().len()));
             heard.set(done);
             ControlFlow::Continue(())
         };

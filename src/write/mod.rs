@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::edit::Outcome;
 use crate::error::{Error, Result};
 use crate::image::{
-    Compression, Encoder, FileSink, Meter, Origin, Phase, Progress, Sink, Source, StreamSink,
-    is_stop,
+    Compression, Layer, Meter, Origin, Phase, Progress, Sink, Source, TarStream, compress, is_stop,
 };
 use crate::plan::Plan;
 use crate::whole_file::WholeFile;
@@ -112,29 +111,26 @@ impl Plan<'_> {
     /// As [`write`](Self::write), and [`Error::Interrupted`].
     pub fn write_with(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<()> {
         let path = path.as_ref();
-        self.refuse_failed()?;
-        let options = &self.named(path, options);
         // A pipe or device is written to; putting a file in its place would take it away.
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let output = Output::of(self, Some(path), options)?;
             let out = File::options().write(true).open(path);
             let out = out.map_err(Error::io("write", path))?;
-            let written = self.encode_file(out, options);
-            return written
-                .map(drop)
-                .map_err(|error| failure(error, "write", path));
+            let written = output.encode(&mut Sink::file(&out, output.meter()));
+            return written.map_err(|error| failure(error, "write", path));
         }
         self.stage(path, options)?.publish()
     }
 
-    /// Writes the hardened image beside a file's place. It gets its name by [`Staged::publish`], so that what speaks of the
-    /// image, by its digest say, can be written before.
+    /// Writes the hardened image beside a file's place. It gets its name by [`Staged::publish`], so
+    /// that reports that name the image by its digest can be written before.
     ///
     /// # Errors
     /// As [`write_with`](Self::write_with).
     pub fn stage(&self, path: impl AsRef<Path>, options: &WriteOptions<'_>) -> Result<Staged> {
         let path = path.as_ref();
-        self.refuse_failed()?;
-        if fs::metadata(path).is_ok_and(|there| self.is_input(&there)) {
+        let output = Output::of(self, Some(path), options)?;
+        if fs::metadata(path).is_ok_and(|there| output.is_input(&there)) {
             return Err(Error::Usage(format!(
                 "{} is the input; an image is never changed in place, so name another output",
                 path.display()
@@ -143,10 +139,9 @@ impl Plan<'_> {
         let folder = WholeFile::folder(path);
         let whole =
             WholeFile::beside(path).map_err(Error::io("create a temporary file in", folder))?;
-        let out = whole.file().try_clone();
-        let out = out.map_err(Error::io("write", path))?;
-        self.encode_file(out, &self.named(path, options))
-            .and_then(|out| out.sync_all())
+        output
+            .encode(&mut Sink::file(whole.file(), output.meter()))
+            .and_then(|()| whole.file().sync_all())
             .map_err(|error| failure(error, "write", path))?;
         Ok(Staged {
             at: whole.path(),
@@ -155,26 +150,15 @@ impl Plan<'_> {
         })
     }
 
-    /// The options for a file: what was a directory is compressed as the file's name says.
-    fn named<'o>(&self, path: &Path, options: &WriteOptions<'o>) -> WriteOptions<'o> {
-        match (self.image.original(), options.compression) {
-            (None, None) => options.compression(Compression::from_name(&path.to_string_lossy())),
-            _ => *options,
-        }
-    }
-
     /// Writes the hardened image to a stream, such as standard output.
     ///
     /// # Errors
     /// As [`write`](Self::write), and [`Error::Interrupted`].
     pub fn write_to(&self, out: impl Write, options: &WriteOptions<'_>) -> Result<()> {
-        self.refuse_failed()?;
-        let mut meter = self.meter(options);
-        let mut sink = StreamSink {
-            out,
-            meter: &mut meter,
-        };
-        self.encode(&mut sink, self.target(options))
+        let output = Output::of(self, None, options)?;
+        let mut sink = Sink::stream(out, output.meter());
+        output
+            .encode(&mut sink)
             .and_then(|()| sink.flush())
             .map_err(|e| {
                 if is_stop(&e) {
@@ -201,46 +185,69 @@ impl Plan<'_> {
         Err(Error::Unfulfilled(format!("no image is written: {failed}")))
     }
 
+    /// Returns the layer that is hardened, and its tar stream as it will be.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the image has several layers.
+    pub(crate) fn only_layer(&self) -> Result<(&Layer, &TarStream)> {
+        Ok((self.image.only_layer()?, &self.output[0]))
+    }
+}
+
+/// What is written, and how.
+struct Output<'p> {
+    layer: &'p Layer,
+    stream: &'p TarStream,
+    /// Whether nothing is edited.
+    same: bool,
+    compression: Compression,
+    progress: Progress<'p>,
+}
+
+impl<'p> Output<'p> {
+    fn of(plan: &'p Plan<'_>, path: Option<&Path>, options: &WriteOptions<'p>) -> Result<Self> {
+        plan.refuse_failed()?;
+        let (layer, stream) = plan.only_layer()?;
+        // What was a directory is compressed as the output's name says.
+        let named = path.filter(|_| layer.original().is_none());
+        let compression = match (options.compression, named) {
+            (Some(compression), _) => compression,
+            (None, Some(path)) => Compression::from_name(&path.to_string_lossy()),
+            (None, None) => layer.compression(),
+        };
+        Ok(Self {
+            layer,
+            stream,
+            same: plan.edits.is_empty(),
+            compression,
+            progress: options.progress,
+        })
+    }
+
     fn is_input(&self, there: &fs::Metadata) -> bool {
         let same = |input: fs::Metadata| (input.dev(), input.ino()) == (there.dev(), there.ino());
-        self.image
-            .original()
-            .and_then(|f| f.metadata().ok())
-            .is_some_and(same)
+        let original = self.layer.original();
+        original.and_then(|f| f.metadata().ok()).is_some_and(same)
     }
 
-    fn target(&self, options: &WriteOptions<'_>) -> Compression {
-        options.compression.unwrap_or(self.image.compression())
-    }
-
-    fn encode_file(&self, file: File, options: &WriteOptions<'_>) -> io::Result<File> {
-        let mut meter = self.meter(options);
-        let mut sink = FileSink {
-            file,
-            meter: &mut meter,
-        };
-        self.encode(&mut sink, self.target(options))?;
-        Ok(sink.file)
-    }
-
-    fn meter<'p>(&self, options: &WriteOptions<'p>) -> Meter<'p> {
+    fn meter(&self) -> Meter<'p> {
         // How much compressed data comes out is not known before.
-        let total = (self.target(options) == Compression::None).then_some(self.output.len());
-        Meter::new(options.progress, Phase::Write, total)
+        let total = (self.compression == Compression::None).then_some(self.stream.len());
+        Meter::new(self.progress, Phase::Write, total)
     }
 
     /// Writes the image by the shortest way: what is the same is copied, compressed as it is where that can be.
-    fn encode(&self, out: &mut impl Sink, target: Compression) -> io::Result<()> {
-        let same = target == self.image.compression();
-        if let (true, true, Some(original)) = (self.edits.is_empty(), same, self.image.original()) {
+    fn encode(&self, out: &mut Sink<'_>) -> io::Result<()> {
+        let same = self.same && self.compression == self.layer.compression();
+        if let (true, Some(original)) = (same, self.layer.original()) {
             return out.copy(original, 0..original.metadata()?.len());
         }
-        let source = self.output.source();
-        match (source, target, source.plain()) {
-            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(&self.output, out),
-            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(&self.output, out),
+        let (segments, source) = (self.stream.segments(), self.stream.source());
+        match (source, self.compression, source.plain()) {
+            (Source::Gzip(gzip), Compression::Gzip, _) => gzip.write_changed(segments, out),
+            (Source::Zstd(zstd), Compression::Zstd, _) => zstd.write_changed(segments, out),
             (_, Compression::None, Some(file)) => {
-                for segment in self.output.segments() {
+                for segment in segments.iter() {
                     match &segment.from {
                         Origin::Input(start) => out.copy(file, *start..start + segment.len)?,
                         Origin::Memory(bytes) => out.write_all(bytes)?,
@@ -248,11 +255,7 @@ impl Plan<'_> {
                 }
                 Ok(())
             }
-            _ => {
-                let mut encoder = Encoder::new(target, out)?;
-                self.output.write_to(&mut encoder)?;
-                encoder.finish().map(drop)
-            }
+            _ => compress(self.compression, out, |out| self.stream.write_to(out)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use super::{Data, Lowering, Rewrite};
-use crate::image::{Damage, EntryKind, Head, styled};
+use crate::image::{Damage, EntryKind, styled};
 use crate::rootfs::{InodeId, Rootfs};
 
 impl Lowering<'_> {
@@ -34,7 +34,7 @@ impl Lowering<'_> {
             (stays && !same)
                 .then(|| styled(self.before.location_path(&was).as_bstr(), path, directory))
         };
-        for (number, entry) in (0u32..).zip(&self.image.archive().entries) {
+        for (number, entry) in (0u32..).zip(self.image.entries()) {
             if self.removed.contains(&number) || entry.kind == EntryKind::Metadata {
                 continue;
             }
@@ -137,8 +137,18 @@ impl Lowering<'_> {
 
     /// Makes a surviving hard link the entry that makes the file, since the one that did goes.
     fn promote(&mut self, from: u32, to: u32) -> Result<(), Damage> {
+        if self.image.layer_of(from) != self.image.layer_of(to) {
+            let entry = self.entry(to);
+            return Err(Damage::Tar {
+                offset: entry.start,
+                message: format!(
+                    "{} is a hard link to a file of a lower layer, which casehard cannot move yet",
+                    entry.path
+                ),
+            });
+        }
         let name = self.path_of(to);
-        let mut rewrite = Rewrite::of(Head::read(self.image.stream(), self.entry(from))?);
+        let mut rewrite = Rewrite::of(self.head(from)?);
         rewrite.head.set_path(&name);
         rewrite.data = Some(Data::Moved(from));
         self.links.remove(&to);

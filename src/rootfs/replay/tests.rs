@@ -12,7 +12,7 @@ fn replay(description: &str) -> Result<Rootfs, String> {
     let image = OpenOptions::new()
         .read("test.tar", &bytes[..])
         .expect("the image opens");
-    Rootfs::replay(image.archive()).map_err(|damage| match damage {
+    Rootfs::replay(&image).map_err(|damage| match damage {
         Damage::Tar { message, .. } => message,
         Damage::Io(error) => error.to_string(),
     })

@@ -75,7 +75,7 @@ pub(super) fn compressed(image: &Path, ending: &str, command: &[&str]) -> Result
 pub(super) fn edits_of(image: &Path) -> Result<String, String> {
     let image = casehard::Image::open(image).map_err(|e| e.to_string())?;
     let mut recipe = String::from(PREAMBLE);
-    let files = image.archive().entries.iter().filter(|entry| {
+    let files = image.entries().filter(|entry| {
         let plain = |byte: &u8| byte.is_ascii() && !b"[]$*?{}\\".contains(byte);
         entry.kind == casehard::image::EntryKind::File && entry.path.iter().all(plain)
     });

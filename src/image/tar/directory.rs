@@ -1,0 +1,296 @@
+//! A directory on disk as an image: a tar of it in a temporary file, the same for the same tree.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice as _;
+use tar::EntryType;
+use walkdir::WalkDir;
+
+use super::acl;
+use super::fields::padded;
+use super::head::{Format, Head};
+use crate::error::{Error, Result};
+use crate::image::progress::{Meter, Phase, Progress, is_stop};
+use crate::image::spool::{Failed, Spool};
+
+/// How many of the sockets that are left out a note names.
+const NAMED: usize = 3;
+
+/// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place in a tar: as GNU tar
+/// does, they are left out, and a note says so.
+pub(crate) fn spool(
+    root: &Path,
+    root_owned: bool,
+    progress: Progress<'_>,
+) -> Result<(File, Option<String>)> {
+    // Through a link, if it is given by one.
+    let root = &root.join(".");
+    let mut out = Spool::new()?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |cause: io::Error| {
+            if is_stop(&cause) {
+                Error::Interrupted
+            } else {
+                Error::Io {
+                    action: "read",
+                    path,
+                    cause,
+                }
+            }
+        }
+    };
+    let mut meter = Meter::new(progress, Phase::Read, None);
+    let mut first_names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
+    let (mut sockets, mut named) = (0, Vec::new());
+    for found in WalkDir::new(root).sort_by_file_name() {
+        let found = found.map_err(|e| {
+            let path = e.path().unwrap_or(root).to_owned();
+            failed(&path)(e.into())
+        })?;
+        let path = found.path();
+        let metadata = fs::symlink_metadata(path).map_err(failed(path))?;
+        let name = archive_name(path.strip_prefix(root).unwrap_or(path), metadata.is_dir());
+        let Some(kind) = entry_type(&metadata) else {
+            sockets += 1;
+            if named.len() < NAMED {
+                named.push(name);
+            }
+            continue;
+        };
+        let mut head = Head::new(Format::Ustar, kind, &name);
+        head.set_mode(metadata.mode() & 0o7777);
+        head.set_uid(if root_owned {
+            0
+        } else {
+            u64::from(metadata.uid())
+        });
+        head.set_gid(if root_owned {
+            0
+        } else {
+            u64::from(metadata.gid())
+        });
+        head.set_mtime(u64::try_from(metadata.mtime()).unwrap_or_default());
+        if metadata.nlink() > 1 && !metadata.is_dir() {
+            if let Some(first) = first_names.get(&(metadata.dev(), metadata.ino())) {
+                head.set_kind(EntryType::Link);
+                head.set_link(first);
+                out.write_all(&head.to_bytes())?;
+                continue;
+            }
+            first_names.insert((metadata.dev(), metadata.ino()), name);
+        }
+        for (name, value) in xattrs(path).map_err(failed(path))? {
+            let (name, value) = acl::in_tar(&name, &value).unwrap_or((name, value));
+            head.add_xattr(&name, &value);
+        }
+        if metadata.is_symlink() {
+            let target = fs::read_link(path).map_err(failed(path))?;
+            head.set_link(target.as_os_str().as_bytes());
+        }
+        if metadata.file_type().is_char_device() || metadata.file_type().is_block_device() {
+            head.set_device(device(metadata.rdev()));
+        }
+        if metadata.is_file() {
+            head.set_size(metadata.len());
+        }
+        out.write_all(&head.to_bytes())?;
+        if metadata.is_file() {
+            let file = File::open(path).map_err(failed(path))?;
+            let copied =
+                out.copy(meter.reader(file.take(metadata.len())))
+                    .map_err(|why| match why {
+                        Failed::Reading(e) => failed(path)(e),
+                        Failed::Writing(error) => error,
+                    })?;
+            if copied != metadata.len() {
+                return Err(failed(path)(io::Error::other(
+                    "the file shrank while it was read",
+                )));
+            }
+            let pad = usize::try_from(padded(copied) - copied).expect("less than a block");
+            out.write_all(&[0; 512][..pad])?;
+        }
+    }
+    out.write_all(&[0; 1024])?;
+    Ok((out.finish()?, left_out(sockets, &named)))
+}
+
+/// What is said of sockets that were not packed.
+fn left_out(count: usize, first: &[Vec<u8>]) -> Option<String> {
+    if count == 0 {
+        return None;
+    }
+    let names = bstr::join(", ", first);
+    let names = names.as_bstr();
+    Some(match count - first.len() {
+        0 => format!("a tar cannot have sockets, so these of the directory are left out: {names}"),
+        more => format!(
+            "a tar cannot have sockets, so those of the directory are left out: {names} and {more} more"
+        ),
+    })
+}
+
+fn archive_name(relative: &Path, directory: bool) -> Vec<u8> {
+    let mut name = PathBuf::from(".").join(relative).into_os_string();
+    if directory && !name.as_bytes().ends_with(b"/") {
+        name.push("/");
+    }
+    name.as_bytes().to_vec()
+}
+
+fn entry_type(metadata: &fs::Metadata) -> Option<EntryType> {
+    let kind = metadata.file_type();
+    Some(match () {
+        () if kind.is_dir() => EntryType::Directory,
+        () if kind.is_symlink() => EntryType::Symlink,
+        () if kind.is_file() => EntryType::Regular,
+        () if kind.is_char_device() => EntryType::Char,
+        () if kind.is_block_device() => EntryType::Block,
+        () if kind.is_fifo() => EntryType::Fifo,
+        () => return None,
+    })
+}
+
+/// Every attribute that can be read, sorted. A file system without them has none.
+fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let names = match xattr::list(path) {
+        Ok(names) => names,
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+        Err(e) => return Err(e),
+    };
+    let mut all = BTreeMap::new();
+    for name in names {
+        if let Some(value) = xattr::get(path, &name)? {
+            all.insert(name.as_bytes().to_vec(), value);
+        }
+    }
+    Ok(all)
+}
+
+/// Linux's major and minor number of a device id.
+fn device(id: u64) -> (u32, u32) {
+    let bits = |shift: u32, mask: u64| u32::try_from((id >> shift) & mask).unwrap_or_default();
+    (
+        bits(8, 0xfff) | bits(32, 0xffff_f000),
+        bits(0, 0xff) | bits(12, 0xffff_ff00),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::image::{EntryKind, Image, OpenOptions};
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_tree_becomes_the_same_tar_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("usr/bin")).unwrap();
+        fs::write(dir.path().join("usr/bin/su"), "elf").unwrap();
+        fs::set_permissions(
+            dir.path().join("usr/bin/su"),
+            fs::Permissions::from_mode(0o4755),
+        )
+        .unwrap();
+        fs::hard_link(
+            dir.path().join("usr/bin/su"),
+            dir.path().join("usr/bin/sudo"),
+        )
+        .unwrap();
+        symlink("usr/bin", dir.path().join("bin")).unwrap();
+        fs::write(dir.path().join("n".repeat(150)), "long").unwrap();
+        let read = || {
+            let image = OpenOptions::new()
+                .root_owned(true)
+                .open(dir.path())
+                .unwrap();
+            let mut bytes = Vec::new();
+            let stream = image.layers()[0].stream();
+            stream
+                .reader(0..stream.len())
+                .read_to_end(&mut bytes)
+                .unwrap();
+            (image, bytes)
+        };
+        let (image, bytes) = read();
+        assert_eq!(bytes, read().1);
+        let shown: Vec<_> = image
+            .entries()
+            .map(|e| {
+                (
+                    e.path.to_string(),
+                    e.kind,
+                    e.link.to_string(),
+                    e.mode & 0o7000,
+                )
+            })
+            .collect();
+        let long = format!("./{}", "n".repeat(150));
+        assert_eq!(
+            shown,
+            [
+                ("./".into(), EntryKind::Directory, String::new(), 0),
+                ("./bin".into(), EntryKind::Symlink, "usr/bin".into(), 0),
+                (long, EntryKind::File, String::new(), 0),
+                ("./usr/".into(), EntryKind::Directory, String::new(), 0),
+                ("./usr/bin/".into(), EntryKind::Directory, String::new(), 0),
+                (
+                    "./usr/bin/su".into(),
+                    EntryKind::File,
+                    String::new(),
+                    0o4000
+                ),
+                (
+                    "./usr/bin/sudo".into(),
+                    EntryKind::HardLink,
+                    "./usr/bin/su".into(),
+                    0o4000
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn sockets_are_left_out_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("run")).unwrap();
+        let note = || {
+            let image = Image::open(dir.path()).unwrap();
+            assert_eq!(image.entries().count(), 2);
+            image.rootfs().unwrap().notes().to_vec()
+        };
+        assert_eq!(note(), [""; 0]);
+        let bind = |name| drop(UnixListener::bind(dir.path().join(name)).unwrap());
+        bind("run/b");
+        let said = "a tar cannot have sockets, so these of the directory are left out: ";
+        assert_eq!(note(), [format!("{said}./run/b")]);
+        for name in ["run/c", "run/a"] {
+            bind(name);
+        }
+        assert_eq!(note(), [format!("{said}./run/a, ./run/b, ./run/c")]);
+        for name in ["run/d", "c"] {
+            bind(name);
+        }
+        let said = said.replace("these", "those");
+        assert_eq!(note(), [format!("{said}./c, ./run/a, ./run/b and 2 more")]);
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_io_error() {
+        let error = Image::open("/nonexistent/rootfs").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("cannot open /nonexistent/rootfs"),
+            "{error}"
+        );
+    }
+}

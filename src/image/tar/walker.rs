@@ -1,0 +1,323 @@
+//! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
+
+use bstr::BString;
+use tar::Header;
+
+use super::entry::{Damage, Entry, EntryKind, damage};
+use super::extensions::{Pending, agreed};
+use super::fields::{self, BLOCK, TYPE, id_field, is_intact, number_field, octal, parse_number};
+use super::pax::{self, Record};
+use super::sparse::{self, Map};
+use super::xattrs::xattrs;
+use crate::image::bytes::Bytes;
+use crate::image::limits::{Exceeded, Limits};
+
+/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+const ID_LIMIT: u64 = u32::MAX as u64;
+
+/// What an extended attribute takes in memory beside its bytes, which may be one or two.
+const ATTRIBUTE: usize = 128;
+
+/// A place in a tar stream, and what the headers before it mean for those to come.
+pub(super) struct Walker<'a, B> {
+    pub(super) stream: &'a B,
+    /// Where the next header lies.
+    pub(super) at: u64,
+    pub(super) limits: Limits,
+    /// The bytes of all names and attributes so far, and the PAX records.
+    names: u64,
+    records: u64,
+    /// Where the first PAX header lies, once one came by.
+    pub(super) first_pax: Option<u64>,
+    pub(super) pending: Pending,
+}
+
+impl<'a, B: Bytes> Walker<'a, B> {
+    pub(super) fn new(stream: &'a B, limits: Limits) -> Self {
+        Self {
+            stream,
+            at: 0,
+            limits,
+            names: 0,
+            records: 0,
+            first_pax: None,
+            pending: Pending::default(),
+        }
+    }
+
+    /// Where the extension header lies that waits for the entry which it speaks of.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        self.pending.start
+    }
+
+    /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
+    pub(super) fn next_header(&self) -> Result<Option<Header>, Damage> {
+        if !self.stream.reaches(self.at + 1)? {
+            return Ok(None);
+        }
+        if !self.stream.reaches(self.at + BLOCK)? {
+            return damage(
+                self.at,
+                if self.at == 0 {
+                    NOT_TAR
+                } else {
+                    "the archive is cut short inside a header"
+                },
+            );
+        }
+        let mut header = Header::new_old();
+        self.stream.read_exact_at(header.as_mut_bytes(), self.at)?;
+        verified(header, self.at)
+    }
+
+    /// Holds the limits on what is kept in memory.
+    pub(super) fn count(&mut self, entry: &Entry, before: usize) -> Result<(), Damage> {
+        let xattrs = entry
+            .xattrs
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + ATTRIBUTE);
+        let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
+        self.names += names as u64;
+        let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
+        if before as u64 >= self.limits.entries {
+            return over("entries", self.limits.entries);
+        }
+        if self.names > self.limits.names {
+            return over("names", self.limits.names);
+        }
+        Ok(())
+    }
+
+    /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
+    pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
+        let typeflag = header.as_bytes()[TYPE];
+        match typeflag {
+            b'x' | b'X' => self.pax(header).map(|()| None),
+            b'L' | b'K' => self.long_name(header, typeflag).map(|()| None),
+            b'g' => self.global(header).map(Some),
+            _ => self.member(header).map(Some),
+        }
+    }
+
+    fn member(&mut self, header: &Header) -> Result<Entry, Damage> {
+        let at = self.at;
+        let pending = std::mem::take(&mut self.pending);
+        let records = pending.records.as_deref().unwrap_or_default();
+        let typeflag = header.as_bytes()[TYPE];
+        let number = |what: &str, value: Option<u64>| match pax::last(records, what) {
+            // An empty one takes the record back, says POSIX, but some take it for zero.
+            Some(text) => parse_number(text).map_or_else(
+                || damage(at, format!("the PAX record `{what}` is not a number")),
+                Ok,
+            ),
+            None => value.map_or_else(
+                || damage(at, format!("the {what} field is not a number")),
+                Ok,
+            ),
+        };
+        let id = |what: &str, value: Option<u64>| match number(what, value)? {
+            id if id < ID_LIMIT => Ok(id),
+            id => damage(at, format!("the {what} {id} is more than Linux has")),
+        };
+        if fields::strays(header) {
+            return damage(
+                at,
+                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+            );
+        }
+        let path = agreed(
+            at,
+            "name",
+            sparse_name(records).or_else(|| pax::value(records, "path")),
+            pending.long_name,
+            &header.path_bytes(),
+            self.limits.path,
+        )?;
+        let link = agreed(
+            at,
+            "link name",
+            pax::value(records, "linkpath"),
+            pending.long_link,
+            &header.link_name_bytes().unwrap_or_default(),
+            self.limits.path,
+        )?;
+        let sparse = typeflag == b'S' || records.iter().any(|r| r.key.starts_with(b"GNU.sparse."));
+        let kind = kind(header, &path, sparse).or_else(|why| damage(at, why))?;
+        let size = number("size", number_field(&header.as_old().size))?;
+        let stored = stored(kind, size, &path, self.first_pax.is_some());
+        let stored = stored.or_else(|why| damage(at, why))?;
+        // No PAX record speaks of the mode.
+        let Some(mode) = octal(&header.as_old().mode) else {
+            return damage(at, "the mode field is not a number");
+        };
+        let mode = u32::try_from(mode & 0o7777).expect("twelve bits");
+        // What grants more than its caller has is what rules change all over an image.
+        let grants = |record: &Record| record.key.ends_with(b"security.capability");
+        if mode & 0o6000 != 0 || records.iter().any(grants) {
+            self.stream.expect_again(at);
+        }
+        let data = self.data_start(header, typeflag, stored)?;
+        let end = data
+            .checked_add(stored)
+            .and_then(|end| end.checked_next_multiple_of(BLOCK));
+        // The map is looked at before what lies behind it, since a stream may be read for the first time.
+        let fits = match (kind, typeflag) {
+            (EntryKind::SparseFile, b'S') => {
+                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
+            }
+            (EntryKind::SparseFile, _) if end.is_some() => {
+                let most = self.limits.records;
+                let ranges = sparse::pax_ranges(records, self.stream, data, stored, most)?;
+                self.count_records(self.at, ranges.unwrap_or_default())?;
+                ranges.is_some()
+            }
+            _ => true,
+        };
+        if !self.stream.reaches(end.unwrap_or(u64::MAX))? {
+            return damage(
+                at,
+                format!("the archive is cut short: it ends inside {path}"),
+            );
+        }
+        if !fits {
+            return damage(at, ODD_MAP);
+        }
+        Ok(Entry {
+            start: pending.start.unwrap_or(at),
+            header: at,
+            data,
+            stored,
+            kind,
+            link,
+            mode,
+            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
+            mtime: match pax::value(records, "mtime") {
+                Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
+                    .unwrap_or_default(),
+                // Before 1970 it is negative, which a new file need not inherit.
+                None => header
+                    .mtime()
+                    .ok()
+                    .filter(|t| i64::try_from(*t).is_ok())
+                    .unwrap_or_default(),
+            },
+            xattrs: xattrs(records),
+            path,
+        })
+    }
+
+    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
+    /// not ask for more than is stored.
+    fn data_start(&mut self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
+        let mut data = self.at + BLOCK;
+        if typeflag != b'S' {
+            return Ok(data);
+        }
+        let Some(header) = header.as_gnu() else {
+            return damage(self.at, ODD_MAP);
+        };
+        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
+        while more {
+            let mut block = tar::GnuExtSparseHeader::new();
+            if !self.stream.reaches(data + BLOCK)? {
+                return damage(
+                    self.at,
+                    "the archive is cut short inside a sparse file's map",
+                );
+            }
+            self.stream.read_exact_at(block.as_mut_bytes(), data)?;
+            more = block.is_extended();
+            ranges = ranges.and_then(|all| all.with_block(&block));
+            data += BLOCK;
+        }
+        let size = number_field(&header.realsize);
+        match ranges.filter(|map| map.fits(size, stored)) {
+            Some(map) => self.count_records(self.at, map.ranges)?,
+            None => return damage(self.at, ODD_MAP),
+        }
+        Ok(data)
+    }
+
+    /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
+    pub(super) fn count_records(&mut self, at: u64, more: u64) -> Result<(), Damage> {
+        self.records = self.records.saturating_add(more);
+        let (name, value) = ("records", self.limits.records);
+        if self.records > value {
+            return damage(at, Exceeded { name, value }.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// A header whose checksum is right; nothing where the block is one of zeros, which ends an archive.
+pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Damage> {
+    if header.as_bytes().iter().all(|b| *b == 0) {
+        return Ok(None);
+    }
+    if !is_intact(&header) {
+        return damage(
+            at,
+            if at == 0 {
+                NOT_TAR
+            } else {
+                "a header's checksum fails: the archive is damaged"
+            },
+        );
+    }
+    if header.as_bytes().get(257..263) == Some(b"ustar\0") {
+        // Extractors read the name's prefix whatever the version; so shall `tar::Header`.
+        header.as_mut_bytes()[263..265].copy_from_slice(b"00");
+    }
+    Ok(Some(header))
+}
+
+/// What an entry makes, where all extractors make the same.
+fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, String> {
+    Ok(match header.as_bytes()[TYPE] {
+        0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => EntryKind::Directory,
+        b'0' | 0 | b'7' | b'S' if path.ends_with(b"/") => {
+            return Err(format!(
+                "the name of the file {path} ends in a slash; extractors disagree on whether it is a directory"
+            ));
+        }
+        b'0' | 0 | b'7' | b'S' if sparse => EntryKind::SparseFile,
+        b'0' | 0 | b'7' => EntryKind::File,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => EntryKind::CharDevice,
+        b'4' => EntryKind::BlockDevice,
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
+        b'V' => EntryKind::Metadata,
+        other => {
+            return Err(format!(
+                "unknown entry type `{}` for {path}",
+                char::from(other).escape_default()
+            ));
+        }
+    })
+}
+
+/// How many bytes of data follow an entry's headers, given the size that those say and whether PAX headers came before.
+fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result<u64, String> {
+    match kind {
+        EntryKind::File | EntryKind::SparseFile => Ok(size),
+        EntryKind::HardLink if after_pax && size > 0 => Err(format!(
+            "the hard link {path} has a size in an archive with PAX headers; extractors disagree on whether data follows"
+        )),
+        // Elsewhere it may repeat its file's size, but no data follows.
+        EntryKind::HardLink => Ok(0),
+        _ if size == 0 => Ok(0),
+        _ => Err(format!(
+            "{path} is no regular file but has a size; extractors disagree on where it ends"
+        )),
+    }
+}
+
+const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
+const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
+
+fn sparse_name(records: &[Record]) -> Option<&[u8]> {
+    pax::value(records, "GNU.sparse.name")
+}
