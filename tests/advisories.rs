@@ -105,7 +105,7 @@ fn open(bytes: &[u8]) -> Image {
 fn holds(text: &str, flaw: Flaw, names: &[&str]) {
     let bytes = build(text);
     let image = open(&bytes);
-    let entries = image.archive().entries.iter();
+    let entries = image.archive().entries();
     let seen: Vec<_> = entries.map(|e| (e.header, e.path.to_string())).collect();
     let shown: Vec<_> = seen.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(shown, names);
@@ -166,9 +166,9 @@ fn rustsec_2026_0112_entries_seen_by_one_reader_only() {
 fn rustsec_2026_0067_a_directory_over_a_link_changes_what_the_link_names() {
     let image = open(&build("dir b mode=0700\nsymlink a -> b\ndir a mode=0777"));
     // Who takes the link for the directory that is there already makes b world-writable.
-    let mut entries = image.archive().entries.iter();
+    let mut entries = image.archive().entries();
     let last = entries.rfind(|e| e.kind == EntryKind::Directory);
-    assert_eq!(last.map(|e| e.mode), Some(0o777));
+    assert_eq!(last.map(|e| e.meta.mode), Some(0o777));
     let recipe = "[Recipe]\nSchema=1\n[Permissions /b]\nMode=0700\n[Permissions /a]\nMode=0777\n";
     let recipe = Recipe::parse("test", recipe).expect("the recipe is right");
     let plan = image.plan(&recipe).expect("it can be planned");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use casehard::edit::Outcome;
+use casehard::image::EntryKind;
 use casehard::{Compression, Error, Image, Recipe, WriteOptions};
 use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
@@ -30,7 +31,7 @@ fn build(description: &str) -> Vec<u8> {
 fn hardened(description: &str, rules: &str) -> String {
     let (out, _) = model::harden(&build(description), &recipe(rules)).expect("it can be hardened");
     let image = open(&out).expect("it was opened before");
-    let entries = image.archive().entries.iter();
+    let entries = image.archive().entries();
     entries
         .map(|e| {
             format!(
@@ -39,7 +40,7 @@ fn hardened(description: &str, rules: &str) -> String {
                 e.path,
                 if e.link.is_empty() { "" } else { " -> " },
                 e.link,
-                e.mode
+                e.meta.mode
             )
         })
         .collect()
@@ -185,10 +186,9 @@ fn a_prefix_counts_whatever_the_version_of_ustar() {
             0,
             &[(263, version), (345, b"usr/bin")],
         ));
-        let path = image.expect("it opens").archive().entries[0]
-            .path
-            .to_string();
-        assert_eq!(path, "usr/bin/su");
+        let image = image.expect("it opens");
+        let entry = image.archive().entries().next();
+        assert_eq!(entry.expect("it has one").path, "usr/bin/su");
     }
 }
 
@@ -222,14 +222,14 @@ fn blank_numbers_are_zero() {
         ],
     );
     let opened = open(&image).expect("it opens");
-    assert_eq!(opened.archive().entries.len(), 2);
+    assert_eq!(opened.archive().entries().len(), 2);
     model::harden(&image, &recipe("[StripSetid]")).expect("it can be hardened");
 }
 
 #[test]
 fn a_hard_link_with_a_size_is_refused_where_data_may_follow() {
     let plain = build("file a fill=3\nhardlink b -> a header-size=3\nfile c");
-    assert_eq!(open(&plain).expect("it opens").archive().entries.len(), 3);
+    assert_eq!(open(&plain).expect("it opens").archive().entries().len(), 3);
     // libarchive believes the size once an archive has a PAX header, GNU tar never does.
     refused(
         &build("file a fill=3 pax:comment=x\nhardlink b -> a header-size=512\nfile c"),
@@ -311,7 +311,7 @@ fn a_time_before_1970_is_not_handed_on() {
         model::harden(&image, &recipe("[WriteFile /etc/b]\nLine=x")).expect("it can be hardened");
     for out in [out, other] {
         let image = open(&out).expect("it opens");
-        assert_eq!(image.archive().entries.last().map(|e| e.mtime), Some(0));
+        assert_eq!(image.archive().entries().last().map(|e| e.mtime), Some(0));
     }
 }
 
@@ -323,17 +323,10 @@ fn a_link_to_a_directory_is_that_directory() {
     std::os::unix::fs::symlink("rootfs", folder.path().join("link"))
         .expect("the folder is writable");
     let image = Image::open(folder.path().join("link")).expect("it opens");
-    let names: Vec<String> = image
-        .archive()
-        .entries
-        .iter()
-        .map(|e| e.path.to_string())
-        .collect();
-    assert_eq!(names, ["./", "./a"]);
-    assert_eq!(
-        image.archive().entries[0].kind,
-        casehard::image::EntryKind::Directory
-    );
+    let entries = image.archive().entries();
+    let entries: Vec<_> = entries.map(|e| (e.path.to_string(), e.kind)).collect();
+    let made = [("./", EntryKind::Directory), ("./a", EntryKind::File)];
+    assert_eq!(entries, made.map(|(name, kind)| (name.to_owned(), kind)));
 }
 
 /// Packs by the compressors' own crates, in more members or frames than one where the format has them.

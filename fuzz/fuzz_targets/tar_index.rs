@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let mut at = 0;
-    for entry in &image.archive().entries {
+    for entry in image.archive().entries() {
         assert!(at <= entry.start && entry.start <= entry.header && entry.header < entry.data);
         assert!(entry.end() <= image.stream().len());
         at = entry.end();

@@ -27,7 +27,7 @@ impl Known {
             (Some(ours), Some(theirs)) => same((old, &ours), (new, &theirs))?,
             _ => false,
         };
-        let linked = |side: &Side<'_>, id| side.rootfs.inode(id).names().len() > 1;
+        let linked = |side: &Side<'_>, id| side.rootfs.inode(id).links() > 1;
         if linked(old, a) || linked(new, b) {
             self.0.insert((a, b), same);
         }
@@ -39,8 +39,8 @@ fn contents<'s>(side: &'s Side<'_>, id: InodeId) -> Result<Option<Contents<'s>>>
     let Node::File(Content::Entry(number, _)) = &side.rootfs.inode(id).node else {
         return Ok(None);
     };
-    let entry = &side.image.archive().entries[*number as usize];
-    let contents = side.image.contents(entry);
+    let entry = side.image.archive().entry(*number);
+    let contents = side.image.contents(&entry);
     contents
         .map(Some)
         .map_err(|damage| damage.of(side.image.name()))

@@ -60,7 +60,7 @@ pub(super) fn find(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) 
 fn size(side: &Side<'_>, id: InodeId) -> Option<u64> {
     match side.rootfs.inode(id).node {
         Node::File(Content::Entry(number, stored)) => {
-            let entry = &side.image.archive().entries[number as usize];
+            let entry = side.image.archive().entry(number);
             Some(stored).filter(|_| entry.kind == EntryKind::File)
         }
         _ => None,

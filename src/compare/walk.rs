@@ -77,7 +77,7 @@ pub(super) fn of_inodes(
         found.insert(Difference::Device);
     }
     // Nothing says what an implied directory is like.
-    if was.implied || is.implied {
+    if was.implied() || is.implied() {
         return Ok(found);
     }
     let mut add = |differ, difference| {
@@ -134,9 +134,7 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
     let Some(entry) = inode.entries.first() else {
         return Ok(None);
     };
-    let device = side
-        .image
-        .device(&side.image.archive().entries[*entry as usize]);
+    let device = side.image.device(&side.image.archive().entry(*entry));
     let device = device.map_err(|damage| damage.of(side.image.name()))?;
     Ok(Some(device))
 }

@@ -206,10 +206,10 @@ mod tests {
         let read = |image: &str| {
             let bytes = casehard_testimages::build(image).unwrap();
             let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
-            let entries = &image.archive().entries;
-            let entry = entries.iter().find(|e| e.path.ends_with(b"f")).unwrap();
+            let mut entries = image.archive().entries();
+            let entry = entries.find(|e| e.path.ends_with(b"f")).unwrap();
             assert_eq!(entry.kind, EntryKind::SparseFile);
-            let contents = image.contents(entry).unwrap();
+            let contents = image.contents(&entry).unwrap();
             let mut all = vec![1; 40000];
             let n = contents.read_at(&mut all, 0).unwrap();
             all.truncate(n);

@@ -224,14 +224,13 @@ mod tests {
         assert_eq!(bytes, read().1);
         let shown: Vec<_> = image
             .archive()
-            .entries
-            .iter()
+            .entries()
             .map(|e| {
                 (
                     e.path.to_string(),
                     e.kind,
                     e.link.to_string(),
-                    e.mode & 0o7000,
+                    e.meta.mode & 0o7000,
                 )
             })
             .collect();
@@ -266,7 +265,7 @@ mod tests {
         fs::create_dir(dir.path().join("run")).unwrap();
         let note = || {
             let image = Image::open(dir.path()).unwrap();
-            assert_eq!(image.archive().entries.len(), 2);
+            assert_eq!(image.archive().entries().len(), 2);
             image.rootfs().unwrap().notes().to_vec()
         };
         assert_eq!(note(), [""; 0]);

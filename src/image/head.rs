@@ -412,8 +412,8 @@ mod tests {
         header.set_cksum();
         bytes[..512].copy_from_slice(header.as_bytes());
         let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
-        let entry = &image.archive().entries[0];
-        let head = Head::read(image.stream(), entry).unwrap();
+        let entry = image.archive().entry(0);
+        let head = Head::read(image.stream(), &entry).unwrap();
         let end = usize::try_from(entry.header + BLOCK).unwrap();
         assert_eq!(head.to_bytes(), bytes[..end]);
     }

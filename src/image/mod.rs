@@ -39,7 +39,7 @@ use self::zstd::Zstd;
 use crate::error::{Error, Result};
 
 pub use codec::Compression;
-pub use entry::{Entry, EntryKind};
+pub use entry::{Entry, EntryKind, Meta};
 pub use index::Archive;
 pub use limits::Limits;
 pub use progress::{Phase, Progress};
@@ -77,7 +77,7 @@ pub struct Image {
 /// # std::fs::write(dir.path().join("motd"), "hello").unwrap();
 /// // A directory becomes a tar whose files all belong to root.
 /// let image = casehard::OpenOptions::new().root_owned(true).open(dir.path())?;
-/// assert_eq!(image.archive().entries.len(), 2);
+/// assert_eq!(image.archive().entries().len(), 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -325,7 +325,7 @@ impl Image {
             Source::Gzip(gzip) => gzip.left_out(),
             Source::Zstd(zstd) => zstd.left_out(),
         };
-        if self.archive.entries.iter().any(|e| e.path == STARGZ_INDEX) {
+        if self.archive.entries().any(|e| e.path == STARGZ_INDEX) {
             notes.push(format!(
                 "the image is an eStargz layer: {STARGZ_INDEX} and the footer speak of the image as it was; convert the hardened layer to eStargz anew"
             ));

@@ -12,7 +12,7 @@ use bstr::{BStr, BString, ByteSlice};
 use tar::EntryType;
 
 use crate::image::{Damage, Entry, EntryKind, Format, Head, Image, Piece, Splice, styled};
-use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
+use crate::rootfs::{Content, Inode, InodeId, Node, Rootfs};
 
 /// The splices that turn the image's tar stream into one which extracts to `after`, sorted and disjoint.
 pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Vec<Splice>, Damage> {
@@ -28,7 +28,9 @@ pub(crate) fn lower(image: &Image, before: &Rootfs, after: &Rootfs) -> Result<Ve
         new: Vec::new(),
     };
     for (directory, _) in before.inodes() {
-        lowering.names_of(directory);
+        if !before.shares(after, directory) {
+            lowering.names_of(directory);
+        }
     }
     lowering.reroute();
     lowering.dangling();
@@ -89,8 +91,8 @@ enum Data {
 }
 
 impl<'a> Lowering<'a> {
-    fn entry(&self, number: u32) -> &'a Entry {
-        &self.image.archive().entries[number as usize]
+    fn entry(&self, number: u32) -> Entry<'a> {
+        self.image.archive().entry(number)
     }
 
     /// Finds the entries in one directory whose names are gone or stand for something new. All that extraction would put at
@@ -98,7 +100,7 @@ impl<'a> Lowering<'a> {
     fn names_of(&mut self, directory: InodeId) {
         for (name, child) in self.before.children(directory) {
             if self.after.child(directory, name).map(|c| c.inode) != Some(child.inode) {
-                self.removed.extend(&child.entries);
+                self.removed.extend(child.entries.iter());
                 let inode = self.before.inode(child.inode);
                 self.link_gone |= inode.symlink().is_some();
             }
@@ -140,7 +142,7 @@ impl<'a> Lowering<'a> {
     /// Only the last entry of a directory counts; one that only its files' paths imply has none, unless an edit gives it one.
     fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if id != Rootfs::ROOT && new.names().is_empty() {
+        if id != Rootfs::ROOT && new.links() == 0 {
             return Ok(());
         }
         let survivors: Vec<u32> = self.surviving(id).collect();
@@ -169,7 +171,7 @@ impl<'a> Lowering<'a> {
 
     fn rewrite(&mut self, number: u32) -> Result<&mut Rewrite, Damage> {
         if !self.rewrites.contains_key(&number) {
-            let head = Head::read(self.image.stream(), self.entry(number))?;
+            let head = Head::read(self.image.stream(), &self.entry(number))?;
             self.rewrites.insert(number, Rewrite::of(head));
         }
         Ok(self.rewrites.get_mut(&number).expect("just put there"))
@@ -178,17 +180,17 @@ impl<'a> Lowering<'a> {
     fn set_meta(&mut self, number: u32, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
         // What this header said and what it shall say: the same of the inode's metas, before and after.
-        let was = Meta::from(self.entry(number));
-        let index = old.metas().position(|m| *m == was).unwrap_or(0);
-        let is = new.metas().nth(index).unwrap_or(&new.meta).clone();
+        let was = self.entry(number).meta;
+        let index = old.metas().position(|m| *m == **was).unwrap_or(0);
+        let is = new.metas().nth(index).unwrap_or(&new.meta);
         let promoted = self
             .rewrites
             .get(&number)
             .is_some_and(|r| matches!(r.data, Some(Data::Moved(_))));
         let (was, is) = if promoted {
-            (old.meta.clone(), new.meta.clone())
+            (&*old.meta, &*new.meta)
         } else {
-            (was, is)
+            (&**was, is)
         };
         let head = &mut self.rewrite(number)?.head;
         if is.mode != was.mode {
@@ -223,7 +225,7 @@ impl<'a> Lowering<'a> {
 
     /// Edits only ever name inodes of their own anew, so what the archive lacked is what has a higher number.
     fn is_new(&self, id: InodeId) -> bool {
-        self.before.inodes().len() <= id.index()
+        self.before.inode_count() <= id.index()
     }
 
     fn add(&mut self, path: &BStr, id: InodeId) -> Result<(), Damage> {
@@ -265,9 +267,9 @@ impl<'a> Lowering<'a> {
     fn style(&self, id: InodeId) -> Result<Style, Damage> {
         let (mut at, mut found) = (id, None);
         while found.is_none()
-            && let Some((parent, _)) = self.after.inode(at).names().first()
+            && let Some((parent, _)) = self.after.names(at).next()
         {
-            at = *parent;
+            at = parent;
             found = if self.is_new(at) {
                 None
             } else {
@@ -275,11 +277,8 @@ impl<'a> Lowering<'a> {
             };
         }
         let first = || {
-            self.image
-                .archive()
-                .entries
-                .iter()
-                .find(|e| e.kind != EntryKind::Metadata)
+            let mut entries = self.image.archive().entries();
+            entries.find(|e| e.kind != EntryKind::Metadata)
         };
         let Some(entry) = found.map(|n| self.entry(n)).or_else(first) else {
             return Ok(Style {
@@ -288,8 +287,8 @@ impl<'a> Lowering<'a> {
                 names_owners: false,
             });
         };
-        let head = Head::read(self.image.stream(), entry)?;
-        let mut path = entry.path.clone();
+        let head = Head::read(self.image.stream(), &entry)?;
+        let mut path = entry.path.to_owned();
         if entry.kind != EntryKind::Directory {
             path.push(b'/');
         }
@@ -315,12 +314,12 @@ impl<'a> Lowering<'a> {
                     at: entry.start..entry.end(),
                     with: Vec::new(),
                 }),
-                Some(rewrite) => self.rewritten(entry, rewrite),
+                Some(rewrite) => self.rewritten(&entry, rewrite),
             });
         }
         let archive = self.image.archive();
         if self.new.is_empty()
-            && self.removed.len() == archive.entries.len()
+            && self.removed.len() == archive.entries().len()
             && archive.end == self.image.stream().len()
         {
             // Nothing at all would be no archive.
@@ -337,7 +336,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
-    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Option<Splice> {
+    fn rewritten(&self, entry: &Entry<'_>, rewrite: &Rewrite) -> Option<Splice> {
         let head: Arc<[u8]> = rewrite.head.to_bytes().into();
         match &rewrite.data {
             None => (rewrite.old.to_bytes() != *head).then(|| Splice {

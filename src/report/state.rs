@@ -59,7 +59,9 @@ impl<'a> Tree<'a> {
         let inode = |tree: &Self| tree.rootfs.at(path).map(|id| tree.rootfs.inode(id));
         match (inode(self), inode(other)) {
             (Some(a), Some(b)) => {
-                a.implied != b.implied || !a.metas().eq(b.metas()) || !same_node(&a.node, &b.node)
+                a.implied() != b.implied()
+                    || !a.metas().eq(b.metas())
+                    || !same_node(&a.node, &b.node)
             }
             (a, b) => a.is_some() || b.is_some(),
         }
@@ -98,7 +100,7 @@ impl<'a> Tree<'a> {
             Some(bytes) => Data::of(bytes),
             None => {
                 let (len, sha256) = self.files().digest(id)?;
-                let kind = self.image.archive().entries[entry as usize].kind;
+                let kind = self.image.archive().entry(entry).kind;
                 Data {
                     len,
                     sha256,

@@ -87,7 +87,7 @@ impl<'i> Files<'i> {
             return fail(format!("{} is not a regular file", path()));
         };
         if let Content::Entry(number, stored) = content {
-            let entry = &self.image.archive().entries[*number as usize];
+            let entry = self.image.archive().entry(*number);
             if entry.kind == EntryKind::SparseFile {
                 return fail(format!(
                     "{} is stored as a sparse file, whose text cannot be edited; store it plainly",
@@ -143,7 +143,7 @@ impl<'i> Files<'i> {
                 Ok(Some(Arc::clone(bytes)).filter(|b| b.len() as u64 <= limit))
             }
             Node::File(Content::Entry(number, _)) => {
-                let entry = &self.image.archive().entries[*number as usize];
+                let entry = self.image.archive().entry(*number);
                 if entry.stored > limit || entry.kind == EntryKind::SparseFile {
                     return Ok(None);
                 }
@@ -220,7 +220,7 @@ impl<'i> Files<'i> {
         match &self.rootfs.inode(id).node {
             Node::File(Content::New(bytes)) => take(bytes),
             Node::File(Content::Entry(number, _)) => {
-                let range = self.image.archive().entries[*number as usize].data_range();
+                let range = self.image.archive().entry(*number).data_range();
                 let mut reader = self.image.stream().reader(range);
                 let mut buffer = vec![0; 64 << 10];
                 loop {

@@ -159,10 +159,10 @@ impl Rootfs {
             });
         }
         let found = Some(directory);
-        Ok(match self.inode(directory).names.first() {
+        Ok(match self.names(directory).next() {
             Some((parent, name)) => Location {
-                directory: *parent,
-                rest: vec![name.clone()],
+                directory: parent,
+                rest: vec![name.into()],
                 inode: found,
             },
             None => Location {
@@ -174,10 +174,8 @@ impl Rootfs {
     }
 
     fn parent(&self, directory: InodeId) -> InodeId {
-        self.inode(directory)
-            .names
-            .first()
-            .map_or(Self::ROOT, |(parent, _)| *parent)
+        let mut names = self.names(directory);
+        names.next().map_or(Self::ROOT, |(parent, _)| parent)
     }
 
     /// Whether a link's target, or a path, ends at a given absolute path, be something there or not; `/dev/null` is not in

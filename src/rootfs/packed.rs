@@ -38,7 +38,7 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
         let Node::File(Content::Entry(number, _)) = &rootfs.inode(file.inode).node else {
             continue;
         };
-        let entry = &image.archive().entries[*number as usize];
+        let entry = image.archive().entry(*number);
         let text = image.bytes(entry.data_range(), MANIFEST_LIMIT);
         let text = text.map_err(|source| Error::Io {
             action: "read",

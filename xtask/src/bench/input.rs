@@ -75,7 +75,7 @@ pub(super) fn compressed(image: &Path, ending: &str, command: &[&str]) -> Result
 pub(super) fn edits_of(image: &Path) -> Result<String, String> {
     let image = casehard::Image::open(image).map_err(|e| e.to_string())?;
     let mut recipe = String::from(PREAMBLE);
-    let files = image.archive().entries.iter().filter(|entry| {
+    let files = image.archive().entries().filter(|entry| {
         let plain = |byte: &u8| byte.is_ascii() && !b"[]$*?{}\\".contains(byte);
         entry.kind == casehard::image::EntryKind::File && entry.path.iter().all(plain)
     });
@@ -84,7 +84,7 @@ pub(super) fn edits_of(image: &Path) -> Result<String, String> {
         let path = path.trim_start_matches("./");
         recipe.push_str(&format!(
             "{RULE}/{path}]\nMode=0{:o}\nReason=to be measured\n",
-            entry.mode ^ 0o001
+            entry.meta.mode ^ 0o001
         ));
     }
     Ok(recipe)
