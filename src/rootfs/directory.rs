@@ -34,7 +34,7 @@ pub struct Child {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Name(u32);
 
-/// The names of a tree, one after another, each with a slash behind it.
+/// The names of a tree, one after another, each behind its length in four bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     /// Shared with the trees that this one was cloned from or to.
@@ -48,19 +48,21 @@ impl Names {
     pub(super) const MOST: u64 = 1 << 31;
 
     pub(super) fn get(&self, name: Name) -> &BStr {
-        let at = usize::try_from(name.0).expect("it is in memory");
+        let at = number(name.0);
         let rest = match at.checked_sub(self.shared.len()) {
             None => &self.shared[at..],
             Some(at) => &self.more[at..],
         };
-        rest[..rest.find_byte(b'/').unwrap_or(rest.len())].as_bstr()
+        let (length, rest) = rest.split_first_chunk().expect("as add put it");
+        rest[..number(u32::from_le_bytes(*length))].as_bstr()
     }
 
     pub(super) fn add(&mut self, name: &[u8]) -> Name {
-        let at = Name(u32::try_from(self.len()).expect("replaying an archive bounds it"));
+        let [at, length] = [self.len(), name.len() as u64]
+            .map(|n| u32::try_from(n).expect("replaying an archive bounds both"));
+        self.more.extend_from_slice(&length.to_le_bytes());
         self.more.extend_from_slice(name);
-        self.more.push(b'/');
-        at
+        Name(at)
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -74,6 +76,10 @@ impl Names {
         all.shrink_to_fit();
         self.shared = Arc::new(all);
     }
+}
+
+fn number(of: u32) -> usize {
+    usize::try_from(of).expect("it is in memory")
 }
 
 impl Child {
@@ -138,10 +144,8 @@ impl Directory {
     /// In which piece a name is and where, or where it would be.
     fn find(&self, names: &Names, name: &[u8]) -> Result<(usize, usize), (usize, usize)> {
         let order = |child: &Child| -> Ordering { child.name(names).as_bytes().cmp(name) };
-        let behind = self
-            .pieces
-            .partition_point(|piece| order(&piece[0]).is_le());
-        let piece = behind.saturating_sub(1);
+        let later = self.pieces.get(1..).unwrap_or_default();
+        let piece = later.partition_point(|piece| order(&piece[0]).is_le());
         let children = self.pieces.get(piece).map_or(&[][..], Vec::as_slice);
         let found = children.binary_search_by(order);
         found.map(|at| (piece, at)).map_err(|at| (piece, at))
