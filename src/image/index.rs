@@ -119,43 +119,38 @@ impl Archive {
     ) -> Result<Self, Damage> {
         let mut walker = Walker::new(stream, limits);
         let mut tables = before.map_or_else(Vec::new, |b| b.archive.tables.clone());
-        let mut runs: Vec<Run> = Vec::new();
+        let (mut runs, mut listed) = (Vec::new(), 0);
+        let mut list = |read: usize, count: usize, known: Option<Run>| {
+            runs.push(Run {
+                table: tables.len(),
+                range: listed..read,
+                before: count - (read - listed),
+                shift: 0,
+            });
+            listed = read;
+            runs.extend(known.map(|run| Run {
+                before: count,
+                ..run
+            }));
+        };
         loop {
-            let number = walker.count;
-            let run = if walker.waiting().is_none()
+            if walker.waiting().is_none()
                 && let Some(known) = before.and_then(|b| b.known(walker.at, walker.first_pax))
             {
+                let more = known.run.range.len();
+                list(walker.table.len(), walker.count, Some(known.run));
                 walker.first_pax = known.first_pax;
                 walker.at = known.end;
-                walker.count += known.run.range.len();
-                known.run
-            } else {
-                let Some(header) = walker.next_header()? else {
-                    break;
-                };
-                walker.entry(&header)?;
-                Run {
-                    table: tables.len(),
-                    range: walker.table.len() - (walker.count - number)..walker.table.len(),
-                    before: 0,
-                    shift: 0,
-                }
-            };
-            match runs.last_mut() {
-                Some(last)
-                    if last.table == run.table
-                        && last.range.end == run.range.start
-                        && last.shift == run.shift =>
-                {
-                    last.range.end = run.range.end;
-                }
-                _ if run.range.is_empty() => {}
-                _ => runs.push(Run {
-                    before: number,
-                    ..run
-                }),
+                walker.count += more;
+                continue;
             }
+            let Some(header) = walker.next_header()? else {
+                break;
+            };
+            walker.entry(&header)?;
         }
+        list(walker.table.len(), walker.count, None);
+        runs.retain(|run| !run.range.is_empty());
         if let Some(start) = walker.waiting() {
             return damage(
                 start,

@@ -77,13 +77,6 @@ impl Rewrite {
     }
 }
 
-/// How new entries are written, taken from one that the archive has.
-struct Style {
-    path: BString,
-    format: Format,
-    names_owners: bool,
-}
-
 enum Data {
     Bytes(Arc<[u8]>),
     /// Another entry's headers after its header block (a sparse map), its data and its padding.
@@ -109,11 +102,12 @@ impl<'a> Lowering<'a> {
 
     fn inode(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if old.is_directory() {
-            return self.directory(id);
+        let directory = old.is_directory();
+        if directory && id != Rootfs::ROOT && new.links() == 0 {
+            return Ok(());
         }
-        let data = self.relink(id)?;
-        let survivors: Vec<u32> = self.surviving(id).collect();
+        let data = if directory { None } else { self.relink(id)? };
+        let mut survivors: Vec<u32> = self.surviving(id).collect();
         for number in &survivors {
             if let Some(path) = self.paths.get(number).cloned() {
                 self.rewrite(*number)?.head.set_path(&path);
@@ -121,6 +115,13 @@ impl<'a> Lowering<'a> {
             if let Some(link) = self.links.get(number).cloned() {
                 self.rewrite(*number)?.head.set_link(&link);
             }
+        }
+        if directory {
+            // Only the last entry counts; a directory that only its files' paths imply has none, unless an edit gives it one.
+            if survivors.is_empty() && new.is_entered(old) {
+                self.add(self.after.path(id).as_bstr(), id)?;
+            }
+            survivors.drain(..survivors.len().saturating_sub(1));
         }
         if changed(old, new) {
             for number in survivors {
@@ -137,30 +138,6 @@ impl<'a> Lowering<'a> {
             rewrite.data = Some(Data::Bytes(Arc::clone(bytes)));
         }
         Ok(())
-    }
-
-    /// Only the last entry of a directory counts; one that only its files' paths imply has none, unless an edit gives it one.
-    fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
-        let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if id != Rootfs::ROOT && new.links() == 0 {
-            return Ok(());
-        }
-        let survivors: Vec<u32> = self.surviving(id).collect();
-        for number in &survivors {
-            if let Some(path) = self.paths.get(number).cloned() {
-                self.rewrite(*number)?.head.set_path(&path);
-            }
-        }
-        match survivors.last() {
-            Some(last) if changed(old, new) => self.set_meta(*last, id),
-            Some(_) => Ok(()),
-            None => {
-                if new.is_entered(old) {
-                    self.add(self.after.path(id).as_bstr(), id)?;
-                }
-                Ok(())
-            }
-        }
     }
 
     /// The entries that speak of an inode and stay.
@@ -230,16 +207,16 @@ impl<'a> Lowering<'a> {
 
     fn add(&mut self, path: &BStr, id: InodeId) -> Result<(), Damage> {
         let inode = self.after.inode(id);
-        let style = self.style(id)?;
+        let (like, format, names_owners) = self.style(id)?;
         let kind = match &inode.node {
             Node::Directory(_) => EntryType::Directory,
             Node::Symlink(_) => EntryType::Symlink,
             _ => EntryType::Regular,
         };
         let directory = inode.is_directory();
-        let mut head = Head::new(style.format, kind, &styled(path, &style.path, directory));
+        let mut head = Head::new(format, kind, &styled(path, &like, directory));
         head.set_mode(inode.meta.mode);
-        if style.names_owners {
+        if names_owners {
             head.name_owners();
         }
         head.set_uid(inode.meta.uid);
@@ -263,8 +240,8 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// How names and headers look near an inode: by the entry of the nearest directory above it, else by the archive's first.
-    fn style(&self, id: InodeId) -> Result<Style, Damage> {
+    /// How names and headers look near an inode, and whether those name owners: by the entry of the nearest directory above it, else by the archive's first.
+    fn style(&self, id: InodeId) -> Result<(BString, Format, bool), Damage> {
         let (mut at, mut found) = (id, None);
         while found.is_none()
             && let Some((parent, _)) = self.after.names(at).next()
@@ -281,22 +258,14 @@ impl<'a> Lowering<'a> {
             entries.find(|e| e.kind != EntryKind::Metadata)
         };
         let Some(entry) = found.map(|n| self.entry(n)).or_else(first) else {
-            return Ok(Style {
-                path: "./".into(),
-                format: Format::Ustar,
-                names_owners: false,
-            });
+            return Ok(("./".into(), Format::Ustar, false));
         };
         let head = Head::read(self.image.stream(), &entry)?;
         let mut path = entry.path.to_owned();
         if entry.kind != EntryKind::Directory {
             path.push(b'/');
         }
-        Ok(Style {
-            path,
-            format: head.format(),
-            names_owners: head.names_owners(),
-        })
+        Ok((path, head.format(), head.names_owners()))
     }
 
     fn splices(mut self) -> Vec<Splice> {
@@ -337,40 +306,31 @@ impl<'a> Lowering<'a> {
 
     /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
     fn rewritten(&self, entry: &Entry<'_>, rewrite: &Rewrite) -> Option<Splice> {
-        let head: Arc<[u8]> = rewrite.head.to_bytes().into();
-        match &rewrite.data {
-            None => (rewrite.old.to_bytes() != *head).then(|| Splice {
-                at: entry.start..entry.header + 512,
-                with: vec![Piece::Bytes(head)],
-            }),
-            Some(Data::Bytes(bytes)) => Some(Splice {
-                at: entry.start..entry.end(),
-                with: std::iter::once(Piece::Bytes(head))
-                    .chain(with_padding(bytes))
-                    .collect(),
-            }),
+        let head = rewrite.head.to_bytes();
+        let (end, data) = match &rewrite.data {
+            None if rewrite.old.to_bytes() == head => return None,
+            None => (entry.header + 512, Vec::new()),
+            Some(Data::Bytes(bytes)) => (entry.end(), with_padding(bytes).to_vec()),
             Some(Data::Moved(from)) => {
                 let from = self.entry(*from);
-                let with = vec![
-                    Piece::Bytes(head),
-                    Piece::Input(from.header + 512..from.end()),
-                ];
-                Some(Splice {
-                    at: entry.start..entry.end(),
-                    with,
-                })
+                let data = Piece::Input(from.header + 512..from.end());
+                (entry.end(), vec![data])
             }
-        }
+        };
+        let with = std::iter::once(Piece::Bytes(head.into())).chain(data);
+        Some(Splice {
+            at: entry.start..end,
+            with: with.collect(),
+        })
     }
 }
 
-fn with_padding(bytes: &Arc<[u8]>) -> impl Iterator<Item = Piece> + use<> {
+fn with_padding(bytes: &Arc<[u8]>) -> [Piece; 2] {
     let pad = bytes.len().next_multiple_of(512) - bytes.len();
     [
         Piece::Bytes(Arc::clone(bytes)),
         Piece::Bytes(vec![0; pad].into()),
     ]
-    .into_iter()
 }
 
 fn changed(before: &Inode, after: &Inode) -> bool {

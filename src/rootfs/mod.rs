@@ -97,6 +97,15 @@ pub enum Content {
     New(Arc<[u8]>),
 }
 
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Entry(_, stored) => *stored,
+            Self::New(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn symlink(target: &[u8]) -> Self {
         Self::Symlink(Box::<[u8]>::from(target).into())
@@ -168,25 +177,22 @@ impl Inode {
 
     /// The file type bits as `stat` and git show them, such as 0o100000 for a regular file.
     pub fn type_bits(&self) -> u32 {
-        match &self.node {
-            Node::Directory(_) => 0o040_000,
-            Node::File(_) => 0o100_000,
-            Node::Symlink(_) => 0o120_000,
-            Node::Special(EntryKind::CharDevice) => 0o020_000,
-            Node::Special(EntryKind::BlockDevice) => 0o060_000,
-            Node::Special(_) => 0o010_000,
-        }
+        self.file_type().0
     }
 
     /// The file type in a word, as reports have it.
     pub(crate) fn type_name(&self) -> &'static str {
+        self.file_type().1
+    }
+
+    fn file_type(&self) -> (u32, &'static str) {
         match &self.node {
-            Node::Directory(_) => "directory",
-            Node::File(_) => "file",
-            Node::Symlink(_) => "symlink",
-            Node::Special(EntryKind::CharDevice) => "char-device",
-            Node::Special(EntryKind::BlockDevice) => "block-device",
-            Node::Special(_) => "pipe",
+            Node::Directory(_) => (0o040_000, "directory"),
+            Node::File(_) => (0o100_000, "file"),
+            Node::Symlink(_) => (0o120_000, "symlink"),
+            Node::Special(EntryKind::CharDevice) => (0o020_000, "char-device"),
+            Node::Special(EntryKind::BlockDevice) => (0o060_000, "block-device"),
+            Node::Special(_) => (0o010_000, "pipe"),
         }
     }
 }
@@ -254,8 +260,7 @@ impl Rootfs {
     /// How many bytes a regular file has, as the archive stores it; a sparse file expands to more.
     pub fn size(&self, id: InodeId) -> Option<u64> {
         match &self.inode(id).node {
-            Node::File(Content::Entry(_, stored)) => Some(*stored),
-            Node::File(Content::New(bytes)) => Some(bytes.len() as u64),
+            Node::File(content) => Some(content.len()),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bstr::{BStr, BString};
 
-use super::{Child, Content, Inode, InodeId, Meta, Node, Numbers, Rootfs};
+use super::{Child, Inode, InodeId, Meta, Node, Numbers, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
@@ -126,7 +126,7 @@ pub(super) fn usual_directory(mtime: u64) -> Inode {
 fn alike(a: &Inode, b: &Inode) -> bool {
     let node = match (&a.node, &b.node) {
         (Node::Directory(_), Node::Directory(_)) => true,
-        (Node::File(a), Node::File(b)) => size(a) == size(b),
+        (Node::File(a), Node::File(b)) => a.len() == b.len(),
         (Node::Symlink(a), Node::Symlink(b)) => a == b,
         (Node::Special(a), Node::Special(b)) => a == b,
         _ => false,
@@ -137,11 +137,4 @@ fn alike(a: &Inode, b: &Inode) -> bool {
         && b.link_metas
             .iter()
             .all(|meta| a.metas().any(|m| *m == **meta))
-}
-
-fn size(content: &Content) -> u64 {
-    match content {
-        Content::Entry(_, stored) => *stored,
-        Content::New(bytes) => bytes.len() as u64,
-    }
 }
