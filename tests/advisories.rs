@@ -168,7 +168,7 @@ fn rustsec_2026_0067_a_directory_over_a_link_changes_what_the_link_names() {
     // Who takes the link for the directory that is there already makes b world-writable.
     let mut entries = image.entries();
     let last = entries.rfind(|e| e.kind == EntryKind::Directory);
-    assert_eq!(last.map(|e| e.mode), Some(0o777));
+    assert_eq!(last.map(|e| e.meta.mode), Some(0o777));
     let recipe = "[Recipe]\nSchema=1\n[Permissions /b]\nMode=0700\n[Permissions /a]\nMode=0777\n";
     let recipe = Recipe::parse("test", recipe).expect("the recipe is right");
     let plan = image.plan(&recipe).expect("it can be planned");

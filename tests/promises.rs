@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use casehard::edit::Outcome;
+use casehard::image::EntryKind;
 use casehard::{Compression, Error, Image, Recipe, WriteOptions};
 use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ fn hardened(description: &str, rules: &str) -> String {
                 e.path,
                 if e.link.is_empty() { "" } else { " -> " },
                 e.link,
-                e.mode
+                e.meta.mode
             )
         })
         .collect()
@@ -185,10 +186,9 @@ fn a_prefix_counts_whatever_the_version_of_ustar() {
             0,
             &[(263, version), (345, b"usr/bin")],
         ));
-        let path = image.expect("it opens").layers()[0].archive().entries[0]
-            .path
-            .to_string();
-        assert_eq!(path, "usr/bin/su");
+        let image = image.expect("it opens");
+        let entry = image.entries().next();
+        assert_eq!(entry.expect("it has one").path, "usr/bin/su");
     }
 }
 
@@ -323,12 +323,10 @@ fn a_link_to_a_directory_is_that_directory() {
     std::os::unix::fs::symlink("rootfs", folder.path().join("link"))
         .expect("the folder is writable");
     let image = Image::open(folder.path().join("link")).expect("it opens");
-    let names: Vec<String> = image.entries().map(|e| e.path.to_string()).collect();
-    assert_eq!(names, ["./", "./a"]);
-    assert_eq!(
-        image.layers()[0].archive().entries[0].kind,
-        casehard::image::EntryKind::Directory
-    );
+    let entries = image.entries();
+    let entries: Vec<_> = entries.map(|e| (e.path.to_string(), e.kind)).collect();
+    let made = [("./", EntryKind::Directory), ("./a", EntryKind::File)];
+    assert_eq!(entries, made.map(|(name, kind)| (name.to_owned(), kind)));
 }
 
 /// Packs by the compressors' own crates, in more members or frames than one where the format has them.

@@ -27,7 +27,7 @@ impl Known {
             (Some(ours), Some(theirs)) => same((old, &ours), (new, &theirs))?,
             _ => false,
         };
-        let linked = |side: &Side<'_>, id| side.rootfs.inode(id).names().len() > 1;
+        let linked = |side: &Side<'_>, id| side.rootfs.inode(id).links() > 1;
         if linked(old, a) || linked(new, b) {
             self.0.insert((a, b), same);
         }
@@ -40,7 +40,7 @@ fn contents<'s>(side: &'s Side<'_>, id: InodeId) -> Result<Option<Contents<'s>>>
         return Ok(None);
     };
     let (layer, entry) = side.image.entry(*number);
-    let contents = layer.contents(entry);
+    let contents = layer.contents(&entry);
     contents
         .map(Some)
         .map_err(|damage| damage.of(side.image.name()))

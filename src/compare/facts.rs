@@ -91,7 +91,7 @@ fn whole(side: &Side<'_>, id: InodeId, path: &[u8]) -> Result<BString> {
     if let Some(capabilities) = capabilities(meta) {
         text.extend_from_slice(format!(", capabilities {capabilities}").as_bytes());
     }
-    if inode.is_file() && inode.names().len() > 1 {
+    if inode.is_file() && inode.links() > 1 {
         text.extend_from_slice(b", one file with ");
         text.extend_from_slice(&others(side, id, path));
     }

@@ -34,7 +34,7 @@ pub(super) fn regrouped(old: &Rootfs, new: &Rootfs) -> BTreeSet<BString> {
 /// Every path of the files that have several.
 fn linked(tree: &Rootfs) -> impl Iterator<Item = BString> {
     tree.inodes()
-        .filter(|(_, inode)| inode.is_file() && inode.names().len() > 1)
+        .filter(|(_, inode)| inode.is_file() && inode.links() > 1)
         .flat_map(|(id, _)| tree.paths(id))
 }
 

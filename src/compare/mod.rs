@@ -364,12 +364,12 @@ fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
         notes.extend(own.map(|note| format!("the {which} image: {note}")));
         let implied = side.rootfs.inodes().filter(|(id, inode)| {
             let twin = || other.rootfs.at(&side.rootfs.path(*id));
-            let there = *id == Rootfs::ROOT || !inode.names().is_empty();
+            let there = *id == Rootfs::ROOT || inode.links() > 0;
             there
-                && inode.implied
+                && inode.implied()
                 && twin().is_some_and(|twin| {
                     let twin = other.rootfs.inode(twin);
-                    twin.is_directory() && !twin.implied
+                    twin.is_directory() && !twin.implied()
                 })
         });
         match implied.count() {

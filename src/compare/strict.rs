@@ -58,7 +58,7 @@ fn entries(rootfs: &Rootfs) -> BTreeMap<BString, (u32, InodeId)> {
         found.insert(BString::from("/"), (*entry, Rootfs::ROOT));
     }
     for (directory, inode) in rootfs.inodes().filter(|(_, inode)| inode.is_directory()) {
-        if inode.names().is_empty() && directory != Rootfs::ROOT {
+        if inode.links() == 0 && directory != Rootfs::ROOT {
             continue;
         }
         for (name, child) in rootfs.children(directory) {

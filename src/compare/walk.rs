@@ -77,7 +77,7 @@ pub(super) fn of_inodes(
         found.insert(Difference::Device);
     }
     // Nothing says what an implied directory is like.
-    if was.implied || is.implied {
+    if was.implied() || is.implied() {
         return Ok(found);
     }
     let mut add = |differ, difference| {
@@ -136,7 +136,7 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
     };
     let (layer, entry) = side.image.entry(*entry);
     let device = layer
-        .device(entry)
+        .device(&entry)
         .map_err(|damage| damage.of(side.image.name()))?;
     Ok(Some(device))
 }

@@ -163,7 +163,7 @@ impl Layer {
 
     /// Numbers the entries from here on. Returns the number after the last.
     pub(super) fn number_from(&mut self, first: u32) -> u32 {
-        let count = u32::try_from(self.archive.entries.len());
+        let count = u32::try_from(self.archive.entries().len());
         let after = count.ok().and_then(|count| first.checked_add(count));
         self.numbers = first..after.expect("no machine has the memory for so many entries");
         self.numbers.end
@@ -175,8 +175,8 @@ impl Layer {
     }
 
     /// Returns an entry by its number in the image.
-    pub(super) fn entry(&self, number: u32) -> &Entry {
-        &self.archive.entries[(number - self.numbers.start) as usize]
+    pub(super) fn entry(&self, number: u32) -> Entry<'_> {
+        self.archive.entry(number - self.numbers.start)
     }
 
     /// Returns what messages call the layer.
@@ -202,7 +202,7 @@ impl Layer {
             Source::Gzip(gzip) => gzip.left_out(),
             Source::Zstd(zstd) => zstd.left_out(),
         };
-        if self.archive.entries.iter().any(|e| e.path == STARGZ_INDEX) {
+        if self.archive.entries().any(|e| e.path == STARGZ_INDEX) {
             notes.push(format!(
                 "the image is an eStargz layer: {STARGZ_INDEX} and the footer speak of the image as it was; convert the hardened layer to eStargz anew"
             ));

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-pub use self::tar::{Archive, Entry, EntryKind};
+pub use self::tar::{Archive, Entry, EntryKind, Meta};
 pub use codec::Compression;
 pub use layer::Layer;
 pub use limits::Limits;
@@ -139,8 +139,8 @@ impl Image {
     }
 
     /// Returns the entries of all layers in order. Their positions are their numbers.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.layers.iter().flat_map(|l| &l.archive().entries)
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> {
+        self.layers.iter().flat_map(|l| l.archive().entries())
     }
 
     /// Puts layers on top of each other, the lowest first.
@@ -163,7 +163,7 @@ impl Image {
     }
 
     /// Returns an entry by its number, with the layer that has it.
-    pub(crate) fn entry(&self, number: u32) -> (&Layer, &Entry) {
+    pub(crate) fn entry(&self, number: u32) -> (&Layer, Entry<'_>) {
         let layer = &self.layers[self.layer_of(number)];
         (layer, layer.entry(number))
     }

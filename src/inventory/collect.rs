@@ -124,7 +124,7 @@ impl<'d> Collector<'d, '_> {
         let rootfs = self.rootfs();
         let files = rootfs
             .inodes()
-            .filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
+            .filter(|(_, inode)| inode.is_file() && inode.links() > 0);
         for (id, inode) in files {
             for meta in inode.metas() {
                 let value = meta.xattr("security.capability");

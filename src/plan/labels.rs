@@ -10,7 +10,7 @@ use crate::system::selinux::{self, LABEL};
 /// Gives every new file the label that its neighbours make expected: under an enforcing policy a file without one cannot be
 /// used. The policy's own file_contexts says which, else the nearest of its kind in the directory, else the directory.
 pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
-    let known = before.inodes().len();
+    let known = before.inode_count();
     let new: Vec<(BString, InodeId)> = draft
         .rootfs()
         .walk(Rootfs::ROOT)
@@ -36,10 +36,10 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
         .and_then(|text| selinux::policy_labels(&text, &kinds.collect::<Vec<_>>(), &mut labels));
     for ((_, id), label) in new.into_iter().zip(labels) {
         let rootfs = draft.rootfs();
-        let Some((directory, _)) = rootfs.inode(id).names().first() else {
+        let Some((directory, _)) = rootfs.names(id).next() else {
             continue;
         };
-        if let Some(near) = neighbour(rootfs, *directory, rootfs.inode(id).type_bits()) {
+        if let Some(near) = neighbour(rootfs, directory, rootfs.inode(id).type_bits()) {
             draft.add_xattr(id, LABEL, label.unwrap_or(near));
         }
     }

@@ -12,7 +12,7 @@ use bstr::{BStr, BString, ByteSlice};
 use tar::EntryType;
 
 use crate::image::{Damage, Entry, EntryKind, Format, Head, Image, Piece, Splice, styled};
-use crate::rootfs::{Content, Inode, InodeId, Meta, Node, Rootfs};
+use crate::rootfs::{Content, Inode, InodeId, Node, Rootfs};
 
 /// The splices, for each layer, that turn the image's tar streams into ones which extract to `after`, sorted and disjoint.
 pub(crate) fn lower(
@@ -32,7 +32,9 @@ pub(crate) fn lower(
         new: Vec::new(),
     };
     for (directory, _) in before.inodes() {
-        lowering.names_of(directory);
+        if !before.shares(after, directory) {
+            lowering.names_of(directory);
+        }
     }
     lowering.reroute();
     lowering.dangling();
@@ -79,13 +81,6 @@ impl Rewrite {
     }
 }
 
-/// How new entries are written, taken from one that the archive has.
-struct Style {
-    path: BString,
-    format: Format,
-    names_owners: bool,
-}
-
 enum Data {
     Bytes(Arc<[u8]>),
     /// Another entry's headers after its header block (a sparse map), its data and its padding.
@@ -93,14 +88,14 @@ enum Data {
 }
 
 impl<'a> Lowering<'a> {
-    fn entry(&self, number: u32) -> &'a Entry {
+    fn entry(&self, number: u32) -> Entry<'a> {
         self.image.entry(number).1
     }
 
     /// The headers of an entry as they stand in its layer.
     fn head(&self, number: u32) -> Result<Head, Damage> {
         let (layer, entry) = self.image.entry(number);
-        Head::read(layer.stream(), entry)
+        Head::read(layer.stream(), &entry)
     }
 
     /// Finds the entries in one directory whose names are gone or stand for something new. All that extraction would put at
@@ -108,7 +103,7 @@ impl<'a> Lowering<'a> {
     fn names_of(&mut self, directory: InodeId) {
         for (name, child) in self.before.children(directory) {
             if self.after.child(directory, name).map(|c| c.inode) != Some(child.inode) {
-                self.removed.extend(&child.entries);
+                self.removed.extend(child.entries.iter());
                 let inode = self.before.inode(child.inode);
                 self.link_gone |= inode.symlink().is_some();
             }
@@ -117,11 +112,12 @@ impl<'a> Lowering<'a> {
 
     fn inode(&mut self, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if old.is_directory() {
-            return self.directory(id);
+        let directory = old.is_directory();
+        if directory && id != Rootfs::ROOT && new.links() == 0 {
+            return Ok(());
         }
-        let data = self.relink(id)?;
-        let survivors: Vec<u32> = self.surviving(id).collect();
+        let data = if directory { None } else { self.relink(id)? };
+        let mut survivors: Vec<u32> = self.surviving(id).collect();
         for number in &survivors {
             if let Some(path) = self.paths.get(number).cloned() {
                 self.rewrite(*number)?.head.set_path(&path);
@@ -129,6 +125,13 @@ impl<'a> Lowering<'a> {
             if let Some(link) = self.links.get(number).cloned() {
                 self.rewrite(*number)?.head.set_link(&link);
             }
+        }
+        if directory {
+            // Only the last entry counts; a directory that only its files' paths imply has none, unless an edit gives it one.
+            if survivors.is_empty() && new.is_entered(old) {
+                self.add(self.after.path(id).as_bstr(), id)?;
+            }
+            survivors.drain(..survivors.len().saturating_sub(1));
         }
         if changed(old, new) {
             for number in survivors {
@@ -145,30 +148,6 @@ impl<'a> Lowering<'a> {
             rewrite.data = Some(Data::Bytes(Arc::clone(bytes)));
         }
         Ok(())
-    }
-
-    /// Only the last entry of a directory counts; one that only its files' paths imply has none, unless an edit gives it one.
-    fn directory(&mut self, id: InodeId) -> Result<(), Damage> {
-        let (old, new) = (self.before.inode(id), self.after.inode(id));
-        if id != Rootfs::ROOT && new.names().is_empty() {
-            return Ok(());
-        }
-        let survivors: Vec<u32> = self.surviving(id).collect();
-        for number in &survivors {
-            if let Some(path) = self.paths.get(number).cloned() {
-                self.rewrite(*number)?.head.set_path(&path);
-            }
-        }
-        match survivors.last() {
-            Some(last) if changed(old, new) => self.set_meta(*last, id),
-            Some(_) => Ok(()),
-            None => {
-                if new.is_entered(old) {
-                    self.add(self.after.path(id).as_bstr(), id)?;
-                }
-                Ok(())
-            }
-        }
     }
 
     /// The entries that speak of an inode and stay.
@@ -188,17 +167,17 @@ impl<'a> Lowering<'a> {
     fn set_meta(&mut self, number: u32, id: InodeId) -> Result<(), Damage> {
         let (old, new) = (self.before.inode(id), self.after.inode(id));
         // What this header said and what it shall say: the same of the inode's metas, before and after.
-        let was = Meta::from(self.entry(number));
-        let index = old.metas().position(|m| *m == was).unwrap_or(0);
-        let is = new.metas().nth(index).unwrap_or(&new.meta).clone();
+        let was = self.entry(number).meta;
+        let index = old.metas().position(|m| *m == **was).unwrap_or(0);
+        let is = new.metas().nth(index).unwrap_or(&new.meta);
         let promoted = self
             .rewrites
             .get(&number)
             .is_some_and(|r| matches!(r.data, Some(Data::Moved(_))));
         let (was, is) = if promoted {
-            (old.meta.clone(), new.meta.clone())
+            (&*old.meta, &*new.meta)
         } else {
-            (was, is)
+            (&**was, is)
         };
         let head = &mut self.rewrite(number)?.head;
         if is.mode != was.mode {
@@ -233,21 +212,21 @@ impl<'a> Lowering<'a> {
 
     /// Edits only ever name inodes of their own anew, so what the archive lacked is what has a higher number.
     fn is_new(&self, id: InodeId) -> bool {
-        self.before.inodes().len() <= id.index()
+        self.before.inode_count() <= id.index()
     }
 
     fn add(&mut self, path: &BStr, id: InodeId) -> Result<(), Damage> {
         let inode = self.after.inode(id);
-        let style = self.style(id)?;
+        let (like, format, names_owners) = self.style(id)?;
         let kind = match &inode.node {
             Node::Directory(_) => EntryType::Directory,
             Node::Symlink(_) => EntryType::Symlink,
             _ => EntryType::Regular,
         };
         let directory = inode.is_directory();
-        let mut head = Head::new(style.format, kind, &styled(path, &style.path, directory));
+        let mut head = Head::new(format, kind, &styled(path, &like, directory));
         head.set_mode(inode.meta.mode);
-        if style.names_owners {
+        if names_owners {
             head.name_owners();
         }
         head.set_uid(inode.meta.uid);
@@ -271,13 +250,13 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// How names and headers look near an inode: by the entry of the nearest directory above it, else by the archive's first.
-    fn style(&self, id: InodeId) -> Result<Style, Damage> {
+    /// How names and headers look near an inode, and whether those name owners: by the entry of the nearest directory above it, else by the archive's first.
+    fn style(&self, id: InodeId) -> Result<(BString, Format, bool), Damage> {
         let (mut at, mut found) = (id, None);
         while found.is_none()
-            && let Some((parent, _)) = self.after.inode(at).names().first()
+            && let Some((parent, _)) = self.after.names(at).next()
         {
-            at = *parent;
+            at = parent;
             found = if self.is_new(at) {
                 None
             } else {
@@ -289,22 +268,14 @@ impl<'a> Lowering<'a> {
             all.find(|(_, entry)| entry.kind != EntryKind::Metadata)
         };
         let Some(number) = found.or_else(|| first().map(|(number, _)| number)) else {
-            return Ok(Style {
-                path: "./".into(),
-                format: Format::Ustar,
-                names_owners: false,
-            });
+            return Ok(("./".into(), Format::Ustar, false));
         };
         let (head, entry) = (self.head(number)?, self.entry(number));
-        let mut path = entry.path.clone();
+        let mut path = entry.path.to_owned();
         if entry.kind != EntryKind::Directory {
             path.push(b'/');
         }
-        Ok(Style {
-            path,
-            format: head.format(),
-            names_owners: head.names_owners(),
-        })
+        Ok((path, head.format(), head.names_owners()))
     }
 
     fn splices(mut self) -> Vec<Vec<Splice>> {
@@ -323,7 +294,7 @@ impl<'a> Lowering<'a> {
                     at: entry.start..entry.end(),
                     with: Vec::new(),
                 }),
-                Some(rewrite) => self.rewritten(entry, rewrite),
+                Some(rewrite) => self.rewritten(&entry, rewrite),
             });
         }
         let top = layers.len() - 1;
@@ -335,7 +306,7 @@ impl<'a> Lowering<'a> {
             let archive = layer.archive();
             let removed = self.removed.range(layer.numbers());
             if with.is_empty()
-                && removed.count() == archive.entries.len()
+                && removed.count() == layer.numbers().len()
                 && archive.end == layer.stream().len()
             {
                 // A stream without any byte is not an archive.
@@ -350,41 +321,32 @@ impl<'a> Lowering<'a> {
     }
 
     /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
-    fn rewritten(&self, entry: &Entry, rewrite: &Rewrite) -> Option<Splice> {
-        let head: Arc<[u8]> = rewrite.head.to_bytes().into();
-        match &rewrite.data {
-            None => (rewrite.old.to_bytes() != *head).then(|| Splice {
-                at: entry.start..entry.header + 512,
-                with: vec![Piece::Bytes(head)],
-            }),
-            Some(Data::Bytes(bytes)) => Some(Splice {
-                at: entry.start..entry.end(),
-                with: std::iter::once(Piece::Bytes(head))
-                    .chain(with_padding(bytes))
-                    .collect(),
-            }),
+    fn rewritten(&self, entry: &Entry<'_>, rewrite: &Rewrite) -> Option<Splice> {
+        let head = rewrite.head.to_bytes();
+        let (end, data) = match &rewrite.data {
+            None if rewrite.old.to_bytes() == head => return None,
+            None => (entry.header + 512, Vec::new()),
+            Some(Data::Bytes(bytes)) => (entry.end(), with_padding(bytes).to_vec()),
             Some(Data::Moved(from)) => {
                 let from = self.entry(*from);
-                let with = vec![
-                    Piece::Bytes(head),
-                    Piece::Input(from.header + 512..from.end()),
-                ];
-                Some(Splice {
-                    at: entry.start..entry.end(),
-                    with,
-                })
+                let data = Piece::Input(from.header + 512..from.end());
+                (entry.end(), vec![data])
             }
-        }
+        };
+        let with = std::iter::once(Piece::Bytes(head.into())).chain(data);
+        Some(Splice {
+            at: entry.start..end,
+            with: with.collect(),
+        })
     }
 }
 
-fn with_padding(bytes: &Arc<[u8]>) -> impl Iterator<Item = Piece> + use<> {
+fn with_padding(bytes: &Arc<[u8]>) -> [Piece; 2] {
     let pad = bytes.len().next_multiple_of(512) - bytes.len();
     [
         Piece::Bytes(Arc::clone(bytes)),
         Piece::Bytes(vec![0; pad].into()),
     ]
-    .into_iter()
 }
 
 fn changed(before: &Inode, after: &Inode) -> bool {

@@ -62,7 +62,7 @@ impl Facts {
 /// A name that is gone or new, with all that it stands for.
 fn whole(out: &mut Facts, what: &str, state: &State<'_>) {
     let meta = state.meta;
-    if state.inode.implied {
+    if state.inode.implied() {
         return out.say(format!(
             "{what} directory: the archive has no entry that says its mode and owner"
         ));

@@ -22,7 +22,7 @@ pub(crate) struct OtherNames {
 impl HardLinks {
     /// What to tell at a path of what it stands for.
     pub(crate) fn at(&mut self, path: &[u8], id: InodeId, rootfs: &Rootfs) -> OtherNames {
-        if rootfs.inode(id).names().len() < 2 {
+        if rootfs.inode(id).links() < 2 {
             return OtherNames::default();
         }
         if let Some(first) = self.0.get(&id) {

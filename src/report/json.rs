@@ -341,7 +341,7 @@ impl Report<'_> {
             rules: file.rules.iter().copied().collect(),
             // Of a directory that gets an entry, nothing said what it is like.
             before: before
-                .filter(|state| !state.inode.implied || after.is_none())
+                .filter(|state| !state.inode.implied() || after.is_none())
                 .map(|state| view(&state, was, &self.plan.before)),
             after: after.map(|state| view(&state, is, &self.plan.after)),
         })

@@ -59,7 +59,9 @@ impl<'a> Tree<'a> {
         let inode = |tree: &Self| tree.rootfs.at(path).map(|id| tree.rootfs.inode(id));
         match (inode(self), inode(other)) {
             (Some(a), Some(b)) => {
-                a.implied != b.implied || !a.metas().eq(b.metas()) || !same_node(&a.node, &b.node)
+                a.implied() != b.implied()
+                    || !a.metas().eq(b.metas())
+                    || !same_node(&a.node, &b.node)
             }
             (a, b) => a.is_some() || b.is_some(),
         }

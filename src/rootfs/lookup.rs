@@ -1,6 +1,6 @@
 //! Looking up a path as the kernel would with the rootfs as `/`: symbolic links resolve inside it and `..` stops at its top.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -99,23 +99,23 @@ impl Rootfs {
     }
 
     fn resolve(&self, path: &[u8], follow_last: bool) -> Result<Location, LookupError> {
-        let mut left: VecDeque<BString> = components(path).map(BString::from).collect();
+        let mut left: Vec<&[u8]> = components(path).rev().collect();
         let (mut directory, mut missing) = (Self::ROOT, Vec::<BString>::new());
         let (mut links, mut steps) = (0, 0);
-        while let Some(name) = left.pop_front() {
-            if name == ".." {
+        while let Some(name) = left.pop() {
+            if name == b".." {
                 if missing.pop().is_none() {
                     directory = self.parent(directory);
                 }
                 continue;
             }
             let child = if missing.is_empty() {
-                self.child(directory, &name)
+                self.child(directory, name)
             } else {
                 None
             };
             let Some(inode) = child.map(|c| c.inode) else {
-                missing.push(name);
+                missing.push(name.into());
                 continue;
             };
             match &self.inode(inode).node {
@@ -132,21 +132,19 @@ impl Rootfs {
                     if target.starts_with(b"/") {
                         directory = Self::ROOT;
                     }
-                    for component in components(target).rev() {
-                        left.push_front(component.into());
-                    }
+                    left.extend(components(target).rev());
                 }
                 _ if left.is_empty() => {
                     return Ok(Location {
                         directory,
-                        rest: vec![name],
+                        rest: vec![name.into()],
                         inode: Some(inode),
                     });
                 }
                 _ => {
                     return Err(LookupError::NotADirectory(
                         path.into(),
-                        self.path_in(directory, &name),
+                        self.path_in(directory, name),
                     ));
                 }
             }
@@ -159,10 +157,10 @@ impl Rootfs {
             });
         }
         let found = Some(directory);
-        Ok(match self.inode(directory).names.first() {
+        Ok(match self.names(directory).next() {
             Some((parent, name)) => Location {
-                directory: *parent,
-                rest: vec![name.clone()],
+                directory: parent,
+                rest: vec![name.into()],
                 inode: found,
             },
             None => Location {
@@ -174,10 +172,8 @@ impl Rootfs {
     }
 
     fn parent(&self, directory: InodeId) -> InodeId {
-        self.inode(directory)
-            .names
-            .first()
-            .map_or(Self::ROOT, |(parent, _)| *parent)
+        let mut names = self.names(directory);
+        names.next().map_or(Self::ROOT, |(parent, _)| parent)
     }
 
     /// Whether a link's target, or a path, ends at a given absolute path, be something there or not; `/dev/null` is not in

@@ -3,9 +3,12 @@
 //! This layer knows nothing of recipes. A [`Rootfs`] is made by replaying an archive's entries; a draft of changes works on
 //! a copy of it.
 
+mod directory;
 pub(crate) mod expand;
+mod few;
 mod files;
 pub(crate) mod glob;
+mod inodes;
 mod lookup;
 pub(crate) mod lowerdir;
 mod packed;
@@ -13,15 +16,18 @@ mod place;
 mod replay;
 mod tree;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
-use smallvec::SmallVec;
 
+use self::directory::{Name, Names};
+use self::few::Few;
+use self::inodes::Inodes;
 use crate::error::Result;
 use crate::image::{EntryKind, Image};
 
+pub use crate::image::Meta;
+pub use directory::{Child, Directory};
 pub use files::Files;
 pub(crate) use lookup::below;
 pub use lookup::{Location, LookupError};
@@ -40,8 +46,8 @@ impl InodeId {
 /// A file tree: what the entries of an archive add up to.
 #[derive(Clone, Debug)]
 pub struct Rootfs {
-    /// Shared with the trees that this one was cloned from or to, until they are changed: most never are.
-    inodes: Vec<Arc<Inode>>,
+    inodes: Inodes,
+    names: Names,
     /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
     dangling: Vec<(InodeId, u32)>,
     notes: Vec<String>,
@@ -49,8 +55,8 @@ pub struct Rootfs {
     links: u64,
 }
 
-/// Numbers of entries. Nearly every file has one, so they are not worth an allocation each.
-pub(crate) type Numbers = SmallVec<[u32; 2]>;
+/// Numbers of entries, in the archive's order.
+pub(crate) type Numbers = Few<u32>;
 
 /// A file, directory, link or device, apart from its names.
 #[derive(Clone, Debug)]
@@ -58,55 +64,30 @@ pub struct Inode {
     /// What it is, with what it holds.
     pub node: Node,
     /// Mode, owner and attributes, as the entry with the data gives them.
-    pub meta: Meta,
+    pub meta: Arc<Meta>,
     /// What later hard-link entries say where they say something else: some extractors apply the last one.
-    pub link_metas: Vec<Meta>,
+    pub(crate) link_metas: Few<Arc<Meta>>,
     /// The modification time in whole seconds since 1970.
     pub mtime: u64,
-    /// Whether only the paths of its files say that this directory is there. Who extracts the archive decides on its mode
-    /// and owner then; `meta` has the usual ones.
-    pub(crate) implied: bool,
-    /// Its names: the directory and the name in it. None once every name is removed; none for the root.
-    names: Vec<(InodeId, BString)>,
+    /// The directory of each name, and the name. None once every name is removed; none for the root.
+    names: Few<(InodeId, Name)>,
     /// The archive's entries that speak of it, in order: the one that makes it, then its hard links, those included whose
     /// name a later entry took over. None for what is new and for a directory that only its files' paths imply.
     pub(crate) entries: Numbers,
-}
-
-/// Mode, owner and extended attributes of an inode.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Meta {
-    /// Permission, set-id and sticky bits.
-    pub mode: u32,
-    /// The owner's id.
-    pub uid: u64,
-    /// The group's id.
-    pub gid: u64,
-    /// Extended attributes, name and value.
-    pub xattrs: Vec<(BString, BString)>,
 }
 
 /// What an inode is.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Node {
-    /// A directory with its children, sorted by name.
-    Directory(BTreeMap<BString, Child>),
+    /// A directory with its children.
+    Directory(Box<Directory>),
     /// A regular file.
     File(Content),
     /// A symbolic link and its target.
-    Symlink(BString),
+    Symlink(Box<BStr>),
     /// A device or pipe.
     Special(EntryKind),
-}
-
-/// A name in a directory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Child {
-    /// What the name stands for.
-    pub inode: InodeId,
-    /// The archive's entries that extraction would put at this name, the last of which counts. None for what is new.
-    pub(crate) entries: Numbers,
 }
 
 /// Where the bytes of a regular file are.
@@ -118,23 +99,49 @@ pub enum Content {
     New(Arc<[u8]>),
 }
 
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Entry(_, stored) => *stored,
+            Self::New(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn symlink(target: &[u8]) -> Self {
+        Self::Symlink(Box::<[u8]>::from(target).into())
+    }
+}
+
 impl Inode {
     /// An inode that has no name yet.
-    pub(crate) fn new(node: Node, meta: Meta, mtime: u64) -> Self {
+    pub(crate) fn new(node: Node, meta: Arc<Meta>, mtime: u64) -> Self {
         Self {
             node,
             meta,
-            link_metas: Vec::new(),
+            link_metas: Few::None,
             mtime,
-            implied: false,
-            names: Vec::new(),
-            entries: Numbers::new(),
+            names: Few::None,
+            entries: Few::None,
+        }
+    }
+
+    /// Whether this is a directory of which only the paths of its files say that it is there.
+    pub(crate) fn implied(&self) -> bool {
+        matches!(&self.node, Node::Directory(directory) if directory.implied)
+    }
+
+    /// Says of a directory whether it is [`implied`](Self::implied).
+    pub(crate) fn set_implied(&mut self, implied: bool) {
+        if let Node::Directory(directory) = &mut self.node {
+            directory.implied = implied;
         }
     }
 
     /// Whether this directory gets an entry, which it did not have before.
     pub(crate) fn is_entered(&self, before: &Self) -> bool {
-        before.implied && !self.implied
+        before.implied() && !self.implied()
     }
 
     /// Whether this is a directory.
@@ -150,57 +157,45 @@ impl Inode {
     /// The target, if this is a symbolic link.
     pub fn symlink(&self) -> Option<&BStr> {
         match &self.node {
-            Node::Symlink(target) => Some(target.as_bstr()),
+            Node::Symlink(target) => Some(target),
             _ => None,
         }
     }
 
     /// What each header of this inode says of it; extractors differ in which one they apply to a hard link.
     pub fn metas(&self) -> impl Iterator<Item = &Meta> {
-        std::iter::once(&self.meta).chain(&self.link_metas)
+        let metas = std::iter::once(&self.meta).chain(self.link_metas.iter());
+        metas.map(|meta| &**meta)
     }
 
-    pub(crate) fn metas_mut(&mut self) -> impl Iterator<Item = &mut Meta> {
-        std::iter::once(&mut self.meta).chain(&mut self.link_metas)
+    pub(crate) fn metas_mut(&mut self) -> impl Iterator<Item = &mut Arc<Meta>> {
+        std::iter::once(&mut self.meta).chain(self.link_metas.iter_mut())
     }
 
-    /// Its names: the directory that holds each, and the name there.
-    pub fn names(&self) -> &[(InodeId, BString)] {
-        &self.names
+    /// Returns how many names it has: none once every name is removed; none for the root.
+    pub fn links(&self) -> usize {
+        self.names.len()
     }
 
     /// The file type bits as `stat` and git show them, such as 0o100000 for a regular file.
     pub fn type_bits(&self) -> u32 {
-        match &self.node {
-            Node::Directory(_) => 0o040_000,
-            Node::File(_) => 0o100_000,
-            Node::Symlink(_) => 0o120_000,
-            Node::Special(EntryKind::CharDevice) => 0o020_000,
-            Node::Special(EntryKind::BlockDevice) => 0o060_000,
-            Node::Special(_) => 0o010_000,
-        }
+        self.file_type().0
     }
 
     /// The file type in a word, as reports have it.
     pub(crate) fn type_name(&self) -> &'static str {
-        match &self.node {
-            Node::Directory(_) => "directory",
-            Node::File(_) => "file",
-            Node::Symlink(_) => "symlink",
-            Node::Special(EntryKind::CharDevice) => "char-device",
-            Node::Special(EntryKind::BlockDevice) => "block-device",
-            Node::Special(_) => "pipe",
-        }
+        self.file_type().1
     }
-}
 
-impl Meta {
-    /// The value of an extended attribute.
-    pub fn xattr(&self, name: &str) -> Option<&BStr> {
-        self.xattrs
-            .iter()
-            .rfind(|(n, _)| n == name)
-            .map(|(_, value)| value.as_bstr())
+    fn file_type(&self) -> (u32, &'static str) {
+        match &self.node {
+            Node::Directory(_) => (0o040_000, "directory"),
+            Node::File(_) => (0o100_000, "file"),
+            Node::Symlink(_) => (0o120_000, "symlink"),
+            Node::Special(EntryKind::CharDevice) => (0o020_000, "char-device"),
+            Node::Special(EntryKind::BlockDevice) => (0o060_000, "block-device"),
+            Node::Special(_) => (0o010_000, "pipe"),
+        }
     }
 }
 
@@ -224,34 +219,42 @@ impl Rootfs {
 
     /// An inode by its number.
     pub fn inode(&self, id: InodeId) -> &Inode {
-        &self.inodes[id.0 as usize]
+        self.inodes.get(id)
+    }
+
+    /// Returns how many inodes there are, with those that lost all their names.
+    pub(crate) fn inode_count(&self) -> usize {
+        self.inodes.len()
     }
 
     /// Every inode with its number, also those that lost all their names.
-    pub fn inodes(&self) -> impl ExactSizeIterator<Item = (InodeId, &Inode)> {
-        let numbered = self.inodes.iter().enumerate();
-        numbered.map(|(n, inode)| {
-            let id = InodeId(u32::try_from(n).expect("as add gave it"));
-            (id, &**inode)
-        })
+    pub fn inodes(&self) -> impl Iterator<Item = (InodeId, &Inode)> {
+        (0u32..).map(InodeId).zip(self.inodes.iter())
+    }
+
+    /// Returns the names of an inode: the directory that holds each, and the name there. The root has none.
+    pub fn names(&self, id: InodeId) -> impl Iterator<Item = (InodeId, &BStr)> {
+        let names = self.inode(id).names.iter();
+        names.map(|(directory, name)| (*directory, self.names.get(*name)))
     }
 
     /// The children of a directory; none for anything else.
     pub fn children(&self, directory: InodeId) -> impl Iterator<Item = (&BStr, &Child)> {
-        let children = match &self.inode(directory).node {
-            Node::Directory(children) => Some(children),
-            _ => None,
-        };
+        let children = self.directory(directory).map(Directory::children);
         children
             .into_iter()
             .flatten()
-            .map(|(name, child)| (name.as_bstr(), child))
+            .map(|child| (child.name(&self.names), child))
     }
 
     /// One name in a directory.
     pub fn child(&self, directory: InodeId, name: &[u8]) -> Option<&Child> {
-        match &self.inode(directory).node {
-            Node::Directory(children) => children.get(name.as_bstr()),
+        self.directory(directory)?.get(&self.names, name)
+    }
+
+    fn directory(&self, id: InodeId) -> Option<&Directory> {
+        match &self.inode(id).node {
+            Node::Directory(directory) => Some(directory),
             _ => None,
         }
     }
@@ -259,8 +262,7 @@ impl Rootfs {
     /// How many bytes a regular file has, as the archive stores it; a sparse file expands to more.
     pub fn size(&self, id: InodeId) -> Option<u64> {
         match &self.inode(id).node {
-            Node::File(Content::Entry(_, stored)) => Some(*stored),
-            Node::File(Content::New(bytes)) => Some(bytes.len() as u64),
+            Node::File(content) => Some(content.len()),
             _ => None,
         }
     }
@@ -279,9 +281,9 @@ impl Rootfs {
     pub fn path_in(&self, directory: InodeId, name: &[u8]) -> BString {
         // Upwards in a loop, since a tree can be deeper than a stack.
         let (mut at, mut names) = (directory, vec![name]);
-        while let Some((parent, name)) = self.inode(at).names.first() {
+        while let Some((parent, name)) = self.names(at).next() {
             names.push(name);
-            at = *parent;
+            at = parent;
         }
         let mut path = BString::default();
         for name in names.into_iter().rev() {
@@ -293,20 +295,16 @@ impl Rootfs {
 
     /// The absolute path of an inode by its first name, without symbolic links on the way.
     pub fn path(&self, id: InodeId) -> BString {
-        match self.inode(id).names.first() {
-            Some((directory, name)) => self.path_in(*directory, name),
+        match self.names(id).next() {
+            Some((directory, name)) => self.path_in(directory, name),
             None => "/".into(),
         }
     }
 
     /// Every name of an inode as an absolute path, sorted.
     pub fn paths(&self, id: InodeId) -> Vec<BString> {
-        let mut paths: Vec<_> = self
-            .inode(id)
-            .names
-            .iter()
-            .map(|(dir, name)| self.path_in(*dir, name))
-            .collect();
+        let names = self.names(id);
+        let mut paths: Vec<_> = names.map(|(dir, name)| self.path_in(dir, name)).collect();
         paths.sort();
         paths
     }
@@ -319,11 +317,11 @@ impl Rootfs {
         path: &[u8],
         most: usize,
     ) -> (Vec<BString>, usize) {
-        let names = self.inode(id).names.iter();
+        let names = self.names(id);
         let others = names
-            .map(|(directory, name)| self.path_in(*directory, name))
+            .map(|(directory, name)| self.path_in(directory, name))
             .filter(|other| *other != path);
-        let count = self.inode(id).names.len().saturating_sub(1);
+        let count = self.inode(id).links().saturating_sub(1);
         (others.take(most).collect(), count)
     }
 

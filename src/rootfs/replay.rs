@@ -1,13 +1,13 @@
 //! From an archive's entries to the tree that extracting them in order would give.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice};
 
 use super::lookup::components;
 use super::tree::usual_directory;
-use super::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
+use super::{Content, Few, Inode, InodeId, Inodes, Location, Names, Node, Numbers, Rootfs};
 use crate::image::{Damage, Entry, EntryKind, Exceeded, Image, Limits, too_long};
 
 /// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
@@ -23,13 +23,14 @@ impl Rootfs {
     /// Replays an image's layers. What extractors would do differently is refused, with the entry's offset.
     pub(crate) fn replay(image: &Image) -> Result<Self, Damage> {
         let limits = image.limits();
-        let mut root = Inode::new(Node::Directory(BTreeMap::new()), usual_directory(), 0);
-        root.implied = true;
-        let mut inodes = Vec::with_capacity(image.entries().count() + 1);
-        inodes.push(Arc::new(root));
+        let mut root = usual_directory(0);
+        root.set_implied(true);
+        let mut inodes = Inodes::default();
+        inodes.push(root);
         let mut replay = Replay {
             rootfs: Self {
                 inodes,
+                names: Names::default(),
                 dangling: Vec::new(),
                 notes: Vec::new(),
                 links: limits.links,
@@ -44,12 +45,13 @@ impl Rootfs {
         }
         for (number, entry) in (0u32..).zip(image.entries()) {
             replay
-                .extract(number, entry)
+                .extract(number, &entry)
                 .map_err(|message| Damage::Tar {
                     offset: entry.start,
                     message,
                 })?;
         }
+        replay.rootfs.finish();
         Ok(replay.rootfs)
     }
 }
@@ -80,7 +82,11 @@ impl Replay {
         self.rootfs.notes.push(note);
     }
 
-    fn extract(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
+    fn extract(&mut self, number: u32, entry: &Entry<'_>) -> Result<(), String> {
+        if self.rootfs.names.len() > Names::MOST {
+            let (name, value) = ("names", Names::MOST);
+            return Err(Exceeded { name, value }.to_string());
+        }
         if entry.kind == EntryKind::Metadata {
             if !entry.path.is_empty() {
                 self.note(format!(
@@ -109,18 +115,18 @@ impl Replay {
             EntryKind::Directory => {
                 if let Some(id) = existing.filter(|id| self.rootfs.inode(*id).is_directory()) {
                     let inode = self.rootfs.inode_mut(id);
-                    (inode.meta, inode.mtime) = (entry.into(), entry.mtime);
-                    inode.implied = false;
+                    (inode.meta, inode.mtime) = (Arc::clone(entry.meta), entry.mtime);
+                    inode.set_implied(false);
                     inode.entries.push(number);
                     self.rootfs.add_entry(directory, name, number);
                     return Ok(());
                 }
-                Node::Directory(BTreeMap::new())
+                Node::Directory(Box::default())
             }
             EntryKind::Symlink if entry.link.is_empty() => {
                 return Err(format!("the symbolic link {} has no target", entry.path));
             }
-            EntryKind::Symlink => Node::Symlink(entry.link.clone()),
+            EntryKind::Symlink => Node::symlink(entry.link),
             EntryKind::File | EntryKind::SparseFile => {
                 Node::File(Content::Entry(number, entry.stored))
             }
@@ -128,7 +134,7 @@ impl Replay {
         };
         let mut entries = self.displace(existing, directory, name, entry)?;
         entries.push(number);
-        let mut inode = Inode::new(node, entry.into(), entry.mtime);
+        let mut inode = Inode::new(node, Arc::clone(entry.meta), entry.mtime);
         inode.entries.push(number);
         let id = self.rootfs.add(inode);
         self.rootfs.link(directory, name, id, entries);
@@ -136,7 +142,7 @@ impl Replay {
     }
 
     /// The directory that an entry goes to, made where it is missing, and the entry's name there; none for the root.
-    fn folder<'e>(&mut self, entry: &'e Entry) -> Result<Option<(Folder, &'e BStr)>, String> {
+    fn folder<'e>(&mut self, entry: &Entry<'e>) -> Result<Option<(Folder, &'e BStr)>, String> {
         let written = entry.path.trim_end_with(|c| c == '/');
         let split = written.rfind_byte(b'/').map_or(0, |slash| slash + 1);
         let (folder, name) = (&written[..split], written[split..].as_bstr());
@@ -148,14 +154,14 @@ impl Replay {
         if let Some((_, last)) = last {
             return Ok(Some((*last, name)));
         }
-        let path = within(&entry.path)?;
+        let path = within(entry.path)?;
         let Some((name, parents)) = path.split_last() else {
             return Ok(None);
         };
         let directory = self
             .parents(parents)
             .map_err(|e| format!("{}: {e}", entry.path))?;
-        let linked = self.note_way(parents, entry.path.as_bstr());
+        let linked = self.note_way(parents, entry.path);
         let found = Folder {
             directory,
             length: self.rootfs.path_in(directory, b"").len(),
@@ -165,7 +171,7 @@ impl Replay {
     }
 
     /// Whether an entry may take the place of what an earlier one made, as far as the programs that build images agree.
-    fn may_replace(&mut self, existing: InodeId, entry: &Entry) -> Result<(), String> {
+    fn may_replace(&mut self, existing: InodeId, entry: &Entry<'_>) -> Result<(), String> {
         let inode = self.rootfs.inode(existing);
         let hard_link = entry.kind == EntryKind::HardLink;
         let opened = matches!(entry.kind, EntryKind::File | EntryKind::SparseFile);
@@ -182,7 +188,7 @@ impl Replay {
                 "{} takes the place of a symbolic link to {target}; Python's tarfile writes through the link instead",
                 entry.path
             ),
-            None if opened && inode.names().len() > 1 => format!(
+            None if opened && inode.links() > 1 => format!(
                 "{} takes the place of a file that has other names; Python's tarfile writes through to those",
                 entry.path
             ),
@@ -192,7 +198,7 @@ impl Replay {
         Ok(())
     }
 
-    fn extract_root(&mut self, number: u32, entry: &Entry) -> Result<(), String> {
+    fn extract_root(&mut self, number: u32, entry: &Entry<'_>) -> Result<(), String> {
         if entry.kind != EntryKind::Directory {
             return Err(format!(
                 "`{}` names the root but is not a directory",
@@ -200,8 +206,8 @@ impl Replay {
             ));
         }
         let root = self.rootfs.inode_mut(Rootfs::ROOT);
-        (root.meta, root.mtime) = (entry.into(), entry.mtime);
-        root.implied = false;
+        (root.meta, root.mtime) = (Arc::clone(entry.meta), entry.mtime);
+        root.set_implied(false);
         root.entries.push(number);
         Ok(())
     }
@@ -209,11 +215,11 @@ impl Replay {
     fn extract_link(
         &mut self,
         number: u32,
-        entry: &Entry,
+        entry: &Entry<'_>,
         directory: InodeId,
         name: &BStr,
     ) -> Result<(), String> {
-        let target = bstr::join(b"/", within(&entry.link)?);
+        let target = bstr::join(b"/", within(entry.link)?);
         let target = self
             .rootfs
             .locate(&target)
@@ -227,7 +233,7 @@ impl Replay {
             self.rootfs.dangling.push((directory, number));
             return Ok(());
         };
-        let meta = Meta::from(entry);
+        let meta = entry.meta;
         let inode = self.rootfs.inode_mut(target);
         if inode.names.len() >= NAMES_LIMIT {
             return Err(format!(
@@ -235,14 +241,14 @@ impl Replay {
                 entry.path
             ));
         }
-        if inode.meta != meta && !inode.link_metas.contains(&meta) {
+        if inode.meta != *meta && !inode.link_metas.contains(meta) {
             if inode.link_metas.len() >= METAS_LIMIT {
                 return Err(format!(
                     "{} gives its file yet another mode, owner or attribute, after {METAS_LIMIT} hard links that did; that is no honest image",
                     entry.path
                 ));
             }
-            inode.link_metas.push(meta);
+            inode.link_metas.push(Arc::clone(meta));
         }
         inode.entries.push(number);
         let existing = self.rootfs.child(directory, name).map(|c| c.inode);
@@ -310,7 +316,7 @@ impl Replay {
         Ok(names.fold(location.directory, |parent, name| {
             let mtime = self.rootfs.inode(parent).mtime;
             let id = self.rootfs.add_directory(parent, name.as_bstr(), mtime);
-            self.rootfs.inode_mut(id).implied = true;
+            self.rootfs.inode_mut(id).set_implied(true);
             id
         }))
     }
@@ -321,10 +327,10 @@ impl Replay {
         existing: Option<InodeId>,
         directory: InodeId,
         name: &BStr,
-        entry: &Entry,
+        entry: &Entry<'_>,
     ) -> Result<Numbers, String> {
         let Some(inode) = existing else {
-            return Ok(Numbers::new());
+            return Ok(Few::None);
         };
         self.may_replace(inode, entry)?;
         if self.rootfs.children(inode).next().is_some() {
@@ -344,7 +350,7 @@ fn leads_out(target: &[u8]) -> bool {
 }
 
 /// The components of an archive path, which may not climb.
-fn within(path: &BString) -> Result<Vec<&BStr>, String> {
+fn within(path: &BStr) -> Result<Vec<&BStr>, String> {
     let names: Vec<&BStr> = components(path).map(ByteSlice::as_bstr).collect();
     if names.iter().any(|n| *n == "..") {
         return Err(format!(
@@ -352,17 +358,6 @@ fn within(path: &BString) -> Result<Vec<&BStr>, String> {
         ));
     }
     Ok(names)
-}
-
-impl From<&Entry> for Meta {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            xattrs: entry.xattrs.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

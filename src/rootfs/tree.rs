@@ -1,30 +1,27 @@
 //! The few changes that a tree can undergo. Everything else is made of these.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::{BStr, BString};
 
-use super::{Child, Content, Inode, InodeId, Meta, Node, Numbers, Rootfs};
+use super::{Child, Inode, InodeId, Meta, Node, Numbers, Rootfs};
 
 impl Rootfs {
     pub(crate) fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
-        Arc::make_mut(&mut self.inodes[id.0 as usize])
+        self.inodes.get_mut(id)
     }
 
     /// Adds an inode that has no name yet.
     pub(crate) fn add(&mut self, inode: Inode) -> InodeId {
-        let id =
-            InodeId(u32::try_from(self.inodes.len()).expect("fewer inodes than entries and edits"));
-        self.inodes.push(Arc::new(inode));
-        id
+        let id = u32::try_from(self.inodes.len());
+        self.inodes.push(inode);
+        InodeId(id.expect("fewer inodes than entries and edits"))
     }
 
     /// Adds an empty directory with mode 0755 that belongs to root.
     pub(crate) fn add_directory(&mut self, parent: InodeId, name: &BStr, mtime: u64) -> InodeId {
-        let node = Node::Directory(BTreeMap::new());
-        let id = self.add(Inode::new(node, usual_directory(), mtime));
-        self.link(parent, name, id, Numbers::new());
+        let id = self.add(usual_directory(mtime));
+        self.link(parent, name, id, Numbers::None);
         id
     }
 
@@ -36,27 +33,40 @@ impl Rootfs {
         inode: InodeId,
         entries: Numbers,
     ) {
-        if let Node::Directory(children) = &mut self.inode_mut(directory).node {
-            children.insert(name.into(), Child { inode, entries });
+        let name = self.names.add(name);
+        if let Node::Directory(children) = &mut self.inodes.get_mut(directory).node {
+            children.insert(&self.names, Child::new(name, inode, entries));
         }
-        let names = &mut self.inode_mut(inode).names;
-        if names.is_empty() {
-            // Nearly every file has one name only.
-            names.reserve_exact(1);
-        }
-        names.push((directory, name.into()));
+        self.inode_mut(inode).names.push((directory, name));
     }
 
     /// Takes a name away; the inode stays for its other names.
     pub(crate) fn unlink(&mut self, directory: InodeId, name: &BStr) -> Option<Child> {
-        let Node::Directory(children) = &mut self.inode_mut(directory).node else {
+        let Node::Directory(children) = &mut self.inodes.get_mut(directory).node else {
             return None;
         };
-        let child = children.remove(name)?;
-        self.inode_mut(child.inode)
+        let child = children.remove(&self.names, name)?;
+        let names = &self.names;
+        let inode = self.inodes.get_mut(child.inode);
+        inode
             .names
-            .retain(|(d, n)| (*d, n.as_bstr()) != (directory, name));
+            .retain(|(d, n)| (*d, names.get(*n)) != (directory, name));
         Some(child)
+    }
+
+    /// Gives back what room is left, once an archive is replayed.
+    pub(super) fn finish(&mut self) {
+        self.names.share();
+        self.inodes.iter_mut().for_each(|inode| {
+            if let Node::Directory(directory) = &mut inode.node {
+                directory.shrink();
+            }
+        });
+    }
+
+    /// Whether an inode is certainly the same in a clone of this tree. False says nothing.
+    pub(crate) fn shares(&self, clone: &Self, id: InodeId) -> bool {
+        self.inodes.share(&clone.inodes, id)
     }
 
     /// The first path at which two trees differ. Told apart are names, hard links, what headers say and the size of data, but not
@@ -95,8 +105,8 @@ impl Rootfs {
 
     /// Notes another entry of the archive that puts the same inode at a name.
     pub(super) fn add_entry(&mut self, directory: InodeId, name: &BStr, number: u32) {
-        if let Node::Directory(children) = &mut self.inode_mut(directory).node
-            && let Some(child) = children.get_mut(name)
+        if let Node::Directory(children) = &mut self.inodes.get_mut(directory).node
+            && let Some(child) = children.get_mut(&self.names, name)
         {
             child.entries.push(number);
         }
@@ -104,31 +114,27 @@ impl Rootfs {
 }
 
 /// What a directory is that nothing says more of.
-pub(super) fn usual_directory() -> Meta {
-    Meta {
+pub(super) fn usual_directory(mtime: u64) -> Inode {
+    let meta = Meta {
         mode: 0o755,
         ..Meta::default()
-    }
+    };
+    Inode::new(Node::Directory(Box::default()), Arc::new(meta), mtime)
 }
 
 /// Whether two inodes are the same but for their names and a directory's time.
 fn alike(a: &Inode, b: &Inode) -> bool {
     let node = match (&a.node, &b.node) {
         (Node::Directory(_), Node::Directory(_)) => true,
-        (Node::File(a), Node::File(b)) => size(a) == size(b),
+        (Node::File(a), Node::File(b)) => a.len() == b.len(),
         (Node::Symlink(a), Node::Symlink(b)) => a == b,
         (Node::Special(a), Node::Special(b)) => a == b,
         _ => false,
     };
-    node && a.implied == b.implied
+    node && a.implied() == b.implied()
         && a.meta == b.meta
         && (a.is_directory() || a.mtime == b.mtime)
-        && b.link_metas.iter().all(|meta| a.metas().any(|m| m == meta))
-}
-
-fn size(content: &Content) -> u64 {
-    match content {
-        Content::Entry(_, stored) => *stored,
-        Content::New(bytes) => bytes.len() as u64,
-    }
+        && b.link_metas
+            .iter()
+            .all(|meta| a.metas().any(|m| *m == **meta))
 }

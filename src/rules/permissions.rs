@@ -106,7 +106,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         return Ok(Verdict::Holds);
     }
     let inode = draft.rootfs().inode(id);
-    if inode.implied {
+    if inode.implied() {
         let all = mode.is_some() && uid.is_some() && gid.is_some();
         if !all && draft.rootfs().is_layer() {
             return fail(format!(
@@ -120,7 +120,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             gid: gid.unwrap_or(inode.meta.gid),
             ..Meta::default()
         };
-        draft.create_entry(id, meta);
+        draft.create_entry(id, meta.into());
         return Ok(Verdict::Holds);
     }
     draft.set_owner(id, uid, gid);

@@ -58,7 +58,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         }
         let rootfs = draft.rootfs();
         let mut add = |path: &BStr, id: InodeId| {
-            if rootfs.inode(id).names().len() > 1 {
+            if rootfs.inode(id).links() > 1 {
                 linked.entry(id).or_insert_with(|| path.into());
             }
         };

@@ -164,7 +164,7 @@ impl<'s> Work<'s> {
             Ok(location) => location,
             Err(error) => return fail(error.to_string()),
         };
-        let link = draft.rootfs().inode(id).names().len() > 1 || location.inode != Some(id);
+        let link = draft.rootfs().inode(id).links() > 1 || location.inode != Some(id);
         if !link {
             return fail(format!(
                 "{path} is the only name of the busybox binary; removing it would remove every applet"

@@ -142,7 +142,7 @@ fn privileged(draft: &Draft<'_>, capabilities: bool) -> BTreeSet<InodeId> {
     let rootfs = draft.rootfs();
     let files = rootfs
         .inodes()
-        .filter(|(_, inode)| inode.is_file() && !inode.names().is_empty());
+        .filter(|(_, inode)| inode.is_file() && inode.links() > 0);
     files
         .filter(|(_, inode)| {
             inode.metas().any(|meta| {

@@ -48,7 +48,7 @@ impl Tree {
         let root = tree.directory();
         tree.names.insert(Vec::new(), root);
         for entry in image.entries() {
-            let made = tree.extract(image, entry);
+            let made = tree.extract(image, &entry);
             tree.made.push(made);
         }
         tree
@@ -72,16 +72,17 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    fn extract(&mut self, image: &Image, entry: &Entry) -> Made {
+    fn extract(&mut self, image: &Image, entry: &Entry<'_>) -> Made {
         if entry.kind == EntryKind::Metadata {
             return None;
         }
-        let path = self.parents(&entry.path);
+        let path = self.parents(entry.path);
         self.make_parents(&path);
         let meta = Meta {
-            mode: entry.mode,
-            owner: (entry.uid, entry.gid),
+            mode: entry.meta.mode,
+            owner: (entry.meta.uid, entry.meta.gid),
             xattrs: entry
+                .meta
                 .xattrs
                 .iter()
                 .map(|(name, value)| (name.to_vec(), value.to_vec()))
@@ -95,7 +96,7 @@ impl Tree {
         };
         let id = match entry.kind {
             EntryKind::HardLink => {
-                let target = self.parents(&entry.link);
+                let target = self.parents(entry.link);
                 let id = *self.names.get(&target)?;
                 if self.nodes[id].kind == EntryKind::Directory {
                     return None;
@@ -354,20 +355,20 @@ fn same_bytes_but_for(
         let plain: Vec<_> = components(path).collect();
         link_gone && before.parents(path) != plain.join(&b'/')
     };
-    let may_change = |entry: &Entry, made: &Made| match made {
+    let may_change = |entry: &Entry<'_>, made: &Made| match made {
         _ if entry.kind == EntryKind::Metadata => false,
         Some((path, id)) => {
             changes.contains_key(path)
                 || touched.contains(id)
-                || around(&entry.path)
-                || around(&entry.link)
+                || around(entry.path)
+                || around(entry.link)
         }
         None => true,
     };
     let entries = || image.entries().zip(&before.made);
     let loose: BTreeSet<Vec<u8>> = entries()
         .filter(|(entry, made)| may_change(entry, made))
-        .map(|(entry, made)| path_of(entry, made))
+        .map(|(entry, made)| path_of(&entry, made))
         .collect();
     let explicit: BTreeSet<usize> = before.made.iter().flatten().map(|(_, id)| *id).collect();
     let implied = |path: &Vec<u8>| {
@@ -377,8 +378,8 @@ fn same_bytes_but_for(
             .is_some_and(|id| !explicit.contains(id))
     };
     // What stands between untouched entries and after them is what edits made.
-    let explained = |(entry, made): (&Entry, &Made)| {
-        let path = path_of(entry, made);
+    let explained = |(entry, made): (Entry<'_>, &Made)| {
+        let path = path_of(&entry, made);
         assert!(
             changes.contains_key(&path) || loose.contains(&path) || implied(&path),
             "{} at {} of the output is no edit's",
@@ -415,9 +416,9 @@ fn same_bytes_but_for(
     );
 }
 
-fn path_of(entry: &Entry, made: &Made) -> Vec<u8> {
+fn path_of(entry: &Entry<'_>, made: &Made) -> Vec<u8> {
     made.as_ref().map_or_else(
-        || components(&entry.path).collect::<Vec<_>>().join(&b'/'),
+        || components(entry.path).collect::<Vec<_>>().join(&b'/'),
         |(path, _)| path.clone(),
     )
 }

@@ -1,5 +1,7 @@
 //! The changes that rules make, each written down as it is made.
 
+use std::sync::Arc;
+
 use bstr::{BString, ByteSlice};
 
 use super::Draft;
@@ -31,9 +33,10 @@ impl Draft<'_> {
     }
 
     /// Gives a directory that only its files' paths imply an entry of its own, which says what it is like.
-    pub(crate) fn create_entry(&mut self, directory: InodeId, meta: Meta) {
+    pub(crate) fn create_entry(&mut self, directory: InodeId, meta: Arc<Meta>) {
         let inode = self.files.rootfs_mut().inode_mut(directory);
-        (inode.meta, inode.implied) = (meta, false);
+        inode.meta = meta;
+        inode.set_implied(false);
         self.touch(directory);
         self.record(self.rootfs().path(directory), Change::Created);
     }
@@ -56,7 +59,7 @@ impl Draft<'_> {
                     self.remove(&location);
                     above = self.emptied_above(&path);
                 } else {
-                    self.create_entry(id, self.rootfs().inode(id).meta.clone());
+                    self.create_entry(id, Arc::clone(&self.rootfs().inode(id).meta));
                     above = None;
                 }
             }
@@ -69,7 +72,7 @@ impl Draft<'_> {
         let location = self.rootfs().locate(parent).ok()?;
         let id = location.inode.filter(|id| *id != Rootfs::ROOT)?;
         let empty = self.rootfs().children(id).next().is_none();
-        (empty && self.rootfs().inode(id).implied).then_some((id, location))
+        (empty && self.rootfs().inode(id).implied()).then_some((id, location))
     }
 
     /// Takes mode bits away from every header of an inode, and leaves what else they say.
@@ -110,12 +113,8 @@ impl Draft<'_> {
 
     /// Gives a new inode an extended attribute. It is a part of creating it, not an edit of its own.
     pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
-        self.files
-            .rootfs_mut()
-            .inode_mut(id)
-            .meta
-            .xattrs
-            .push((name.into(), value));
+        let meta = &mut self.files.rootfs_mut().inode_mut(id).meta;
+        Arc::make_mut(meta).xattrs.push((name.into(), value));
     }
 
     /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.
@@ -125,15 +124,17 @@ impl Draft<'_> {
         set: impl Fn(&mut Meta),
         change: impl Fn(&Meta, &Meta) -> Change,
     ) {
-        let mut seen = None;
-        for meta in self.files.rootfs_mut().inode_mut(id).metas_mut() {
-            let before = meta.clone();
-            set(meta);
-            if *meta != before && seen.is_none() {
-                seen = Some(change(&before, meta));
-            }
+        let inode = self.rootfs().inode(id);
+        let mut metas: Vec<Meta> = inode.metas().cloned().collect();
+        metas.iter_mut().for_each(set);
+        let Some((before, after)) = inode.metas().zip(&metas).find(|(a, b)| a != b) else {
+            return;
+        };
+        let change = change(before, after);
+        let inode = self.files.rootfs_mut().inode_mut(id);
+        for (meta, new) in inode.metas_mut().zip(metas) {
+            *meta = Arc::new(new);
         }
-        let Some(change) = seen else { return };
         self.touch(id);
         let paths = if id == Rootfs::ROOT {
             vec!["/".into()]
@@ -192,7 +193,7 @@ impl Draft<'_> {
 
     /// Puts a symbolic link in place of whatever is there.
     pub(crate) fn create_symlink(&mut self, location: &Location, target: &str) {
-        self.create(location, Node::Symlink(target.into()), 0o777);
+        self.create(location, Node::symlink(target.as_bytes()), 0o777);
     }
 
     fn create(&mut self, location: &Location, node: Node, mode: u32) {
@@ -215,10 +216,9 @@ impl Draft<'_> {
             mode,
             ..Meta::default()
         };
-        let id = self.files.rootfs_mut().add(Inode::new(node, meta, mtime));
-        self.files
-            .rootfs_mut()
-            .link(directory, name.as_bstr(), id, Numbers::new());
+        let rootfs = self.files.rootfs_mut();
+        let id = rootfs.add(Inode::new(node, Arc::new(meta), mtime));
+        rootfs.link(directory, name.as_bstr(), id, Numbers::None);
         self.record(self.rootfs().path(id), Change::Created);
     }
 

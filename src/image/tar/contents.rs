@@ -207,10 +207,10 @@ mod tests {
             let bytes = casehard_testimages::build(image).unwrap();
             let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
             let layer = &image.layers()[0];
-            let entries = &layer.archive().entries;
-            let entry = entries.iter().find(|e| e.path.ends_with(b"f")).unwrap();
+            let mut entries = layer.archive().entries();
+            let entry = entries.find(|e| e.path.ends_with(b"f")).unwrap();
             assert_eq!(entry.kind, EntryKind::SparseFile);
-            let contents = layer.contents(entry).unwrap();
+            let contents = layer.contents(&entry).unwrap();
             let mut all = vec![1; 40000];
             let n = contents.read_at(&mut all, 0).unwrap();
             all.truncate(n);

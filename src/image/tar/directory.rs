@@ -229,7 +229,7 @@ mod tests {
                     e.path.to_string(),
                     e.kind,
                     e.link.to_string(),
-                    e.mode & 0o7000,
+                    e.meta.mode & 0o7000,
                 )
             })
             .collect();

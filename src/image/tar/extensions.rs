@@ -1,11 +1,12 @@
 //! Extension headers: PAX records, of one entry or of all, and GNU's long names.
 
 use std::io;
+use std::sync::Arc;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use tar::Header;
 
-use super::entry::{Damage, Entry, damage};
+use super::entry::{Damage, Entry, EntryKind, damage};
 use super::fields::{BLOCK, number_field, padded};
 use super::pax::{self, Record};
 use super::walker::Walker;
@@ -58,7 +59,7 @@ impl<B: Bytes> Walker<'_, B> {
     }
 
     /// Reads a global PAX header, which may say nothing of entries.
-    pub(super) fn global(&mut self, header: &Header) -> Result<Entry, Damage> {
+    pub(super) fn global(&mut self, header: &Header) -> Result<(), Damage> {
         let at = self.at;
         if self.pending.start.is_some() {
             return damage(
@@ -79,9 +80,17 @@ impl<B: Bytes> Walker<'_, B> {
                 ),
             );
         }
-        let size = self.at - (at + BLOCK);
-        self.at = at;
-        Ok(Entry::metadata(at, size))
+        self.keep(&Entry {
+            start: at,
+            header: at,
+            data: at + BLOCK,
+            stored: self.at - (at + BLOCK),
+            kind: EntryKind::Metadata,
+            path: BStr::new(""),
+            link: BStr::new(""),
+            meta: &Arc::default(),
+            mtime: 0,
+        })
     }
 
     fn records(&mut self, header: &Header) -> Result<Vec<Record>, Damage> {

@@ -413,7 +413,7 @@ mod tests {
         bytes[..512].copy_from_slice(header.as_bytes());
         let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
         let (layer, entry) = image.entry(0);
-        let head = Head::read(layer.stream(), entry).unwrap();
+        let head = Head::read(layer.stream(), &entry).unwrap();
         let end = usize::try_from(entry.header + BLOCK).unwrap();
         assert_eq!(head.to_bytes(), bytes[..end]);
     }

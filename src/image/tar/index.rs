@@ -3,9 +3,12 @@
 //! Own code rather than `tar::Archive`, because the index needs each entry's exact extent with its extension headers, PAX
 //! values that hold newlines, and a bound on every size that the archive claims. Field formats are left to `tar::Header`.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use tar::Header;
 
-use super::entry::{Damage, Entry, EntryKind, damage};
+use super::entry::{Damage, Entry, EntryKind, Table, damage};
 use super::fields::BLOCK;
 use super::reindex::Before;
 use super::walker::{Walker, verified};
@@ -15,8 +18,10 @@ use crate::image::limits::Limits;
 /// The members of a tar stream in order, and where they end.
 #[derive(Debug)]
 pub struct Archive {
-    /// Every entry, global headers included, in the archive's order.
-    pub entries: Vec<Entry>,
+    /// What was read, shared with the archive that this one was made from.
+    tables: Vec<Arc<Table>>,
+    /// The entries, as ranges of the tables.
+    runs: Vec<Run>,
     /// Where the end-of-archive marker begins (or the stream ends), in bytes.
     pub end: u64,
     /// Whether there is an end-of-archive marker.
@@ -27,7 +32,60 @@ pub struct Archive {
     pub(crate) limits: Limits,
 }
 
+/// Entries that follow each other in a table.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    table: usize,
+    pub(super) range: Range<usize>,
+    /// How many entries the archive has before these.
+    before: usize,
+    /// What the places that the table has are short of, wrapping around.
+    pub(super) shift: u64,
+}
+
 impl Archive {
+    /// Returns every entry, global headers included, in the archive's order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> + DoubleEndedIterator {
+        let last = self.runs.last();
+        let count = last.map_or(0, |run| run.before + run.range.len());
+        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(|number| self.entry(number))
+    }
+
+    /// Returns an entry by its number, which the archive must have.
+    pub(crate) fn entry(&self, number: u32) -> Entry<'_> {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let behind = self.runs.partition_point(|run| run.before <= number);
+        let run = &self.runs[behind - 1];
+        self.entry_of(run, run.range.start + (number - run.before))
+    }
+
+    fn entry_of(&self, run: &Run, number: usize) -> Entry<'_> {
+        let entry = self.tables[run.table].get(number);
+        let entry = entry.expect("a run is a part of its table");
+        let place = |of: u64| of.wrapping_add(run.shift);
+        Entry {
+            start: place(entry.start),
+            header: place(entry.header),
+            data: place(entry.data),
+            ..entry
+        }
+    }
+
+    /// Returns the entries of a run.
+    pub(super) fn entries_of(&self, run: &Run) -> impl Iterator<Item = Entry<'_>> {
+        run.range.clone().map(|number| self.entry_of(run, number))
+    }
+
+    /// Returns the entry that starts at a place, with those that follow it in its run.
+    pub(super) fn run_from(&self, start: u64) -> Option<Run> {
+        let begins = |run: &Run| self.entry_of(run, run.range.start).start;
+        let behind = self.runs.partition_point(|run| begins(run) <= start);
+        let mut run = self.runs.get(behind.checked_sub(1)?)?.clone();
+        let first = self.tables[run.table].at(start.wrapping_sub(run.shift))?;
+        run.range = first..run.range.end;
+        Some(run).filter(|run| !run.range.is_empty())
+    }
+
     /// Reads a whole stream.
     pub(crate) fn index(stream: &impl Bytes, limits: Limits) -> Result<Self, Damage> {
         let archive = Self::walk(stream, limits, None)?;
@@ -39,7 +97,7 @@ impl Archive {
 
     /// Whether nothing is extracted.
     pub(crate) fn has_nothing(&self) -> bool {
-        self.entries.iter().all(|e| e.kind == EntryKind::Metadata)
+        self.entries().all(|e| e.kind == EntryKind::Metadata)
     }
 
     /// Refuses what can be no archive by its first block. A shorter one is no matter.
@@ -60,37 +118,53 @@ impl Archive {
         before: Option<&Before<'_>>,
     ) -> Result<Self, Damage> {
         let mut walker = Walker::new(stream, limits);
-        let mut entries = Vec::new();
+        let mut tables = before.map_or_else(Vec::new, |b| b.archive.tables.clone());
+        let (mut runs, mut listed) = (Vec::new(), 0);
+        let mut list = |read: usize, count: usize, known: Option<Run>| {
+            runs.push(Run {
+                table: tables.len(),
+                range: listed..read,
+                before: count - (read - listed),
+                shift: 0,
+            });
+            listed = read;
+            runs.extend(known.map(|run| Run {
+                before: count,
+                ..run
+            }));
+        };
         loop {
             if walker.waiting().is_none()
-                && let Some(known) = before.and_then(|b| b.entry(walker.at, walker.first_pax))
+                && let Some(known) = before.and_then(|b| b.known(walker.at, walker.first_pax))
             {
+                let more = known.run.range.len();
+                list(walker.table.len(), walker.count, Some(known.run));
                 walker.first_pax = known.first_pax;
-                walker.at = known.entry.end();
-                entries.push(known.entry);
+                walker.at = known.end;
+                walker.count += more;
                 continue;
             }
             let Some(header) = walker.next_header()? else {
                 break;
             };
-            if let Some(entry) = walker.entry(&header)? {
-                walker.at = entry.end();
-                walker.count(&entry, entries.len())?;
-                entries.push(entry);
-            }
+            walker.entry(&header)?;
         }
+        list(walker.table.len(), walker.count, None);
+        runs.retain(|run| !run.range.is_empty());
         if let Some(start) = walker.waiting() {
             return damage(
                 start,
                 "an extension header has no entry after it: the archive is cut short",
             );
         }
-        entries.shrink_to_fit();
+        walker.table.finish();
+        tables.push(Arc::new(walker.table));
         if !before.is_some_and(|b| b.ends(walker.at)) {
             only_zeros_from(stream, walker.at)?;
         }
         Ok(Self {
-            entries,
+            tables,
+            runs,
             end: walker.at,
             marked: stream.reaches(walker.at + 1)?,
             first_pax: walker.first_pax,

@@ -17,7 +17,7 @@ mod sparse;
 mod walker;
 mod xattrs;
 
-pub use entry::{Entry, EntryKind};
+pub use entry::{Entry, EntryKind, Meta};
 pub use index::Archive;
 
 pub(super) use fields::BLOCK;

@@ -5,7 +5,7 @@
 //! the one that reading it afresh would give, and costs no second pass over a compressed one.
 
 use super::entry::{Damage, Entry, EntryKind};
-use super::index::Archive;
+use super::index::{Archive, Run};
 use crate::image::segments::Origin;
 use crate::image::stream::TarStream;
 
@@ -19,39 +19,41 @@ impl Archive {
 
 /// What is known of a spliced stream from reading its input.
 pub(super) struct Before<'a> {
-    archive: &'a Archive,
+    pub(super) archive: &'a Archive,
     stream: &'a TarStream,
 }
 
-/// An entry that need not be read.
+/// Entries that need not be read.
 pub(super) struct Known {
-    pub(super) entry: Entry,
-    /// Where the stream's first PAX header lies, seen from behind the entry.
+    pub(super) run: Run,
+    /// Where the last of them ends.
+    pub(super) end: u64,
+    /// Where the stream's first PAX header lies, seen from there.
     pub(super) first_pax: Option<u64>,
 }
 
 impl Before<'_> {
-    /// The entry at a place, if no byte of it changed. `first_pax` is where the first PAX header before it lies.
-    pub(super) fn entry(&self, at: u64, first_pax: Option<u64>) -> Option<Known> {
+    /// The entries from a place on of which no byte changed. `first_pax` is where the first PAX header before it lies.
+    pub(super) fn known(&self, at: u64, first_pax: Option<u64>) -> Option<Known> {
         let (input, left) = self.input(at)?;
-        let entries = &self.archive.entries;
-        let number = entries.binary_search_by_key(&input, |e| e.start).ok()?;
-        let known = &entries[number];
-        let had_pax = |before: u64| self.archive.first_pax.is_some_and(|first| first < before);
-        if known.end() - known.start > left
-            || known.kind == EntryKind::HardLink && had_pax(known.start) != first_pax.is_some()
-        {
-            return None;
-        }
-        let place = |of: u64| of - input + at;
+        let mut run = self.archive.run_from(input)?;
+        let had_pax = |place: u64| self.archive.first_pax.is_some_and(|first| first < place);
+        // The input's first one is the stream's too if the run begins before it.
+        let has_pax = |place: u64| first_pax.is_some() || had_pax(place) && !had_pax(input);
+        let is_known = |entry: &Entry<'_>| {
+            entry.end() - input <= left
+                && (entry.kind != EntryKind::HardLink
+                    || had_pax(entry.start) == has_pax(entry.start))
+        };
+        let known = self.archive.entries_of(&run).take_while(is_known);
+        let (count, last) = known.fold((0, None), |(count, _), entry| (count + 1, Some(entry)));
+        let last = last?;
+        run.range.end = run.range.start + count;
+        run.shift = run.shift.wrapping_add(at.wrapping_sub(input));
         Some(Known {
-            entry: Entry {
-                start: place(known.start),
-                header: place(known.header),
-                data: place(known.data),
-                ..known.clone()
-            },
-            first_pax: first_pax.or_else(|| had_pax(known.data).then_some(at)),
+            run,
+            end: last.end() - input + at,
+            first_pax: first_pax.or_else(|| has_pax(last.data).then_some(at)),
         })
     }
 

@@ -1,9 +1,11 @@
 //! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
 
-use bstr::BString;
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
 use tar::Header;
 
-use super::entry::{Damage, Entry, EntryKind, damage};
+use super::entry::{Damage, Entry, EntryKind, Meta, Table, damage};
 use super::extensions::{Pending, agreed};
 use super::fields::{self, BLOCK, TYPE, id_field, is_intact, number_field, octal, parse_number};
 use super::pax::{self, Record};
@@ -24,6 +26,9 @@ pub(super) struct Walker<'a, B> {
     /// Where the next header lies.
     pub(super) at: u64,
     pub(super) limits: Limits,
+    /// The entries that were read, and how many there are with those that were known.
+    pub(super) table: Table,
+    pub(super) count: usize,
     /// The bytes of all names and attributes so far, and the PAX records.
     names: u64,
     records: u64,
@@ -38,6 +43,8 @@ impl<'a, B: Bytes> Walker<'a, B> {
             stream,
             at: 0,
             limits,
+            table: Table::default(),
+            count: 0,
             names: 0,
             records: 0,
             first_pax: None,
@@ -70,36 +77,42 @@ impl<'a, B: Bytes> Walker<'a, B> {
         verified(header, self.at)
     }
 
-    /// Holds the limits on what is kept in memory.
-    pub(super) fn count(&mut self, entry: &Entry, before: usize) -> Result<(), Damage> {
+    /// Keeps an entry, within the limits on memory, and goes on behind it.
+    pub(super) fn keep(&mut self, entry: &Entry<'_>) -> Result<(), Damage> {
         let xattrs = entry
+            .meta
             .xattrs
             .iter()
             .map(|(name, value)| name.len() + value.len() + ATTRIBUTE);
         let names = entry.path.len() + entry.link.len() + xattrs.sum::<usize>();
         self.names += names as u64;
         let over = |name, value| damage(entry.start, Exceeded { name, value }.to_string());
-        if before as u64 >= self.limits.entries {
+        if self.count as u64 >= self.limits.entries {
             return over("entries", self.limits.entries);
         }
         if self.names > self.limits.names {
             return over("names", self.limits.names);
         }
+        if self.table.push(entry).is_none() {
+            return over("names", u64::from(u32::MAX));
+        }
+        self.count += 1;
+        self.at = entry.end();
         Ok(())
     }
 
-    /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
-    pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
+    /// Reads one header with what belongs to it. Extension headers wait for the entry that they speak of.
+    pub(super) fn entry(&mut self, header: &Header) -> Result<(), Damage> {
         let typeflag = header.as_bytes()[TYPE];
         match typeflag {
-            b'x' | b'X' => self.pax(header).map(|()| None),
-            b'L' | b'K' => self.long_name(header, typeflag).map(|()| None),
-            b'g' => self.global(header).map(Some),
-            _ => self.member(header).map(Some),
+            b'x' | b'X' => self.pax(header),
+            b'L' | b'K' => self.long_name(header, typeflag),
+            b'g' => self.global(header),
+            _ => self.member(header),
         }
     }
 
-    fn member(&mut self, header: &Header) -> Result<Entry, Damage> {
+    fn member(&mut self, header: &Header) -> Result<(), Damage> {
         let at = self.at;
         let pending = std::mem::take(&mut self.pending);
         let records = pending.records.as_deref().unwrap_or_default();
@@ -182,28 +195,32 @@ impl<'a, B: Bytes> Walker<'a, B> {
         if !fits {
             return damage(at, ODD_MAP);
         }
-        Ok(Entry {
+        let meta = Arc::new(Meta {
+            mode,
+            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
+            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
+            xattrs: xattrs(records),
+        });
+        let mtime = match pax::value(records, "mtime") {
+            Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
+                .unwrap_or_default(),
+            // Before 1970 it is negative, which a new file need not inherit.
+            None => header
+                .mtime()
+                .ok()
+                .filter(|t| i64::try_from(*t).is_ok())
+                .unwrap_or_default(),
+        };
+        self.keep(&Entry {
             start: pending.start.unwrap_or(at),
             header: at,
             data,
             stored,
             kind,
-            link,
-            mode,
-            uid: id("uid", id_field(&header.as_old().uid, header.uid()))?,
-            gid: id("gid", id_field(&header.as_old().gid, header.gid()))?,
-            mtime: match pax::value(records, "mtime") {
-                Some(text) => parse_number(text.split(|b| *b == b'.').next().unwrap_or_default())
-                    .unwrap_or_default(),
-                // Before 1970 it is negative, which a new file need not inherit.
-                None => header
-                    .mtime()
-                    .ok()
-                    .filter(|t| i64::try_from(*t).is_ok())
-                    .unwrap_or_default(),
-            },
-            xattrs: xattrs(records),
-            path,
+            path: path.as_bstr(),
+            link: link.as_bstr(),
+            meta: &meta,
+            mtime,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::{Data, Lowering, Rewrite};
 use crate::image::{Damage, EntryKind, styled};
@@ -14,7 +14,7 @@ use crate::rootfs::{InodeId, Rootfs};
 impl Lowering<'_> {
     /// Hard links to nothing make no file, but extraction still makes the directory that they would be in.
     pub(super) fn dangling(&mut self) {
-        let gone = |id| id != Rootfs::ROOT && self.after.inode(id).names().is_empty();
+        let gone = |id| id != Rootfs::ROOT && self.after.inode(id).links() == 0;
         let numbers = self.before.dangling().iter();
         let astray = numbers.filter(|(id, number)| gone(*id) || self.paths.contains_key(number));
         self.removed.extend(astray.map(|(_, number)| number));
@@ -25,11 +25,11 @@ impl Lowering<'_> {
         if !self.link_gone {
             return;
         }
-        let other_way = |path: &BString| {
+        let other_way = |path: &BStr| {
             let (was, is) = (self.before.locate(path).ok()?, self.after.locate(path).ok());
             let same = is.is_some_and(|is| (is.directory, &is.rest) == (was.directory, &was.rest));
-            let stays = was.directory == Rootfs::ROOT
-                || !self.after.inode(was.directory).names().is_empty();
+            let stays =
+                was.directory == Rootfs::ROOT || self.after.inode(was.directory).links() > 0;
             let directory = path.ends_with(b"/");
             (stays && !same)
                 .then(|| styled(self.before.location_path(&was).as_bstr(), path, directory))
@@ -38,11 +38,11 @@ impl Lowering<'_> {
             if self.removed.contains(&number) || entry.kind == EntryKind::Metadata {
                 continue;
             }
-            if let Some(path) = other_way(&entry.path) {
+            if let Some(path) = other_way(entry.path) {
                 self.paths.insert(number, path);
             }
             if entry.kind == EntryKind::HardLink
-                && let Some(link) = other_way(&entry.link)
+                && let Some(link) = other_way(entry.link)
             {
                 self.links.insert(number, link);
             }
@@ -88,7 +88,7 @@ impl Lowering<'_> {
         for number in others {
             if self.path_of(number) == to {
                 self.removed.insert(number);
-            } else if self.place(&self.entry(number).link) != self.place(&self.entry(first).path) {
+            } else if self.place(self.entry(number).link) != self.place(self.entry(first).path) {
                 self.links.insert(number, to.clone());
             }
         }
@@ -98,9 +98,9 @@ impl Lowering<'_> {
     /// The surviving entries of an inode after which no other inode's comes at the same name.
     fn lasting(&self, id: InodeId) -> BTreeSet<u32> {
         let ours = &self.before.inode(id).entries;
-        let names = self.after.inode(id).names().iter();
+        let names = self.after.names(id);
         let entries =
-            names.filter_map(|(dir, name)| self.before.child(*dir, name).map(|c| &c.entries));
+            names.filter_map(|(dir, name)| self.before.child(dir, name).map(|c| &c.entries));
         entries
             .flat_map(|all| {
                 all.iter()
@@ -114,7 +114,7 @@ impl Lowering<'_> {
 
     /// Whether a hard link names something that an edit took away or replaced.
     fn is_broken(&self, number: u32) -> bool {
-        let Some((directory, name)) = self.place(&self.entry(number).link) else {
+        let Some((directory, name)) = self.place(self.entry(number).link) else {
             return false;
         };
         let child = |rootfs: &Rootfs| rootfs.child(directory, &name).map(|c| c.inode);
@@ -122,17 +122,15 @@ impl Lowering<'_> {
     }
 
     /// The directory and name that an archive path stands for.
-    fn place(&self, path: &BString) -> Option<(InodeId, BString)> {
+    fn place(&self, path: &BStr) -> Option<(InodeId, BString)> {
         let mut found = self.before.locate(path).ok()?;
         Some((found.directory, found.rest.pop()?)).filter(|_| found.rest.is_empty())
     }
 
     /// An entry's path in the result.
     fn path_of(&self, number: u32) -> BString {
-        self.paths
-            .get(&number)
-            .unwrap_or(&self.entry(number).path)
-            .clone()
+        let path = self.paths.get(&number).cloned();
+        path.unwrap_or_else(|| self.entry(number).path.to_owned())
     }
 
     /// Makes a surviving hard link the entry that makes the file, since the one that did goes.

@@ -64,19 +64,16 @@ impl Busyboxes {
         let rootfs = files.rootfs();
         let called: Vec<InodeId> = rootfs
             .inodes()
-            .filter(|(_, inode)| {
-                inode.is_file()
-                    && inode
-                        .names()
-                        .iter()
-                        .any(|(_, name)| name.starts_with(b"busybox"))
+            .filter(|(id, inode)| {
+                let mut names = rootfs.names(*id);
+                inode.is_file() && names.any(|(_, name)| name.starts_with(b"busybox"))
             })
             .map(|(id, _)| id)
             .collect();
         for id in called {
             self.is_one(files, id)?;
         }
-        let named = |id: &InodeId| !rootfs.inode(*id).names().is_empty();
+        let named = |id: &InodeId| rootfs.inode(*id).links() > 0;
         Ok(self
             .known
             .iter()
@@ -131,10 +128,10 @@ impl Binary {
 /// Every path in the rootfs whose last name is the applet's.
 pub(crate) fn paths_named(files: &Files<'_>, applet: &str) -> Vec<BString> {
     let rootfs = files.rootfs();
-    let names = rootfs.inodes().flat_map(|(_, inode)| inode.names());
+    let names = rootfs.inodes().flat_map(|(id, _)| rootfs.names(id));
     let mut paths: Vec<BString> = names
         .filter(|(_, name)| name.as_bytes() == applet.as_bytes())
-        .map(|(directory, name)| rootfs.path_in(*directory, name))
+        .map(|(directory, name)| rootfs.path_in(directory, name))
         .collect();
     paths.sort();
     paths

@@ -84,7 +84,7 @@ pub(super) fn edits_of(image: &Path) -> Result<String, String> {
         let path = path.trim_start_matches("./");
         recipe.push_str(&format!(
             "{RULE}/{path}]\nMode=0{:o}\nReason=to be measured\n",
-            entry.mode ^ 0o001
+            entry.meta.mode ^ 0o001
         ));
     }
     Ok(recipe)

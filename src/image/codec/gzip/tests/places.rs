@@ -66,11 +66,11 @@ fn what_grants_more_than_its_caller_has_is_near() {
         };
         let near = gzip.seen.places.near();
         let near: Vec<u64> = near.iter().map(|place| place.output).collect();
-        let entries = &image.layers()[0].archive().entries;
+        let archive = image.layers()[0].archive();
         let before: Vec<u64> = [1, 4]
             .iter()
             .zip(&near)
-            .map(|(at, near)| entries[*at].start - near)
+            .map(|(at, near)| archive.entry(*at).start - near)
             .collect();
         // Both set-id files are near the same place.
         assert_eq!(near.len(), 2, "{maker:?}: {near:?}");
