@@ -22,7 +22,7 @@ Exit codes:
   1  check: `apply` would change something; diff: the images differ
   2  wrong usage, or a mistake in a recipe
   3  the image is damaged or unsafe
-  4  a rule failed, or the lock lacks a privilege
+  4  a rule failed, or the image would give a privilege that the lock lacks
   5  reading or writing failed
   130, 143  a signal ended the command";
 
