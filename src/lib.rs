@@ -1,4 +1,5 @@
-//! casehard hardens an operating system image at build time, offline, and shows a reviewer exactly what it did.
+//! casehard hardens an operating system image at build time, offline, and shows a reviewer exactly
+//! what it did.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,13 +12,16 @@
 //! # }
 //! ```
 //!
-//! The modules are the stages that data goes through, lowest layer first: [`image`] reads a tar stream and its compression,
-//! [`rootfs`] resolves its entries to a file tree, [`recipe`] reads what the tree must be like, rules draft [`edit`]s, and a
-//! [`Plan`] holds what they come to. The plan is verified before it is returned: the edited stream is read anew, and every
-//! rule looks at it once more. [`Plan::write`] writes the image, whole or not at all; [`Plan::report`] says what changed, why,
-//! and what stays open.
+//! The modules are the stages of the data, lowest layer first: [`image`] reads a tar stream and its
+//! compression, [`rootfs`] resolves its entries to a file tree, [`recipe`] reads the state that the
+//! tree must have, rules record [`edit`]s, and a [`Plan`] holds the result. The plan is verified
+//! before it is returned: casehard reads the edited stream anew, and every rule checks it again.
+//! [`Plan::write`] writes a complete image or none. [`Plan::report`] shows what changed, why, and
+//! what stays open.
 //!
-//! The library never prints, exits, starts a process or asks the clock.
+//! The library never prints, exits, starts a process or asks the clock. The feature `cli` (default)
+//! is for the program only: without it, the library builds without the program's dependencies.
+//! docs/library.md is the guide.
 
 mod compare;
 pub mod edit;

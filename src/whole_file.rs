@@ -1,4 +1,7 @@
-//! Files that get their names when they are whole.
+//! Files that get their names when they are complete.
+//!
+//! The crate `atomic-write-file` does not fit: a rename that fails leaves its temporary file, and a
+//! missing /proc fails it only after the work.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -9,8 +12,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::{Builder, NamedTempFile};
 
-/// A file that is made beside the place where it is to be, and takes that when it is whole. Until then it has no name where the
-/// file system can do that, so that nothing is left if the process ends, however it does.
+/// A file that is written beside its path, and gets that name when it is complete.
+///
+/// Until then it has no name, if the file system can do that, so that nothing is left if the process
+/// ends.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -39,10 +44,10 @@ enum Made {
 }
 
 impl WholeFile {
-    /// An empty file that is to be at `path`, and may be readable and writable for as many as the umask lets.
+    /// Creates an empty file for `path`, with the permissions that the umask leaves.
     ///
     /// # Errors
-    /// What the system says where no file can be made in that folder.
+    /// The system's error if it cannot create a file in that folder.
     pub fn beside(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let made = match unnamed(Self::folder(&path)) {
@@ -52,7 +57,7 @@ impl WholeFile {
         Ok(Self { path, made })
     }
 
-    /// The folder that a file lies in.
+    /// Returns the folder of a path.
     pub fn folder(path: &Path) -> &Path {
         let parent = path.parent();
         parent
@@ -60,7 +65,7 @@ impl WholeFile {
             .unwrap_or(Path::new("."))
     }
 
-    /// The file, to be written.
+    /// Returns the file to write to.
     pub fn file(&self) -> &File {
         match &self.made {
             Made::Unnamed(file) => file,
@@ -68,12 +73,12 @@ impl WholeFile {
         }
     }
 
-    /// Whether it would be left, under a temporary name, where the process ended now.
+    /// Returns true if the file would be left under a temporary name if the process ended now.
     pub fn has_name(&self) -> bool {
         matches!(self.made, Made::Named(_))
     }
 
-    /// A path by which this process can open it until it takes its name.
+    /// Returns a path at which this process can open the file until it takes its name.
     pub fn path(&self) -> PathBuf {
         match &self.made {
             Made::Unnamed(file) => link_name(file),
@@ -81,19 +86,19 @@ impl WholeFile {
         }
     }
 
-    /// Brings the file to disk and gives it its name, in the place of what had it.
+    /// Syncs the file and gives it its name. It replaces an earlier file of that name.
     ///
     /// # Errors
-    /// What the system says; whatever had the name still has it then.
+    /// The system's error; an earlier file is still there.
     pub fn take_name(self) -> io::Result<()> {
         self.file().sync_all()?;
         let folder = Self::folder(&self.path);
         match self.made {
             Made::Named(file) => drop(file.persist(&self.path)?),
-            // To link does not replace, but to rename does.
+            // A link cannot replace a file; a rename can.
             Made::Unnamed(mut file) => match builder().make_in(folder, |name| link(&file, name)) {
                 Ok(named) => named.persist(&self.path)?,
-                // Such as a security module's.
+                // A security module may forbid the link.
                 Err(_) => {
                     let mut copy = builder().tempfile_in(folder)?;
                     io::Seek::rewind(&mut file)?;
@@ -107,7 +112,7 @@ impl WholeFile {
     }
 }
 
-/// A file without a name, if it can be given one later: that goes by way of /proc.
+/// Creates a file without a name, if it can get one later, which needs /proc.
 fn unnamed(folder: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)).ok()?;

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 /// Gather the archives that other projects test with from package registries, and check every one
 ///
-/// Needs a Debian with apt, dpkg and gzip. What is there already is not fetched again; a table of what was found is put into
-/// docs/archives.md with `UPDATE_EXPECT=1`.
+/// Needs a Debian with apt, dpkg and gzip. Archives that are there already are not fetched again. With `UPDATE_EXPECT=1`, the
+/// results become the table in docs/archives.md.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only gather

@@ -10,17 +10,17 @@ use crate::Outcome;
 /// Build the documentation, with warnings as errors, and renew the rule reference in docs/recipes.md
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only say whether the rule reference is up to date
+    /// Check the rule reference, and change nothing
     #[arg(long)]
     check: bool,
 }
 
-/// Makes every part of the documentation.
+/// Builds every part of the documentation.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(rule_reference(arguments.check)? && rustdoc()?)
 }
 
-/// The part of docs/recipes.md that comes from the table which also parses recipes.
+/// Renews the part of docs/recipes.md that comes from the table of rules.
 fn rule_reference(check: bool) -> Outcome {
     const BEGIN: &str = "<!-- rules:begin -->\n";
     const END: &str = "<!-- rules:end -->";
@@ -49,7 +49,7 @@ fn rule_reference(check: bool) -> Outcome {
     Ok(true)
 }
 
-/// The documentation of the crates' public items.
+/// Builds the documentation of the public items.
 fn rustdoc() -> Outcome {
     let status = crate::cargo()
         .args(["doc", "--workspace", "--no-deps"])

@@ -1,4 +1,4 @@
-//! `cargo xtask harden`: casehard's main job, done the way anyone's own xtask would do it: by the library.
+//! `cargo xtask harden`: what casehard is for, done as any other xtask would do it, with the library.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,9 +11,9 @@ use crate::Outcome;
 /// Harden an image and show what changed [default: the bundled Container Linux image]
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A rootfs: a tarball of any compression, or a directory
+    /// A tarball, compressed or not, or a directory
     image: Option<PathBuf>,
-    /// A recipe, by file or by name; may repeat [default: the one for the image's os-release]
+    /// The file of a recipe, or the name of a shipped one. Repeatable [default: the shipped recipe for the image's os-release]
     #[arg(short, long, value_name = "RECIPE")]
     recipe: Vec<PathBuf>,
     /// The folder to write to [default: hardened in cargo's target folder]

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask harden`, `images`, `test`, `bench`, `docs`, `corpus` and `fuzz`.
+//! The project's commands: `cargo xtask harden`, `images`, `test`, `bench`, `docs`, `corpus` and `fuzz`.
 
 #![allow(
     clippy::print_stdout,
@@ -40,7 +40,7 @@ enum Task {
     Fuzz(fuzz::Arguments),
 }
 
-/// What a command ends with: whether it found everything well, or why it could not do its work.
+/// The result of a command: true if it found nothing wrong, or why it could not do its work.
 type Outcome = Result<bool, String>;
 
 fn main() -> ExitCode {
@@ -64,19 +64,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// The folder of the workspace.
+/// Returns the folder of the workspace.
 fn workspace() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_owned()
 }
 
-/// The folder that cargo builds into.
+/// Returns the folder that cargo builds into.
 fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     workspace().join(target)
 }
 
-/// The cargo that runs this.
+/// Returns a call of the cargo that runs this program.
 fn cargo() -> std::process::Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);

@@ -4,19 +4,19 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::process::Stdio;
 
-/// Run all tests and say how many passed, failed and were skipped, and why
+/// Run all tests, and count the passed, failed and skipped ones
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Let a test fail, not be skipped, when a program that it needs is missing
+    /// Fail a test whose program is missing, instead of skipping it
     #[arg(long)]
     require_tools: bool,
 
-    /// Handed to `cargo test`; put options for the tests behind a further `--`
+    /// Arguments for `cargo test`; put options for the tests after another `--`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
-/// Runs `cargo test`, shows what it writes as it comes, and sums up.
+/// Runs `cargo test`, passes its output on, and sums up.
 pub(crate) fn run(arguments: &Arguments) -> crate::Outcome {
     let mut cargo = crate::cargo();
     cargo.args(["test", "--no-fail-fast"]);
@@ -64,7 +64,7 @@ fn show(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Whether the arguments for cargo name packages, so that all of them are not meant.
+/// Returns true if the arguments for cargo name packages.
 fn chooses_packages(arguments: &[OsString]) -> bool {
     arguments
         .iter()
@@ -73,7 +73,7 @@ fn chooses_packages(arguments: &[OsString]) -> bool {
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
 }
 
-/// What the harnesses reported.
+/// The results of the test programs.
 #[derive(Default)]
 struct Summary {
     passed: u64,
@@ -84,7 +84,7 @@ struct Summary {
 }
 
 impl Summary {
-    /// Takes in one line that a harness wrote.
+    /// Reads a line of a test program.
     fn line(&mut self, line: &str) {
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += count(counts, " passed");
@@ -108,7 +108,7 @@ impl Summary {
         }
     }
 
-    /// The skipped tests, and last the line with the sums.
+    /// Lists the skipped tests, then the sums in one line.
     fn closing(&self) -> String {
         let mut text = String::new();
         if !self.names.is_empty() {
@@ -125,7 +125,7 @@ impl Summary {
     }
 }
 
-/// The number before a word, as in `ok. 3 passed; 0 failed`.
+/// Returns the number before a word, as in `ok. 3 passed; 0 failed`.
 fn count(counts: &str, word: &str) -> u64 {
     counts
         .split_once(word)
