@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::progress::{Meter, Phase};
 use super::segments::Splice;
 use super::stream::{Source, TarStream};
-use super::tar::{Archive, BLOCK, Damage, Entry, directory};
+use super::tar::{Archive, BLOCK, Contents, Damage, Entry, Head, directory};
 use super::{OpenOptions, spool};
 use crate::error::{Error, Result};
 
@@ -220,6 +220,16 @@ impl Layer {
         let mut spliced = Self::new(self.name.clone(), self.compression, None, stream, archive);
         spliced.notes.clone_from(&self.notes);
         Ok(spliced)
+    }
+
+    /// Returns what an entry for a regular file holds.
+    pub(crate) fn contents(&self, entry: &Entry) -> Result<Contents<'_>, Damage> {
+        Contents::of(&self.stream, entry)
+    }
+
+    /// Returns the headers of an entry.
+    pub(crate) fn head(&self, entry: &Entry) -> Result<Head, Damage> {
+        Head::read(&self.stream, entry)
     }
 
     /// Returns some bytes of the tar stream, at most `limit` of them.

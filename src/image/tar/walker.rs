@@ -6,11 +6,11 @@ use tar::Header;
 use super::entry::{Damage, Entry, EntryKind, damage};
 use super::extensions::{Pending, agreed};
 use super::fields::{self, BLOCK, TYPE, id_field, is_intact, number_field, octal, parse_number};
-use crate::image::limits::{Exceeded, Limits};
 use super::pax::{self, Record};
-use super::sparse::{self, Map};
-use crate::image::bytes::Bytes;
+use super::sparse::{self, ODD_MAP};
 use super::xattrs::xattrs;
+use crate::image::bytes::Bytes;
+use crate::image::limits::{Exceeded, Limits};
 
 /// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
@@ -156,23 +156,26 @@ impl<'a, B: Bytes> Walker<'a, B> {
         if mode & 0o6000 != 0 || records.iter().any(grants) {
             self.stream.expect_again(at);
         }
-        let data = self.data_start(header, typeflag, stored)?;
-        let end = data
-            .checked_add(stored)
-            .and_then(|end| end.checked_next_multiple_of(BLOCK));
-        // The map is looked at before what lies behind it, since a stream may be read for the first time.
-        let fits = match (kind, typeflag) {
-            (EntryKind::SparseFile, b'S') => {
-                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
-            }
-            (EntryKind::SparseFile, _) if end.is_some() => {
-                let most = self.limits.records;
-                let ranges = sparse::pax_ranges(records, self.stream, data, stored, most)?;
-                self.count_records(self.at, ranges.unwrap_or_default())?;
-                ranges.is_some()
-            }
-            _ => true,
+        let end = |data: u64| {
+            let end = data.checked_add(stored);
+            end.and_then(|end| end.checked_next_multiple_of(BLOCK))
         };
+        let (mut data, mut fits) = (at + BLOCK, true);
+        let ignore = &mut |_, _| ();
+        // The map is looked at before what lies behind it, since a stream may be read for the first
+        // time.
+        if typeflag == b'S' {
+            let map = sparse::gnu(header, self.stream, at, stored, ignore)?;
+            self.count_records(at, map.ranges)?;
+            data = map.data;
+            fits = records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."));
+        } else if kind == EntryKind::SparseFile && end(data).is_some() {
+            let most = self.limits.records;
+            let map = sparse::pax(records, self.stream, data, stored, most, ignore)?;
+            fits = map.is_some();
+            self.count_records(at, map.map_or(0, |map| map.ranges))?;
+        }
+        let end = end(data);
         if !self.stream.reaches(end.unwrap_or(u64::MAX))? {
             return damage(
                 at,
@@ -205,38 +208,6 @@ impl<'a, B: Bytes> Walker<'a, B> {
             xattrs: xattrs(records),
             path,
         })
-    }
-
-    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
-    /// not ask for more than is stored.
-    fn data_start(&mut self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
-        let mut data = self.at + BLOCK;
-        if typeflag != b'S' {
-            return Ok(data);
-        }
-        let Some(header) = header.as_gnu() else {
-            return damage(self.at, ODD_MAP);
-        };
-        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
-        while more {
-            let mut block = tar::GnuExtSparseHeader::new();
-            if !self.stream.reaches(data + BLOCK)? {
-                return damage(
-                    self.at,
-                    "the archive is cut short inside a sparse file's map",
-                );
-            }
-            self.stream.read_exact_at(block.as_mut_bytes(), data)?;
-            more = block.is_extended();
-            ranges = ranges.and_then(|all| all.with_block(&block));
-            data += BLOCK;
-        }
-        let size = number_field(&header.realsize);
-        match ranges.filter(|map| map.fits(size, stored)) {
-            Some(map) => self.count_records(self.at, map.ranges)?,
-            None => return damage(self.at, ODD_MAP),
-        }
-        Ok(data)
     }
 
     /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
@@ -315,7 +286,6 @@ fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result
     }
 }
 
-const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 fn sparse_name(records: &[Record]) -> Option<&[u8]> {
