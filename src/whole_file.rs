@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::{Builder, NamedTempFile};
 
-/// A file that is made beside the place where it is to be, and takes that when it is whole. Until then it has no name where the
-/// file system can do that, so that nothing is left if the process ends, however it does.
+/// A file that is made beside the place where it is to be, and takes that when it is whole. Until
+/// then it has no name where the file system can do that, so that nothing is left if the process
+/// ends, however it does.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -39,7 +40,8 @@ enum Made {
 }
 
 impl WholeFile {
-    /// An empty file that is to be at `path`, and may be readable and writable for as many as the umask lets.
+    /// Makes an empty file that is to be at `path`, and may be readable and writable for as many
+    /// as the umask lets.
     ///
     /// # Errors
     /// What the system says where no file can be made in that folder.
@@ -52,7 +54,7 @@ impl WholeFile {
         Ok(Self { path, made })
     }
 
-    /// The folder that a file lies in.
+    /// Returns the folder that a file lies in.
     pub fn folder(path: &Path) -> &Path {
         let parent = path.parent();
         parent
@@ -60,7 +62,7 @@ impl WholeFile {
             .unwrap_or(Path::new("."))
     }
 
-    /// The file, to be written.
+    /// Returns the file, to be written.
     pub fn file(&self) -> &File {
         match &self.made {
             Made::Unnamed(file) => file,
@@ -68,12 +70,12 @@ impl WholeFile {
         }
     }
 
-    /// Whether it would be left, under a temporary name, where the process ended now.
+    /// Returns whether it would be left, under a temporary name, where the process ended now.
     pub fn has_name(&self) -> bool {
         matches!(self.made, Made::Named(_))
     }
 
-    /// A path by which this process can open it until it takes its name.
+    /// Returns a path by which this process can open it until it takes its name.
     pub fn path(&self) -> PathBuf {
         match &self.made {
             Made::Unnamed(file) => link_name(file),
@@ -93,7 +95,7 @@ impl WholeFile {
             // To link does not replace, but to rename does.
             Made::Unnamed(mut file) => match builder().make_in(folder, |name| link(&file, name)) {
                 Ok(named) => named.persist(&self.path)?,
-                // Such as a security module's.
+                // A security module may refuse it.
                 Err(_) => {
                     let mut copy = builder().tempfile_in(folder)?;
                     io::Seek::rewind(&mut file)?;
@@ -107,7 +109,7 @@ impl WholeFile {
     }
 }
 
-/// A file without a name, if it can be given one later: that goes by way of /proc.
+/// Returns a file without a name, if it can be given one later: that needs /proc.
 fn unnamed(folder: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(folder, flags, Mode::from_raw_mode(0o666)).ok()?;

@@ -1,5 +1,5 @@
-//! A regular file's bytes as extraction gives them, read at any place: the holes of a sparse file are
-//! zeros.
+//! A regular file's bytes as extraction gives them, read at any place: the holes of a sparse file
+//! are zeros.
 
 use std::io;
 
@@ -64,12 +64,12 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// How many bytes the file has, holes included.
+    /// Returns how many bytes the file has, holes included.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// The first byte from a place on that the archive stores; all before it are zeros.
+    /// Returns the first byte from a place on that the archive stores; all before it are zeros.
     pub(crate) fn next_data(&self, from: u64) -> Option<u64> {
         let next = self.extents.partition_point(|e| e.at + e.len <= from);
         self.extents.get(next).map(|extent| extent.at.max(from))

@@ -85,7 +85,7 @@ impl Head {
         Ok(head)
     }
 
-    /// The header block itself.
+    /// Returns the header block itself.
     pub(super) fn header(&self) -> &Header {
         &self.header
     }
@@ -104,7 +104,7 @@ impl Head {
             })
     }
 
-    /// The headers of an entry that the archive does not have yet.
+    /// Returns the headers of an entry that the archive does not have yet.
     pub(crate) fn new(format: Format, kind: EntryType, name: &[u8]) -> Self {
         let mut header = match format {
             Format::Gnu => Header::new_gnu(),
@@ -136,12 +136,13 @@ impl Head {
         }
     }
 
-    /// Whether owners are also written by name.
+    /// Returns whether owners are also written by name.
     pub(crate) fn names_owners(&self) -> bool {
         self.header.username_bytes().is_some_and(|n| !n.is_empty())
     }
 
-    /// Writes owners by name as well as by number; [`set_uid`](Self::set_uid) and `set_gid` then keep the names right.
+    /// Writes owners by name as well as by number; [`set_uid`](Self::set_uid) and `set_gid` then
+    /// keep the names right.
     pub(crate) fn name_owners(&mut self) {
         for field in [USER_NAME, GROUP_NAME] {
             self.header.as_mut_bytes()[field] = b'?';
@@ -154,7 +155,8 @@ impl Head {
         let _ = set_number(&mut self.header, NUMERIC_MODE, u64::from(kept | mode));
     }
 
-    /// Sets the owner by id; a name that stood beside the old id would contradict it, so it goes, or becomes root's.
+    /// Sets the owner by id; a name that stood beside the old id would contradict it, so it goes,
+    /// or becomes root's.
     pub(crate) fn set_uid(&mut self, uid: u64) {
         self.set_pax_number(NUMERIC_UID, "uid", uid);
         self.set_owner_name(USER_NAME, "uname", uid);
@@ -185,7 +187,8 @@ impl Head {
         self.set_pax_number(NUMERIC_SIZE, "size", size);
     }
 
-    /// A number that a PAX record may override: the record goes, and comes back only where the field cannot hold it.
+    /// A number that a PAX record may override: the record goes, and comes back only where the
+    /// field cannot hold it.
     fn set_pax_number(&mut self, field: Numeric, key: &str, value: u64) {
         self.remove_records(|r| r.key == key);
         if !set_number(&mut self.header, field, value) {
@@ -256,7 +259,8 @@ impl Head {
         self.add_record(&xattrs::key(name), value);
     }
 
-    /// A name or link target, in the header where it fits, else in the way that the archive's format has for long ones.
+    /// A name or link target, in the header where it fits, else in the way that the archive's
+    /// format has for long ones.
     fn set_long(&mut self, typeflag: u8, key: &str, name: &[u8]) {
         self.remove_records(|r| r.key == key);
         self.extensions
@@ -328,7 +332,7 @@ impl Head {
         );
     }
 
-    /// The headers as the archive holds them, checksums renewed where something changed.
+    /// Returns the headers as the archive holds them, checksums renewed where something changed.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for extension in &self.extensions {
@@ -384,7 +388,8 @@ fn gnu_long(typeflag: u8, name: &[u8]) -> Arc<[u8]> {
     out.into()
 }
 
-/// The name that a path has in the archive's own style, given an entry whose style to follow.
+/// Returns the name that a path has in the archive's own style, given an entry whose style to
+/// follow.
 pub(crate) fn styled(path: &[u8], like: &[u8], directory: bool) -> BString {
     let mut out = BString::default();
     if like.starts_with(b"./") || like == b"." {

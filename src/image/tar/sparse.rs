@@ -1,7 +1,7 @@
 //! The maps of sparse files, and whether they agree with the file's size and its stored data.
 //!
 //! GNU tar reads whole blocks for each range of the map and goes on to the next header from there,
-//! whatever the size field says; libarchive goes by the size. Where the map asks for another length
+//! whatever the size field says; libarchive believes the size. Where the map asks for another length
 //! than is stored, they see different entries after it; where its ranges overlap, fall or leave the
 //! file, they make different files of it.
 
@@ -83,7 +83,7 @@ impl<'e> Ranges<'e> {
     }
 
     /// Returns whether the ranges end with the file and are what is stored, no less and no more. A
-    /// hole at the end is said by an empty range behind it; GNU tar makes the file shorter without.
+    /// hole at the end is an empty range behind it; GNU tar makes the file shorter without.
     fn fit(&self, size: u64, stored: u64) -> bool {
         size == self.end && self.bytes == stored && self.blocks == padded(stored)
     }

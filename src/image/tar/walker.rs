@@ -1,4 +1,5 @@
-//! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
+//! Reads the headers of a tar stream one after another, and refuses what extractors read in more
+//! ways than one.
 
 use bstr::BString;
 use tar::Header;
@@ -12,7 +13,7 @@ use super::xattrs::xattrs;
 use crate::image::bytes::Bytes;
 use crate::image::limits::{Exceeded, Limits};
 
-/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+/// The first number that is not a user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
 
 /// What an extended attribute takes in memory beside its bytes, which may be one or two.
@@ -45,12 +46,13 @@ impl<'a, B: Bytes> Walker<'a, B> {
         }
     }
 
-    /// Where the extension header lies that waits for the entry which it speaks of.
+    /// Returns where the extension header lies that waits for the entry which it speaks of.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.pending.start
     }
 
-    /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
+    /// Returns the header at the current place, its checksum verified; nothing at the end marker or
+    /// the end of the stream.
     pub(super) fn next_header(&self) -> Result<Option<Header>, Damage> {
         if !self.stream.reaches(self.at + 1)? {
             return Ok(None);
@@ -88,7 +90,8 @@ impl<'a, B: Bytes> Walker<'a, B> {
         Ok(())
     }
 
-    /// Reads one header with what belongs to it. Extension headers are kept for later and give nothing.
+    /// Reads one header with what belongs to it. Extension headers are kept for later and give
+    /// nothing.
     pub(super) fn entry(&mut self, header: &Header) -> Result<Option<Entry>, Damage> {
         let typeflag = header.as_bytes()[TYPE];
         match typeflag {
@@ -117,12 +120,12 @@ impl<'a, B: Bytes> Walker<'a, B> {
         };
         let id = |what: &str, value: Option<u64>| match number(what, value)? {
             id if id < ID_LIMIT => Ok(id),
-            id => damage(at, format!("the {what} {id} is more than Linux has")),
+            id => damage(at, format!("the {what} {id} is more than Linux allows")),
         };
         if fields::strays(header) {
             return damage(
                 at,
-                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+                "a header has bytes in a field that its format leaves empty; some extractors read them as part of the name or size",
             );
         }
         let path = agreed(
@@ -221,7 +224,8 @@ impl<'a, B: Bytes> Walker<'a, B> {
     }
 }
 
-/// A header whose checksum is right; nothing where the block is one of zeros, which ends an archive.
+/// Returns a header whose checksum is right; nothing where the block is one of zeros, which ends an
+/// archive.
 pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Damage> {
     if header.as_bytes().iter().all(|b| *b == 0) {
         return Ok(None);
@@ -243,7 +247,7 @@ pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Da
     Ok(Some(header))
 }
 
-/// What an entry makes, where all extractors make the same.
+/// Returns what an entry makes, where all extractors make the same.
 fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, String> {
     Ok(match header.as_bytes()[TYPE] {
         0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => EntryKind::Directory,
@@ -270,7 +274,8 @@ fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, Stri
     })
 }
 
-/// How many bytes of data follow an entry's headers, given the size that those say and whether PAX headers came before.
+/// Returns how many bytes of data follow an entry's headers, given the size that those say and
+/// whether PAX headers came before.
 fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result<u64, String> {
     match kind {
         EntryKind::File | EntryKind::SparseFile => Ok(size),
@@ -281,7 +286,7 @@ fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result
         EntryKind::HardLink => Ok(0),
         _ if size == 0 => Ok(0),
         _ => Err(format!(
-            "{path} is no regular file but has a size; extractors disagree on where it ends"
+            "{path} is not a regular file but has a size; extractors disagree on where it ends"
         )),
     }
 }
