@@ -135,10 +135,10 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
         return Ok(None);
     };
     let (layer, entry) = side.image.entry(*entry);
-    let device = layer
-        .device(&entry)
+    let head = layer
+        .head(&entry)
         .map_err(|damage| damage.of(side.image.name()))?;
-    Ok(Some(device))
+    Ok(Some(head.device()))
 }
 
 /// What each header of an inode says of one thing.

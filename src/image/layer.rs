@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::progress::{Meter, Phase};
 use super::segments::Splice;
 use super::stream::{Source, TarStream};
-use super::tar::{Archive, BLOCK, Damage, Entry, directory};
+use super::tar::{Archive, BLOCK, Contents, Damage, Entry, Head, directory};
 use super::{OpenOptions, spool};
 use crate::error::{Error, Result};
 
@@ -75,7 +75,7 @@ impl Layer {
         // A stream that is not an image may have no end.
         let mut first = Vec::new();
         let read = input.by_ref().take(BLOCK).read_to_end(&mut first);
-        read.map_err(|e| spool::unread(e, &name))?;
+        read.map_err(|e| spool::unread(e, Path::new(&name)))?;
         if Compression::detect(&first) == Compression::None {
             Archive::begins(&first).map_err(|damage| damage.of(&name))?;
         }
@@ -134,7 +134,7 @@ impl Layer {
         Ok(Self::new(name, compression, Some(file), stream, archive))
     }
 
-    /// A layer whose tar can be read at any place.
+    /// Returns a layer whose tar can be read at any place.
     fn plain(name: String, tar: Arc<File>, limits: Limits) -> Result<Self> {
         let source = Source::Plain(Arc::clone(&tar));
         let stream = TarStream::new(source).map_err(Error::io("read", Path::new(&name)))?;
@@ -204,7 +204,7 @@ impl Layer {
         };
         if self.archive.entries().any(|e| e.path == STARGZ_INDEX) {
             notes.push(format!(
-                "the image is an eStargz layer: {STARGZ_INDEX} and the footer speak of the image as it was; convert the hardened layer to eStargz anew"
+                "the image is an eStargz layer: {STARGZ_INDEX} and the footer describe the old image; convert the hardened layer to eStargz again"
             ));
         }
         notes
@@ -220,6 +220,16 @@ impl Layer {
         let mut spliced = Self::new(self.name.clone(), self.compression, None, stream, archive);
         spliced.notes.clone_from(&self.notes);
         Ok(spliced)
+    }
+
+    /// Returns what an entry for a regular file holds.
+    pub(crate) fn contents(&self, entry: &Entry) -> Result<Contents<'_>, Damage> {
+        Contents::of(&self.stream, entry)
+    }
+
+    /// Returns the headers of an entry.
+    pub(crate) fn head(&self, entry: &Entry) -> Result<Head, Damage> {
+        Head::read(&self.stream, entry)
     }
 
     /// Returns some bytes of the tar stream, at most `limit` of them.

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::bytes::Bytes;
-use crate::error::Error;
 
-/// Bounds that honest images do not meet. A hostile one is refused there, before it fills the memory or the disk.
+/// Bounds that honest images do not meet. A hostile one is refused there, before it fills the
+/// memory or the disk.
 ///
 /// ```
 /// let mut limits = casehard::image::Limits::default();
@@ -19,9 +19,11 @@ use crate::error::Error;
 pub struct Limits {
     /// Entries of the archive.
     pub entries: u64,
-    /// Directories that have no entry and are made because a path needs them; one path can ask for two thousand.
+    /// Directories that have no entry and are made because a path needs them; one path can ask for
+    /// two thousand.
     pub implied: u64,
-    /// Bytes of all names, link targets and extended attributes, which are held in memory; each attribute takes 128 more.
+    /// Bytes of all names, link targets and extended attributes, which are held in memory; each
+    /// attribute takes 128 more.
     pub names: u64,
     /// PAX records of all entries together, and ranges of their sparse maps.
     pub records: u64,
@@ -29,14 +31,42 @@ pub struct Limits {
     pub extension: u64,
     /// Bytes of a path or of a link's target.
     pub path: u64,
-    /// Symbolic links that one look-up follows. Under Linux's 40 what only Linux reaches is overlooked.
+    /// Symbolic links that one look-up follows. Under Linux's 40 what only Linux reaches is
+    /// overlooked.
     pub links: u64,
     /// Bytes of the tar stream, decompressed.
     pub size: u64,
-    /// How many times larger than its compressed form the tar stream may be, once it has more than what decodes in a moment:
-    /// 256 MiB, of xz 128, of bzip2 32.
+    /// How many times larger than its compressed form the tar stream may be, once it has more than
+    /// what decodes in a moment: 256 MiB, of xz 128, of bzip2 32.
     pub ratio: u64,
 }
+
+type Row = (&'static str, fn(&mut Limits) -> &mut u64, &'static str);
+
+/// Each limit's name, where it is, and what it bounds.
+const TABLE: [Row; 9] = [
+    ("entries", |l| &mut l.entries, "entries"),
+    (
+        "implied",
+        |l| &mut l.implied,
+        "directories without an entry",
+    ),
+    ("names", |l| &mut l.names, "bytes of names and attributes"),
+    (
+        "records",
+        |l| &mut l.records,
+        "PAX records and ranges of sparse files",
+    ),
+    ("extension", |l| &mut l.extension, "bytes of one PAX header"),
+    (
+        "path",
+        |l| &mut l.path,
+        "bytes of a path or a link's target",
+    ),
+    ("links", |l| &mut l.links, "symbolic links in one look-up"),
+    ("size", |l| &mut l.size, "bytes of tar, decompressed"),
+    ("ratio", |l| &mut l.ratio, "times its compressed size"),
+];
 
 /// How many symbolic links Linux follows in one look-up.
 const LINUX_LINKS: u64 = 40;
@@ -60,23 +90,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Each limit's name, its value, and what it bounds.
+    /// Returns each limit's name, its value, and what it bounds.
     pub fn all(&self) -> [(&'static str, u64, &'static str); 9] {
-        [
-            ("entries", self.entries, "entries"),
-            ("implied", self.implied, "directories without an entry"),
-            ("names", self.names, "bytes of names and attributes"),
-            (
-                "records",
-                self.records,
-                "PAX records and ranges of sparse files",
-            ),
-            ("extension", self.extension, "bytes of one PAX header"),
-            ("path", self.path, "bytes of a path or a link's target"),
-            ("links", self.links, "symbolic links in one look-up"),
-            ("size", self.size, "bytes of tar, decompressed"),
-            ("ratio", self.ratio, "times its compressed size"),
-        ]
+        let mut own = *self;
+        TABLE.map(|(name, slot, what)| (name, *slot(&mut own), what))
     }
 
     /// Sets a limit by its name; the value may end in `K`, `M` or `G`.
@@ -84,20 +101,9 @@ impl Limits {
     /// # Errors
     /// What is wrong with the name or the value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let slot = match name {
-            "entries" => &mut self.entries,
-            "implied" => &mut self.implied,
-            "names" => &mut self.names,
-            "records" => &mut self.records,
-            "extension" => &mut self.extension,
-            "path" => &mut self.path,
-            "links" => &mut self.links,
-            "size" => &mut self.size,
-            "ratio" => &mut self.ratio,
-            _ => {
-                let known = self.all().map(|(name, ..)| name).join(", ");
-                return Err(format!("no limit is called `{name}`; there are {known}"));
-            }
+        let Some((.., slot, _)) = TABLE.iter().find(|(known, ..)| *known == name) else {
+            let known = TABLE.map(|(name, ..)| name).join(", ");
+            return Err(format!("unknown limit `{name}`; the limits are {known}"));
         };
         let (digits, unit) = match value.as_bytes().last() {
             Some(b'K') => (&value[..value.len() - 1], 1 << 10),
@@ -116,7 +122,7 @@ impl Limits {
                 "Linux follows {LINUX_LINKS} symbolic links in one look-up, so `links` cannot be less"
             ));
         }
-        *slot = number;
+        *slot(self) = number;
         Ok(())
     }
 
@@ -135,7 +141,7 @@ impl Limits {
         }
     }
 
-    /// A reader that fails where a stream gets larger than any tar stream may be.
+    /// Returns a reader that fails where a stream gets larger than any tar stream may be.
     pub(crate) fn reader<R: Read>(self, inner: R) -> Limited<R> {
         let (name, value) = ("size", self.size);
         Limited {
@@ -195,7 +201,7 @@ impl<B: Bytes> Bytes for Bounded<'_, B> {
     }
 }
 
-/// What is said of a path that has more bytes than the limit.
+/// Returns what a message says of a path with more bytes than the limit.
 pub(crate) fn too_long(longest: u64) -> String {
     format!("the limit `path` is {longest}, and Linux takes 4095")
 }
@@ -208,18 +214,9 @@ pub(crate) struct Exceeded {
 }
 
 impl Exceeded {
-    /// What a read failed by, if that was a limit.
+    /// Returns what a read failed by, if that was a limit.
     pub(crate) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
-    }
-
-    /// The refusal of an image that a read failed for.
-    pub(crate) fn refusal(error: &io::Error, image: &str) -> Error {
-        Error::Image {
-            image: image.to_owned(),
-            offset: None,
-            message: error.to_string(),
-        }
     }
 }
 
@@ -231,7 +228,7 @@ impl fmt::Display for Exceeded {
         let what = what.map_or(*name, |(.., what)| what);
         write!(
             f,
-            "the image has more than {value} {what}; if it is to be trusted, raise the limit `{name}`"
+            "the image has more than {value} {what}; if you trust it, raise the limit `{name}`"
         )
     }
 }

@@ -1,7 +1,8 @@
-//! Images: a stack of layers, each a tar stream with its compression, opened for reading at any place.
+//! Images: a stack of layers, each a tar stream with its compression, opened for reading at any
+//! place.
 //!
-//! This module knows bytes, blocks and headers. What a path means, and that entries make a file tree,
-//! is `rootfs`'s to know.
+//! This module knows bytes, blocks and headers. What a path means, and that entries make a file
+//! tree, is `rootfs`'s to know.
 
 mod bytes;
 mod codec;
@@ -29,6 +30,7 @@ pub use segments::{Piece, Splice};
 pub use stream::TarStream;
 
 pub(crate) use self::tar::{ACCESS_LISTS, Contents, Damage, Format, Head, styled};
+pub(crate) use bytes::Bytes;
 pub(crate) use codec::compress;
 pub(crate) use limits::{Exceeded, too_long};
 pub(crate) use progress::{Meter, is_stop};
@@ -67,20 +69,20 @@ pub struct OpenOptions<'a> {
 }
 
 impl<'a> OpenOptions<'a> {
-    /// The defaults: owners as they are, the usual limits, no progress.
+    /// Returns the defaults: owners as they are, the usual limits, no progress.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// For a directory: write every file as owned by root, whoever owns it on disk.
+    /// For a directory: writes every file as owned by root, not by its owner on disk.
     #[must_use]
     pub fn root_owned(mut self, yes: bool) -> Self {
         self.root_owned = yes;
         self
     }
 
-    /// How much the image may ask for.
+    /// Sets how much the image may ask for.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -97,8 +99,8 @@ impl<'a> OpenOptions<'a> {
     /// Opens a tarball of any known compression, or a directory, as an image of one layer.
     ///
     /// # Errors
-    /// [`Error::Io`] where reading fails, [`Error::Image`] where the bytes are not a tar that can be
-    /// read in one way only, and [`Error::Interrupted`].
+    /// [`Error::Io`] where reading fails, [`Error::Image`] where the bytes are not a tar that can
+    /// be read in one way only, and [`Error::Interrupted`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Image> {
         let layer = Layer::open(path.as_ref(), self)?;
         Ok(Image::stack(vec![layer]))

@@ -17,8 +17,8 @@ pub enum Phase {
     Digest,
 }
 
-/// A callback: the phase, the bytes done, and the bytes in all where that is known. Returning `Break` stops the work with
-/// [`Error::Interrupted`](crate::Error::Interrupted).
+/// A callback: the phase, the bytes done, and the bytes in all where that is known. Returning
+/// `Break` stops the work with [`Error::Interrupted`](crate::Error::Interrupted).
 pub type Progress<'a> = Option<&'a dyn Fn(Phase, u64, Option<u64>) -> ControlFlow<()>>;
 
 /// Counts bytes on their way and calls back about every mebibyte.
@@ -81,7 +81,7 @@ impl<R: Read> Read for Metered<'_, '_, R> {
 #[error("interrupted")]
 pub(crate) struct Stopped;
 
-/// Whether an I/O error is a caller's wish to stop.
+/// Returns whether an I/O error is a caller's wish to stop.
 pub(crate) fn is_stop(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
 }

@@ -23,7 +23,8 @@ pub(crate) struct Sink<'a> {
 
 /// How much is copied between two looks at whether to go on.
 const STEP: u64 = 64 << 20;
-/// What the kernel says where it does not copy: another file system, one that cannot do it, or a file that is only appended to.
+/// What the kernel says where it does not copy: another file system, one that cannot do it, or a
+/// file that is only appended to.
 const NOT_HERE: [Errno; 7] = [
     Errno::XDEV,
     Errno::INVAL,
@@ -87,7 +88,8 @@ impl Write for Sink<'_> {
     }
 }
 
-/// Writes a range of a file, of which another thread reads what comes next meanwhile where that can be.
+/// Writes a range of a file, of which another thread reads what comes next meanwhile where that can
+/// be.
 fn pour(file: &File, range: Range<u64>, out: &mut impl Write) -> io::Result<()> {
     if let Some(mut input) = ahead(file, &range) {
         let mut left = range.end - range.start;

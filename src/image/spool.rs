@@ -1,7 +1,7 @@
 //! Temporary files for tar streams that cannot be read at random where they are.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::limits::Exceeded;
@@ -14,12 +14,6 @@ pub(crate) struct Spool {
     folder: PathBuf,
 }
 
-/// Why a copy failed.
-pub(crate) enum Failed {
-    Reading(io::Error),
-    Writing(Error),
-}
-
 const BUFFER: usize = 256 << 10;
 
 impl Spool {
@@ -29,27 +23,12 @@ impl Spool {
         Ok(Self { out, folder })
     }
 
-    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out
-            .write_all(bytes)
-            .map_err(Error::io(WRITE, self.folder.as_path()))
-    }
-
-    /// Copies a stream to its end. How many bytes that were.
-    pub(crate) fn copy(&mut self, mut input: impl Read) -> Result<u64, Failed> {
-        let mut buffer = vec![0; BUFFER];
-        let mut copied = 0;
-        loop {
-            match input.read(&mut buffer) {
-                Ok(0) => return Ok(copied),
-                Ok(n) => {
-                    self.write_all(&buffer[..n]).map_err(Failed::Writing)?;
-                    copied += n as u64;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Failed::Reading(e)),
-            }
-        }
+    /// Copies a stream to its end. Returns how many bytes that were.
+    ///
+    /// # Errors
+    /// What reading gives, or what [`carried`] finds.
+    pub(crate) fn copy(&mut self, input: impl Read) -> io::Result<u64> {
+        io::copy(&mut BufReader::with_capacity(BUFFER, input), self)
     }
 
     pub(crate) fn finish(self) -> Result<File> {
@@ -59,11 +38,23 @@ impl Spool {
     }
 }
 
-/// What is tried where a temporary file cannot be written, for an error.
-pub(super) const WRITE: &str = "write a temporary file in";
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out
+            .write(bytes)
+            .map_err(|e| unwritten(e, &self.folder))
+    }
 
-/// A file that vanishes with the process, and its folder: `/var/tmp` where there is one and TMPDIR does not say otherwise,
-/// since `/tmp` is often memory.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().map_err(|e| unwritten(e, &self.folder))
+    }
+}
+
+/// What is tried where a temporary file cannot be written, for an error.
+const WRITE: &str = "write a temporary file in";
+
+/// Makes a file that vanishes with the process, and its folder: `/var/tmp` where there is one and
+/// TMPDIR does not say otherwise, since `/tmp` is often memory.
 pub(super) fn unnamed() -> Result<(File, PathBuf)> {
     let folder = match std::env::var_os("TMPDIR") {
         Some(dir) => PathBuf::from(dir),
@@ -78,22 +69,35 @@ pub(super) fn unnamed() -> Result<(File, PathBuf)> {
 /// Copies a stream to a temporary file.
 pub(crate) fn spool(name: &str, input: impl Read, meter: &mut Meter<'_>) -> Result<File> {
     let mut spool = Spool::new()?;
-    spool
-        .copy(meter.reader(input))
-        .map_err(|failed| match failed {
-            Failed::Reading(e) => unread(e, name),
-            Failed::Writing(error) => error,
-        })?;
+    let copied = spool.copy(meter.reader(input));
+    copied.map_err(|e| unread(e, Path::new(name)))?;
     spool.finish()
 }
 
-/// Returns why a stream could not be read.
-pub(super) fn unread(error: io::Error, name: &str) -> Error {
-    match error {
-        e if is_stop(&e) => Error::Interrupted,
-        e if Exceeded::of(&e).is_some() => Exceeded::refusal(&e, name),
-        e => Error::io("read", Path::new(name))(e),
+/// Returns the error of a temporary file, told apart from those of what is read meanwhile.
+pub(super) fn unwritten(error: io::Error, folder: &Path) -> io::Error {
+    io::Error::other(Error::io(WRITE, folder)(error))
+}
+
+/// Returns why a file or stream could not be read.
+pub(super) fn unread(error: io::Error, path: &Path) -> Error {
+    carried(error, &path.to_string_lossy()).unwrap_or_else(Error::io("read", path))
+}
+
+/// Returns what a failed read of an image carries, if it is not a failure to read: a wish to stop,
+/// a limit, or what could not be written.
+pub(super) fn carried(error: io::Error, image: &str) -> Result<Error, io::Error> {
+    if is_stop(&error) {
+        return Ok(Error::Interrupted);
     }
+    if Exceeded::of(&error).is_some() {
+        return Ok(Error::Image {
+            image: image.to_owned(),
+            offset: None,
+            message: error.to_string(),
+        });
+    }
+    error.downcast()
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl<'a> Lowering<'a> {
     /// The headers of an entry as they stand in its layer.
     fn head(&self, number: u32) -> Result<Head, Damage> {
         let (layer, entry) = self.image.entry(number);
-        Head::read(layer.stream(), &entry)
+        layer.head(&entry)
     }
 
     /// Finds the entries in one directory whose names are gone or stand for something new. All that extraction would put at

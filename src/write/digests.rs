@@ -1,11 +1,11 @@
 //! SHA-256 and size of what was read and of what was written.
 //!
-//! That of the hardened tar costs a second decoding of the whole image, so the others are made on other cores meanwhile.
+//! That of the hardened tar costs a second decoding of the whole image, so the others are made on
+//! other cores meanwhile.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -13,8 +13,9 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::failure;
 use crate::error::{Error, Result};
-use crate::image::{Image, Layer, Meter, Phase, Progress, TarStream, is_stop};
+use crate::image::{Bytes as _, Image, Layer, Meter, Phase, Progress, TarStream};
 use crate::plan::Plan;
 
 /// The digest and size of a file or stream.
@@ -63,7 +64,8 @@ impl Plan<'_> {
         self.digests_with(output, None)
     }
 
-    /// As [`digests`](Self::digests), with a callback that hears how much of the hardened tar is done.
+    /// As [`digests`](Self::digests), with a callback that hears how much of the hardened tar is
+    /// done.
     ///
     /// # Errors
     /// As [`digests`](Self::digests), and [`Error::Interrupted`].
@@ -121,15 +123,13 @@ impl Stop {
     fn unless_good<T>(&self, done: io::Result<T>, path: &Path) -> Result<T> {
         done.map_err(|error| {
             self.0.store(true, Ordering::Relaxed);
-            match is_stop(&error) {
-                true => Error::Interrupted,
-                false => Error::io("read", path)(error),
-            }
+            failure(error, "read", path)
         })
     }
 }
 
-/// Work that another thread does; where the system gives no more threads, it is done when it is asked for.
+/// Work that another thread does; where the system gives no more threads, it is done when it is
+/// asked for.
 enum Begun<'s, T, W> {
     There(ScopedJoinHandle<'s, T>),
     Here(W),
@@ -160,19 +160,12 @@ fn of_stream(stream: &TarStream, progress: Progress<'_>) -> io::Result<Digest> {
     Ok(sum.finish())
 }
 
-/// Read by offset, since a file has one cursor for all who read it.
+/// Reads by offset, since a file has one cursor for all who read it.
 fn of_file(file: &File, stop: &Stop) -> io::Result<Digest> {
     let heard = |_, _, _| stop.asked();
     let mut sum = Sum::new(Some(&heard), None);
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read_at(&mut buffer, sum.bytes) {
-            Ok(0) => return Ok(sum.finish()),
-            Ok(n) => sum.write_all(&buffer[..n])?,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
+    file.copy_to(0..u64::MAX, &mut sum)?;
+    Ok(sum.finish())
 }
 
 struct Sum<'a> {

@@ -25,13 +25,13 @@ pub struct WriteOptions<'a> {
 }
 
 impl<'a> WriteOptions<'a> {
-    /// The defaults: compressed as the input is, no progress.
+    /// Returns the defaults: compressed as the input is, no progress.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The compression of the output, rather than the input's.
+    /// Sets the compression of the output, rather than the input's.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
@@ -46,7 +46,8 @@ impl<'a> WriteOptions<'a> {
     }
 }
 
-/// A hardened image that is whole and on disk, and does not have its name yet. Where it is dropped, nothing is left of it.
+/// A hardened image that is whole and on disk, and does not have its name yet. Where it is dropped,
+/// nothing is left of it.
 ///
 /// ```
 /// # fn main() -> casehard::Result<()> {
@@ -72,12 +73,12 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The file that it is in until then, for this process.
+    /// Returns the file that it is in until then, for this process.
     pub fn file(&self) -> &Path {
         &self.at
     }
 
-    /// Whether that would be left where the process ended now.
+    /// Returns whether that would be left where the process ended now.
     pub fn has_name(&self) -> bool {
         self.whole.has_name()
     }
@@ -96,11 +97,13 @@ impl Staged {
 }
 
 impl Plan<'_> {
-    /// Writes the hardened image to a file, which is there whole or not at all. Without any edit it is the input, byte for
-    /// byte. An image that was a directory becomes a tar, compressed as the name's ending says.
+    /// Writes the hardened image to a file, which is there whole or not at all. Without any edit it
+    /// is the input, byte for byte. An image that was a directory becomes a tar, compressed as the
+    /// name's ending says.
     ///
     /// # Errors
-    /// [`Error::Unfulfilled`] where a rule failed, [`Error::Usage`] where `path` is the input itself, [`Error::Io`].
+    /// [`Error::Unfulfilled`] where a rule failed, [`Error::Usage`] where `path` is the input
+    /// itself, [`Error::Io`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         self.write_with(path, &WriteOptions::new())
     }
@@ -236,7 +239,8 @@ impl<'p> Output<'p> {
         Meter::new(self.progress, Phase::Write, total)
     }
 
-    /// Writes the image by the shortest way: what is the same is copied, compressed as it is where that can be.
+    /// Writes the image by the shortest way: what is the same is copied, compressed as it is where
+    /// that can be.
     fn encode(&self, out: &mut Sink<'_>) -> io::Result<()> {
         let same = self.same && self.compression == self.layer.compression();
         if let (true, Some(original)) = (same, self.layer.original()) {

@@ -112,7 +112,7 @@ pub(crate) fn cases() -> Vec<Case> {
     case("mode-not-octal", "a mode with a letter", patched("file a content=abc\nfile b", 0, &[(100, b"000x755\0")]), Refused("mode field"));
     case("mode-base256", "a mode in base 256", patched("file a content=abc\nfile b", 0, &[(100, b"\x80\0\0\0\0\0\x09\xed")]), Refused("mode field"));
     case("mode-type-bits", "file type bits in the mode", patched("file a content=abc\nfile b", 0, &[(100, b"0104755\0")]), Alike);
-    case("uid-negative", "owner -1 in base 256", patched("file a content=abc\nfile b", 0, &[(108, &[0xff; 8])]), Refused("more than Linux has"));
+    case("uid-negative", "owner -1 in base 256", patched("file a content=abc\nfile b", 0, &[(108, &[0xff; 8])]), Refused("more than Linux allows"));
     case("pax-uid-not-a-number", "PAX uid `root`", built(&(x(&[("uid", "root")]) + "file a")), Refused("not a number"));
     case("mtime-negative", "a PAX time before 1970", built(&(x(&[("mtime", "-5.5")]) + "file a")), Alike);
 

@@ -183,7 +183,7 @@ fn a_directory_becomes_a_tar() {
     bench.put("motd.ini", "[Recipe]\nSchema=1\n[Remove /etc/motd]\n");
     let run = bench.run("apply rootfs --root-owned -r motd.ini -o out.tar.gz");
     let said = run.code(0);
-    let note = "note     a tar cannot have sockets, so these of the directory are left out: ./etc/socket\n";
+    let note = "note     a tar cannot hold sockets; left out: ./etc/socket\n";
     assert!(said.contains(note), "{said}");
     assert_eq!(compression(&bench.get("out.tar.gz")), Compression::Gzip);
     bench

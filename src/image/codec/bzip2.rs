@@ -12,8 +12,9 @@ pub(super) struct Streams<R> {
     output: u64,
 }
 
-/// What a stream has to hold on average, once there are many. Each costs the time to make a decoder of four megabytes ready,
-/// and has 14 bytes if it is empty: a megabyte of those would keep a machine busy for seconds.
+/// What a stream has to hold on average, once there are many. Each costs the time to make a decoder
+/// of four megabytes ready, and has 14 bytes if it is empty: a megabyte of those would keep a
+/// machine busy for seconds.
 const LEAST: u64 = 4 << 10;
 const MANY: u64 = 4096;
 
@@ -49,7 +50,7 @@ impl<R: BufRead> Read for Streams<R> {
 /// That a file is made to keep a decoder busy.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the bzip2 data is thousands of streams that hold next to nothing, as no program packs an image; pack it anew"
+    "the bzip2 data is thousands of nearly empty streams, which no program makes of an image; compress it again"
 )]
 pub(super) struct Crumbs;
 

@@ -1,6 +1,7 @@
 //! Tar streams that are decoded to a temporary file as far as someone reads them.
 //!
-//! Who indexes a stream while it is decoded finds what is wrong with it where it is, and not after the last of its bytes.
+//! A stream that is indexed while it is decoded is refused at the first thing that is wrong with it,
+//! and not after its last byte.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::bytes::Bytes;
 use crate::image::spool;
 
@@ -72,7 +73,7 @@ impl<R: Read> Decoding<R> {
             state.advance()?;
         }
         state.written()?;
-        let file = Arc::into_inner(state.file).expect("whoever wrote has ended");
+        let file = Arc::into_inner(state.file).expect("the writer has ended");
         Ok((file, state.decoder))
     }
 }
@@ -131,7 +132,8 @@ impl<R: Read> State<R> {
         }
         let Some(writer) = &self.writer else {
             // The system gives no more threads.
-            return write(&self.file, at, &self.recent).map_err(|e| self.unwritten(e));
+            return write(&self.file, at, &self.recent)
+                .map_err(|e| spool::unwritten(e, &self.folder));
         };
         if writer.chunks.send((at, Arc::clone(&self.recent))).is_err() {
             self.written()?;
@@ -146,12 +148,7 @@ impl<R: Read> State<R> {
         };
         drop(chunks);
         let written = thread.join().expect("writing does not panic");
-        written.map_err(|e| self.unwritten(e))
-    }
-
-    /// What failed, told apart from what the decoder says.
-    fn unwritten(&self, error: io::Error) -> io::Error {
-        io::Error::other(Error::io(spool::WRITE, &*self.folder)(error))
+        written.map_err(|e| spool::unwritten(e, &self.folder))
     }
 }
 

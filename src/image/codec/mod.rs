@@ -13,8 +13,7 @@ use std::thread;
 use lzma_rust2::{XzOptions, XzReader, XzWriterMt};
 
 use self::bzip2::{Crumbs, Streams};
-use super::limits::Exceeded;
-use super::progress::is_stop;
+use super::spool;
 use crate::error::Error;
 
 pub(super) use decoding::Decoding;
@@ -42,13 +41,14 @@ impl Compression {
     /// How many bytes [`detect`](Self::detect) wants to see.
     pub(crate) const MAGIC: usize = 10;
 
-    /// The compression that a file with these first bytes has; `None` where no magic fits.
+    /// Returns the compression that a file with these first bytes has; `None` where no magic fits.
     pub fn detect(magic: &[u8]) -> Self {
         match magic {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            // With what follows, since a tar may begin with a name like that: a block, or the end of an empty stream.
+            // With what follows, since a tar may begin with a name like that: a block, or the end
+            // of an empty stream.
             [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..]
                 if [*b"1AY&SY", *b"\x17rE8P\x90"]
                     .iter()
@@ -60,7 +60,8 @@ impl Compression {
         }
     }
 
-    /// The compression that a file name's ending asks for, for an output that has no input to take it from.
+    /// Returns the compression that a file name's ending asks for, for an output that has no input
+    /// to take it from.
     pub fn from_name(name: &str) -> Self {
         let ending = name.rsplit('.').next().unwrap_or_default();
         match ending.to_ascii_lowercase().as_str() {
@@ -82,7 +83,7 @@ impl Compression {
         }
     }
 
-    /// The name that the command line uses.
+    /// Returns the name that the command line uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -94,7 +95,7 @@ impl Compression {
     }
 }
 
-/// A reader of the plain bytes, for the compressions of which nothing but those is kept.
+/// Returns a reader of the plain bytes, for the compressions of which nothing but those is kept.
 pub(super) fn decoder<'a>(
     compression: Compression,
     input: impl BufRead + 'a,
@@ -108,23 +109,16 @@ pub(super) fn decoder<'a>(
     })
 }
 
-/// What a decoder's error says of an image: that it is damaged, unless reading itself failed or was stopped,
-/// or keeping what was decoded.
+/// Returns what a decoder's error says of an image: that it is damaged, unless reading itself
+/// failed or was stopped, or keeping what was decoded.
 pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -> Error {
-    if is_stop(&error) {
-        return Error::Interrupted;
-    }
-    if Exceeded::of(&error).is_some() {
-        return Exceeded::refusal(&error, image);
-    }
-    if error.raw_os_error().is_some() {
-        return Error::io("read", Path::new(image))(error);
-    }
-    // What was decoded could not be kept.
-    let error = match error.downcast::<Error>() {
+    let error = match spool::carried(error, image) {
         Ok(error) => return error,
         Err(error) => error,
     };
+    if error.raw_os_error().is_some() {
+        return Error::io("read", Path::new(image))(error);
+    }
     let too_wide =
         compression == Compression::Zstd && error.to_string().contains("too much memory");
     let message = if too_wide {
@@ -146,10 +140,12 @@ pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -
     }
 }
 
-/// How much of a tar an xz block has, as `xz --threads` makes them: three times the dictionary of the preset.
+/// How much of a tar an xz block has, as `xz --threads` makes them: three times the dictionary of
+/// the preset.
 const XZ_BLOCK: NonZeroU64 = NonZeroU64::new(24 << 20).expect("it is not zero");
 
-/// One for each core. More than eight would wait for what they are to compress, and each takes its memory.
+/// Returns one worker for each core. More than eight would wait for what they are to compress, and each
+/// takes its memory.
 fn workers() -> u32 {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     u32::try_from(cores.min(8)).expect("at most eight")

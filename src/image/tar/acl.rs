@@ -2,8 +2,8 @@
 
 use super::xattrs::SCHILY_ACL;
 
-/// Of an extended attribute that is an access control list, what a tar has in its place: extractors that restore lists look
-/// for the text, which has users and groups by number here.
+/// Of an extended attribute that is an access control list, what a tar has in its place: extractors
+/// that restore lists look for the text, which has users and groups by number here.
 pub(super) fn in_tar(name: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let which = name.strip_prefix(b"system.posix_acl_")?;
     let entries = value.strip_prefix(&VERSION.to_le_bytes())?;
@@ -17,7 +17,7 @@ pub(super) fn in_tar(name: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 const VERSION: u32 = 2;
 const ENTRY: usize = 8;
 
-/// A tag, permissions, and the number of the user or group where the tag speaks of one.
+/// Returns a tag, permissions, and the number of the user or group where the tag speaks of one.
 fn entry(bytes: &[u8; ENTRY]) -> Option<String> {
     let [tag, .., i0, i1, i2, i3] = *bytes;
     let [_, high, permissions, 0, ..] = *bytes else {

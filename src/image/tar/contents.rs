@@ -1,15 +1,12 @@
-//! A regular file's bytes as extraction gives them, read at any place: the holes of a sparse file are zeros.
+//! A regular file's bytes as extraction gives them, read at any place: the holes of a sparse file
+//! are zeros.
 
 use std::io;
 
-use bstr::ByteSlice;
-use tar::GnuSparseHeader;
-
 use super::entry::{Damage, Entry, EntryKind};
-use super::fields::{BLOCK, TYPE, number_field, padded, parse_number};
+use super::fields::{TYPE, padded};
 use super::head::Head;
-use super::pax::{self, Record};
-use crate::image::layer::Layer;
+use super::sparse;
 use crate::image::stream::TarStream;
 
 /// What a regular file holds.
@@ -18,6 +15,8 @@ pub(crate) struct Contents<'a> {
     stream: &'a TarStream,
     extents: Vec<Extent>,
     len: u64,
+    /// Where the first extent lies in the tar stream.
+    data: u64,
 }
 
 /// Bytes of the file that the archive stores, in the file's order.
@@ -25,155 +24,52 @@ pub(crate) struct Contents<'a> {
 struct Extent {
     at: u64,
     len: u64,
-    /// Where they are in the tar stream.
+    /// How far behind the first they are in the tar stream.
     from: u64,
 }
 
-impl Layer {
-    /// What an entry for a regular file holds.
-    pub(crate) fn contents(&self, entry: &Entry) -> Result<Contents<'_>, Damage> {
-        let stream = self.stream();
-        if entry.kind != EntryKind::SparseFile {
-            let extents = vec![Extent {
-                at: 0,
-                len: entry.stored,
-                from: entry.data,
-            }];
-            return Ok(Contents {
-                stream,
-                extents,
-                len: entry.stored,
-            });
-        }
-        let odd = || Damage::Tar {
-            offset: entry.start,
-            message: format!("the sparse map of {} cannot be made out", entry.path),
-        };
-        let head = Head::read(stream, entry)?;
-        let map = match head.header().as_bytes()[TYPE] {
-            b'S' => gnu_map(stream, &head, entry)?,
-            _ => pax_map(stream, &head.records(), entry)?,
-        };
-        let map = map.ok_or_else(odd)?;
-        map.contents(stream, entry).ok_or_else(odd)
-    }
-
-    /// The major and minor number of the device that an entry makes.
-    pub(crate) fn device(&self, entry: &Entry) -> Result<(u32, u32), Damage> {
-        let head = Head::read(self.stream(), entry)?;
-        let number = |field: io::Result<Option<u32>>| field.ok().flatten().unwrap_or_default();
-        let header = head.header();
-        Ok((number(header.device_major()), number(header.device_minor())))
-    }
-}
-
-/// The ranges of a sparse file, the size that it expands to, and where in the stream its data begins.
-struct Map {
-    ranges: Vec<(u64, u64)>,
-    len: u64,
-    data: u64,
-}
-
-impl Map {
-    /// None where ranges overlap or go beyond the end.
-    fn contents<'a>(self, stream: &'a TarStream, entry: &Entry) -> Option<Contents<'a>> {
-        let (mut extents, mut end, mut from) = (Vec::new(), 0, self.data);
-        for (at, len) in self.ranges {
-            let stop = at.checked_add(len)?;
-            if at < end || stop > self.len || from.checked_add(len)? > entry.end() {
-                return None;
-            }
+impl<'a> Contents<'a> {
+    /// Returns what an entry for a regular file holds.
+    pub(in crate::image) fn of(stream: &'a TarStream, entry: &Entry) -> Result<Self, Damage> {
+        let (mut extents, mut from) = (Vec::new(), 0);
+        let mut add = |at, len| {
             if len > 0 {
                 extents.push(Extent { at, len, from });
             }
-            (end, from) = (stop, from + padded(len));
-        }
-        Some(Contents {
+            from += padded(len);
+        };
+        let (len, data) = if entry.kind == EntryKind::SparseFile {
+            let head = Head::read(stream, entry)?;
+            let (header, stored) = (head.header(), entry.stored);
+            let map = if header.as_bytes()[TYPE] == b'S' {
+                Some(sparse::gnu(header, stream, entry.header, stored, &mut add)?)
+            } else {
+                let (records, most) = (head.records(), u64::MAX);
+                sparse::pax(&records, stream, entry.data, stored, most, &mut add)?
+            };
+            let map = map.ok_or_else(|| Damage::Tar {
+                offset: entry.start,
+                message: sparse::ODD_MAP.into(),
+            })?;
+            (map.len, map.data)
+        } else {
+            add(0, entry.stored);
+            (entry.stored, entry.data)
+        };
+        Ok(Self {
             stream,
             extents,
-            len: self.len,
+            len,
+            data,
         })
     }
-}
 
-fn gnu_map(stream: &TarStream, head: &Head, entry: &Entry) -> io::Result<Option<Map>> {
-    let Some(header) = head.header().as_gnu() else {
-        return Ok(None);
-    };
-    let (mut ranges, mut more) = (numbers(&header.sparse), header.is_extended());
-    let mut at = entry.header + BLOCK;
-    while more {
-        let mut block = tar::GnuExtSparseHeader::new();
-        stream.read_exact_at(block.as_mut_bytes(), at)?;
-        more = block.is_extended();
-        ranges.extend(numbers(&block.sparse));
-        at += BLOCK;
-    }
-    let ranges = ranges.into_iter().collect::<Option<_>>();
-    let map = ranges.zip(number_field(&header.realsize));
-    Ok(map.map(|(ranges, len)| Map {
-        ranges,
-        len,
-        data: entry.data,
-    }))
-}
-
-/// The ranges of a block; those of it that are not used are empty.
-fn numbers(block: &[GnuSparseHeader]) -> Vec<Option<(u64, u64)>> {
-    let used = block.iter().filter(|range| range.numbytes[0] != 0);
-    used.map(|range| number_field(&range.offset).zip(number_field(&range.numbytes)))
-        .collect()
-}
-
-fn pax_map(stream: &TarStream, records: &[Record], entry: &Entry) -> io::Result<Option<Map>> {
-    let number = |key| pax::value(records, key).and_then(parse_number);
-    let Some(len) = number("GNU.sparse.realsize").or_else(|| number("GNU.sparse.size")) else {
-        return Ok(None);
-    };
-    let pairs = |numbers: &[u64]| numbers.chunks_exact(2).map(|p| (p[0], p[1])).collect();
-    let plain = |numbers: &[u64]| Map {
-        ranges: pairs(numbers),
-        len,
-        data: entry.data,
-    };
-    if let Some(map) = pax::value(records, "GNU.sparse.map") {
-        let numbers: Option<Vec<u64>> = map.split_str(",").map(parse_number).collect();
-        return Ok(numbers.map(|numbers| plain(&numbers)));
-    }
-    let listed = |r: &&Record| r.key == "GNU.sparse.offset" || r.key == "GNU.sparse.numbytes";
-    let mut listed = records.iter().filter(listed).peekable();
-    if listed.peek().is_some() {
-        let numbers: Option<Vec<u64>> = listed.map(|r| parse_number(&r.value)).collect();
-        return Ok(numbers.map(|numbers| plain(&numbers)));
-    }
-    // The map stands before the data: how many ranges, then two numbers of each, a line each, filled up to a whole block.
-    let mut reader = io::BufReader::new(stream.reader(entry.data_range()));
-    let mut read = 0;
-    let mut next = || super::sparse::line(&mut reader, &mut read);
-    let Some(count) = next()? else {
-        return Ok(None);
-    };
-    let mut ranges = Vec::new();
-    for _ in 0..count {
-        match (next()?, next()?) {
-            (Some(offset), Some(length)) => ranges.push((offset, length)),
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(Map {
-        ranges,
-        len,
-        data: entry.data + padded(read),
-    }))
-}
-
-impl Contents<'_> {
-    /// How many bytes the file has, holes included.
+    /// Returns how many bytes the file has, holes included.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// The first byte from a place on that the archive stores; all before it are zeros.
+    /// Returns the first byte from a place on that the archive stores; all before it are zeros.
     pub(crate) fn next_data(&self, from: u64) -> Option<u64> {
         let next = self.extents.partition_point(|e| e.at + e.len <= from);
         self.extents.get(next).map(|extent| extent.at.max(from))
@@ -191,7 +87,7 @@ impl Contents<'_> {
             let place = |byte: u64| usize::try_from(byte - at).unwrap_or(n);
             let part = &mut buffer[place(from)..place(to)];
             self.stream
-                .read_exact_at(part, extent.from + (from - extent.at))?;
+                .read_exact_at(part, self.data + extent.from + (from - extent.at))?;
         }
         Ok(n)
     }

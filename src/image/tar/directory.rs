@@ -2,27 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice as _;
+use rustix::fs::{major, minor};
 use tar::EntryType;
 use walkdir::WalkDir;
 
 use super::acl;
 use super::fields::padded;
 use super::head::{Format, Head};
-use crate::error::{Error, Result};
-use crate::image::progress::{Meter, Phase, Progress, is_stop};
-use crate::image::spool::{Failed, Spool};
+use crate::error::Result;
+use crate::image::progress::{Meter, Phase, Progress};
+use crate::image::spool::{self, Spool};
 
 /// How many of the sockets that are left out a note names.
 const NAMED: usize = 3;
 
-/// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place in a tar: as GNU tar
-/// does, they are left out, and a note says so.
+/// Writes the tree below `root` as a PAX tar with `./` names, sorted by name. Sockets have no place
+/// in a tar: as GNU tar does, they are left out, and a note says so.
 pub(crate) fn spool(
     root: &Path,
     root_owned: bool,
@@ -33,17 +34,7 @@ pub(crate) fn spool(
     let mut out = Spool::new()?;
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |cause: io::Error| {
-            if is_stop(&cause) {
-                Error::Interrupted
-            } else {
-                Error::Io {
-                    action: "read",
-                    path,
-                    cause,
-                }
-            }
-        }
+        move |error| spool::unread(error, &path)
     };
     let mut meter = Meter::new(progress, Phase::Read, None);
     let mut first_names: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
@@ -65,22 +56,15 @@ pub(crate) fn spool(
         };
         let mut head = Head::new(Format::Ustar, kind, &name);
         head.set_mode(metadata.mode() & 0o7777);
-        head.set_uid(if root_owned {
-            0
-        } else {
-            u64::from(metadata.uid())
-        });
-        head.set_gid(if root_owned {
-            0
-        } else {
-            u64::from(metadata.gid())
-        });
+        let owner = |id: u32| if root_owned { 0 } else { u64::from(id) };
+        head.set_uid(owner(metadata.uid()));
+        head.set_gid(owner(metadata.gid()));
         head.set_mtime(u64::try_from(metadata.mtime()).unwrap_or_default());
         if metadata.nlink() > 1 && !metadata.is_dir() {
             if let Some(first) = first_names.get(&(metadata.dev(), metadata.ino())) {
                 head.set_kind(EntryType::Link);
                 head.set_link(first);
-                out.write_all(&head.to_bytes())?;
+                out.write_all(&head.to_bytes()).map_err(failed(path))?;
                 continue;
             }
             first_names.insert((metadata.dev(), metadata.ino()), name);
@@ -94,34 +78,32 @@ pub(crate) fn spool(
             head.set_link(target.as_os_str().as_bytes());
         }
         if metadata.file_type().is_char_device() || metadata.file_type().is_block_device() {
-            head.set_device(device(metadata.rdev()));
+            let device = metadata.rdev();
+            head.set_device((major(device), minor(device)));
         }
         if metadata.is_file() {
             head.set_size(metadata.len());
         }
-        out.write_all(&head.to_bytes())?;
+        out.write_all(&head.to_bytes()).map_err(failed(path))?;
         if metadata.is_file() {
             let file = File::open(path).map_err(failed(path))?;
-            let copied =
-                out.copy(meter.reader(file.take(metadata.len())))
-                    .map_err(|why| match why {
-                        Failed::Reading(e) => failed(path)(e),
-                        Failed::Writing(error) => error,
-                    })?;
+            let copied = out
+                .copy(meter.reader(file.take(metadata.len())))
+                .map_err(failed(path))?;
             if copied != metadata.len() {
                 return Err(failed(path)(io::Error::other(
                     "the file shrank while it was read",
                 )));
             }
             let pad = usize::try_from(padded(copied) - copied).expect("less than a block");
-            out.write_all(&[0; 512][..pad])?;
+            out.write_all(&[0; 512][..pad]).map_err(failed(path))?;
         }
     }
-    out.write_all(&[0; 1024])?;
+    out.write_all(&[0; 1024]).map_err(failed(root))?;
     Ok((out.finish()?, left_out(sockets, &named)))
 }
 
-/// What is said of sockets that were not packed.
+/// Returns the note on sockets that were not packed.
 fn left_out(count: usize, first: &[Vec<u8>]) -> Option<String> {
     if count == 0 {
         return None;
@@ -129,10 +111,8 @@ fn left_out(count: usize, first: &[Vec<u8>]) -> Option<String> {
     let names = bstr::join(", ", first);
     let names = names.as_bstr();
     Some(match count - first.len() {
-        0 => format!("a tar cannot have sockets, so these of the directory are left out: {names}"),
-        more => format!(
-            "a tar cannot have sockets, so those of the directory are left out: {names} and {more} more"
-        ),
+        0 => format!("a tar cannot hold sockets; left out: {names}"),
+        more => format!("a tar cannot hold sockets; left out: {names} and {more} more"),
     })
 }
 
@@ -157,7 +137,7 @@ fn entry_type(metadata: &fs::Metadata) -> Option<EntryType> {
     })
 }
 
-/// Every attribute that can be read, sorted. A file system without them has none.
+/// Returns every attribute that can be read, sorted. A file system without them has none.
 fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let names = match xattr::list(path) {
         Ok(names) => names,
@@ -171,15 +151,6 @@ fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         }
     }
     Ok(all)
-}
-
-/// Linux's major and minor number of a device id.
-fn device(id: u64) -> (u32, u32) {
-    let bits = |shift: u32, mask: u64| u32::try_from((id >> shift) & mask).unwrap_or_default();
-    (
-        bits(8, 0xfff) | bits(32, 0xffff_f000),
-        bits(0, 0xff) | bits(12, 0xffff_ff00),
-    )
 }
 
 #[cfg(test)]
@@ -270,7 +241,7 @@ mod tests {
         assert_eq!(note(), [""; 0]);
         let bind = |name| drop(UnixListener::bind(dir.path().join(name)).unwrap());
         bind("run/b");
-        let said = "a tar cannot have sockets, so these of the directory are left out: ";
+        let said = "a tar cannot hold sockets; left out: ";
         assert_eq!(note(), [format!("{said}./run/b")]);
         for name in ["run/c", "run/a"] {
             bind(name);
@@ -279,7 +250,6 @@ mod tests {
         for name in ["run/d", "c"] {
             bind(name);
         }
-        let said = said.replace("these", "those");
         assert_eq!(note(), [format!("{said}./c, ./run/a, ./run/b and 2 more")]);
     }
 

@@ -102,7 +102,7 @@ impl<B: Bytes> Walker<'_, B> {
         Ok(records)
     }
 
-    /// The data of an extension header; moves past it.
+    /// Returns the data of an extension header; moves past it.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Damage> {
         let size = number_field(&header.as_old().size)
             .map_or_else(|| damage(self.at, "the size field is not a number"), Ok)?;
@@ -130,8 +130,8 @@ impl<B: Bytes> Walker<'_, B> {
     }
 }
 
-/// One name from the up to three places that may give it. GNU tar and Go rank PAX and GNU names differently, so the two
-/// must agree where both are there.
+/// Returns one name from the up to three places that may give it. GNU tar and Go rank PAX and GNU
+/// names differently, so the two must agree where both are there.
 pub(super) fn agreed(
     at: u64,
     what: &str,

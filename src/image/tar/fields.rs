@@ -1,4 +1,5 @@
-//! Blocks, and the fields of a tar header: where they lie, numbers read where all extractors read the same, and written.
+//! Blocks, and the fields of a tar header: where they lie, numbers read where all extractors read
+//! the same, and written.
 
 use std::io;
 use std::ops::Range;
@@ -25,7 +26,8 @@ pub(super) fn padded(size: u64) -> u64 {
     size.next_multiple_of(BLOCK)
 }
 
-/// A size where all extractors read the same: octal digits, or GNU's base 256 without a bit to spare.
+/// Returns a size where all extractors read the same: octal digits, or GNU's base 256 without a bit
+/// to spare.
 pub(super) fn number_field(field: &[u8; 12]) -> Option<u64> {
     match field.split_last_chunk::<8>() {
         Some(([0x80, 0, 0, 0], low)) => Some(u64::from_be_bytes(*low)),
@@ -55,24 +57,29 @@ pub(super) fn octal(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether a header's checksum is that of its bytes, with blanks for itself; historic tars added the bytes as signed ones.
+/// Returns whether a header's checksum is that of its bytes, with blanks for itself; historic tars
+/// added the bytes as signed ones.
 pub(super) fn is_intact(header: &Header) -> bool {
     let Ok(stored) = header.cksum() else {
         return false;
     };
-    let mut bytes = *header.as_bytes();
-    bytes[148..156].fill(b' ');
+    let bytes = without_checksum(header);
     let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
-    let signed = || -> i32 {
-        let bytes = bytes.iter().map(|byte| i32::from(byte.cast_signed()));
-        bytes.sum()
-    };
-    stored == sum || stored.cast_signed() == signed()
+    let signed: i32 = bytes.iter().map(|b| i32::from(b.cast_signed())).sum();
+    stored == sum || stored.cast_signed() == signed
 }
 
-/// Whether there is something in the last part of a header that only some extractors read: Python takes it for a prefix of the
-/// name whatever the format, libarchive takes a part of it for the size and the map of holes in any GNU header, and Go's
-/// prefix is shorter in what star wrote.
+/// Returns the bytes that a checksum is made of: the header's, with blanks for the checksum itself.
+fn without_checksum(header: &Header) -> [u8; 512] {
+    let mut bytes = *header.as_bytes();
+    let (at, len) = NUMERIC_CHECKSUM;
+    bytes[at..at + len].fill(b' ');
+    bytes
+}
+
+/// Returns whether there is something in the last part of a header that only some extractors read:
+/// Python takes it for a prefix of the name whatever the format, libarchive takes a part of it for
+/// the size and the map of holes in any GNU header, and Go's prefix is shorter in what star wrote.
 pub(super) fn strays(header: &Header) -> bool {
     let bytes = header.as_bytes();
     if bytes[257..263] == *b"ustar\0" {
@@ -99,8 +106,8 @@ pub(super) const NUMERIC_SIZE: Numeric = (124, 12);
 pub(super) const NUMERIC_MTIME: Numeric = (136, 12);
 const NUMERIC_CHECKSUM: Numeric = (148, 8);
 
-/// Writes an octal number over the digits that are there, so that width, blanks and terminator stay the writer's own.
-/// False where the number does not fit.
+/// Writes an octal number over the digits that are there, so that width, blanks and terminator stay
+/// the writer's own. False where the number does not fit.
 pub(super) fn set_number(header: &mut Header, (at, len): Numeric, value: u64) -> bool {
     let field = &mut header.as_mut_bytes()[at..at + len];
     let end = field
@@ -134,21 +141,8 @@ pub(super) fn set_base256(header: &mut Header, (at, len): Numeric, value: u64) {
 }
 
 pub(super) fn set_checksum(header: &mut Header) {
-    let (at, len) = NUMERIC_CHECKSUM;
-    let sum = header
-        .as_bytes()
-        .iter()
-        .enumerate()
-        .map(|(i, b)| {
-            if (at..at + len).contains(&i) {
-                32
-            } else {
-                u64::from(*b)
-            }
-        })
-        .sum();
-    if header.cksum().ok().map(u64::from) != Some(sum) && !set_number(header, NUMERIC_CHECKSUM, sum)
-    {
+    let sum = without_checksum(header).iter().map(|b| u32::from(*b)).sum();
+    if header.cksum().ok() != Some(sum) && !set_number(header, NUMERIC_CHECKSUM, u64::from(sum)) {
         header.set_cksum();
     }
 }

@@ -1,5 +1,6 @@
 //! An entry's headers as bytes that can be edited: only the fields that an edit names change.
 
+use std::io;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
@@ -49,7 +50,7 @@ impl Head {
     /// Reads the headers of an entry as they stand in the stream.
     pub(crate) fn read(stream: &TarStream, entry: &Entry) -> Result<Self, Damage> {
         let length = usize::try_from(entry.header - entry.start)
-            .map_err(|_| std::io::Error::other("an extension header is too large"))?;
+            .map_err(|_| io::Error::other("an extension header is too large"))?;
         let mut bytes = vec![0; length];
         stream.read_exact_at(&mut bytes, entry.start)?;
         let mut header = Header::new_old();
@@ -63,16 +64,14 @@ impl Head {
             let header = Box::new(Header::from_byte_slice(&rest[..block()]).clone());
             let size = number_field(&header.as_old().size)
                 .and_then(|size| usize::try_from(size).ok())
-                .ok_or_else(|| {
-                    std::io::Error::other("an extension header is no longer as it was")
-                })?;
+                .ok_or_else(|| io::Error::other("an extension header is no longer as it was"))?;
             let end = block() + size.next_multiple_of(block());
             let raw: Arc<[u8]> = rest[..end].into();
             head.extensions.push(match header.as_bytes()[TYPE] {
                 typeflag @ (b'L' | b'K') => Extension::Long { typeflag, raw },
                 _ => {
-                    let records = pax::parse(&rest[block()..block() + size])
-                        .map_err(std::io::Error::other)?;
+                    let records =
+                        pax::parse(&rest[block()..block() + size]).map_err(io::Error::other)?;
                     Extension::Pax {
                         header,
                         records,
@@ -86,24 +85,26 @@ impl Head {
         Ok(head)
     }
 
-    /// The header block itself.
+    /// Returns the header block itself.
     pub(super) fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The records of its PAX headers, in order.
+    /// Returns the records of its PAX headers, in order.
     pub(super) fn records(&self) -> Vec<Record> {
-        let records = self
-            .extensions
+        self.all_records().cloned().collect()
+    }
+
+    fn all_records(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.extensions
             .iter()
             .flat_map(|extension| match extension {
                 Extension::Pax { records, .. } => &records[..],
                 Extension::Long { .. } => &[],
-            });
-        records.cloned().collect()
+            })
     }
 
-    /// The headers of an entry that the archive does not have yet.
+    /// Returns the headers of an entry that the archive does not have yet.
     pub(crate) fn new(format: Format, kind: EntryType, name: &[u8]) -> Self {
         let mut header = match format {
             Format::Gnu => Header::new_gnu(),
@@ -135,12 +136,13 @@ impl Head {
         }
     }
 
-    /// Whether owners are also written by name.
+    /// Returns whether owners are also written by name.
     pub(crate) fn names_owners(&self) -> bool {
         self.header.username_bytes().is_some_and(|n| !n.is_empty())
     }
 
-    /// Writes owners by name as well as by number; [`set_uid`](Self::set_uid) and `set_gid` then keep the names right.
+    /// Writes owners by name as well as by number; [`set_uid`](Self::set_uid) and `set_gid` then
+    /// keep the names right.
     pub(crate) fn name_owners(&mut self) {
         for field in [USER_NAME, GROUP_NAME] {
             self.header.as_mut_bytes()[field] = b'?';
@@ -153,7 +155,8 @@ impl Head {
         let _ = set_number(&mut self.header, NUMERIC_MODE, u64::from(kept | mode));
     }
 
-    /// Sets the owner by id; a name that stood beside the old id would contradict it, so it goes, or becomes root's.
+    /// Sets the owner by id; a name that stood beside the old id would contradict it, so it goes,
+    /// or becomes root's.
     pub(crate) fn set_uid(&mut self, uid: u64) {
         self.set_pax_number(NUMERIC_UID, "uid", uid);
         self.set_owner_name(USER_NAME, "uname", uid);
@@ -166,7 +169,7 @@ impl Head {
     }
 
     fn set_owner_name(&mut self, field: usize, key: &str, id: u64) {
-        self.edit_records(|records| records.retain(|r| r.key != key));
+        self.remove_records(|r| r.key == key);
         let field = &mut self.header.as_mut_bytes()[field..field + 32];
         if field[0] != 0 {
             field.fill(0);
@@ -184,9 +187,10 @@ impl Head {
         self.set_pax_number(NUMERIC_SIZE, "size", size);
     }
 
-    /// A number that a PAX record may override: the record goes, and comes back only where the field cannot hold it.
+    /// A number that a PAX record may override: the record goes, and comes back only where the
+    /// field cannot hold it.
     fn set_pax_number(&mut self, field: Numeric, key: &str, value: u64) {
-        self.edit_records(|records| records.retain(|r| r.key != key));
+        self.remove_records(|r| r.key == key);
         if !set_number(&mut self.header, field, value) {
             match self.format() {
                 Format::Gnu => set_base256(&mut self.header, field, value),
@@ -196,6 +200,13 @@ impl Head {
                 }
             }
         }
+    }
+
+    /// Returns the major and minor number of the device that the entry makes.
+    pub(crate) fn device(&self) -> (u32, u32) {
+        let number = |field: io::Result<Option<u32>>| field.ok().flatten().unwrap_or_default();
+        let Self { header, .. } = self;
+        (number(header.device_major()), number(header.device_minor()))
     }
 
     pub(crate) fn set_device(&mut self, (major, minor): (u32, u32)) {
@@ -210,7 +221,7 @@ impl Head {
     pub(crate) fn set_path(&mut self, name: &[u8]) {
         if self.record(SPARSE_NAME).is_some() {
             // The header's own name is one for extractors that know no sparse files.
-            self.edit_records(|records| records.retain(|r| r.key != SPARSE_NAME));
+            self.remove_records(|r| r.key == SPARSE_NAME);
             self.add_record(SPARSE_NAME, name);
             return;
         }
@@ -229,34 +240,29 @@ impl Head {
         }
         self.set_kind(EntryType::Regular);
         let name = self.record(SPARSE_NAME);
-        self.edit_records(|records| records.retain(|r| !r.key.starts_with(b"GNU.sparse.")));
+        self.remove_records(|r| r.key.starts_with(b"GNU.sparse."));
         if let Some(name) = name {
             self.set_path(&name);
         }
     }
 
     fn record(&self, key: &[u8]) -> Option<BString> {
-        let records = self.extensions.iter().filter_map(|e| match e {
-            Extension::Pax { records, .. } => Some(records),
-            Extension::Long { .. } => None,
-        });
-        records
-            .flatten()
-            .rfind(|r| r.key == key)
-            .map(|r| r.value.clone())
+        let last = self.all_records().rfind(|r| r.key == key);
+        last.map(|r| r.value.clone())
     }
 
     pub(crate) fn remove_xattr(&mut self, name: &[u8]) {
-        self.edit_records(|records| records.retain(|r| xattr(r).is_none_or(|(n, _)| n != name)));
+        self.remove_records(|r| xattr(r).is_some_and(|(n, _)| n == name));
     }
 
     pub(crate) fn add_xattr(&mut self, name: &[u8], value: &[u8]) {
         self.add_record(&xattrs::key(name), value);
     }
 
-    /// A name or link target, in the header where it fits, else in the way that the archive's format has for long ones.
+    /// A name or link target, in the header where it fits, else in the way that the archive's
+    /// format has for long ones.
     fn set_long(&mut self, typeflag: u8, key: &str, name: &[u8]) {
-        self.edit_records(|records| records.retain(|r| r.key != key));
+        self.remove_records(|r| r.key == key);
         self.extensions
             .retain(|e| !matches!(e, Extension::Long { typeflag: t, .. } if *t == typeflag));
         let ustar = self.format() == Format::Ustar;
@@ -280,14 +286,14 @@ impl Head {
         }
     }
 
-    fn edit_records(&mut self, edit: impl Fn(&mut Vec<Record>)) {
+    fn remove_records(&mut self, which: impl Fn(&Record) -> bool) {
         for extension in &mut self.extensions {
             if let Extension::Pax {
                 records, edited, ..
             } = extension
             {
                 let before = records.len();
-                edit(records);
+                records.retain(|record| !which(record));
                 *edited |= records.len() != before;
             }
         }
@@ -326,7 +332,7 @@ impl Head {
         );
     }
 
-    /// The headers as the archive holds them, checksums renewed where something changed.
+    /// Returns the headers as the archive holds them, checksums renewed where something changed.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for extension in &self.extensions {
@@ -382,7 +388,8 @@ fn gnu_long(typeflag: u8, name: &[u8]) -> Arc<[u8]> {
     out.into()
 }
 
-/// The name that a path has in the archive's own style, given an entry whose style to follow.
+/// Returns the name that a path has in the archive's own style, given an entry whose style to
+/// follow.
 pub(crate) fn styled(path: &[u8], like: &[u8], directory: bool) -> BString {
     let mut out = BString::default();
     if like.starts_with(b"./") || like == b"." {
@@ -413,7 +420,7 @@ mod tests {
         bytes[..512].copy_from_slice(header.as_bytes());
         let image = OpenOptions::new().read("t.tar", &bytes[..]).unwrap();
         let (layer, entry) = image.entry(0);
-        let head = Head::read(layer.stream(), &entry).unwrap();
+        let head = layer.head(&entry).unwrap();
         let end = usize::try_from(entry.header + BLOCK).unwrap();
         assert_eq!(head.to_bytes(), bytes[..end]);
     }

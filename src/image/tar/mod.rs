@@ -1,7 +1,8 @@
 //! Tar streams: headers, PAX records, sparse maps, and the entries that they make.
 //!
-//! Own code rather than `tar::Archive`, because the index needs each entry's extent with its extension
-//! headers, PAX values that hold newlines, and a bound on every size that the archive claims.
+//! Own code rather than `tar::Archive`, because the index needs each entry's extent with its
+//! extension headers, PAX values that hold newlines, and a bound on every size that the archive
+//! claims.
 
 mod acl;
 mod contents;

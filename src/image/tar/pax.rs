@@ -1,10 +1,12 @@
 //! PAX extended header records: `LENGTH KEY=VALUE\n`.
 //!
-//! Values can be binary (a file capability may hold a newline), so only the length says where a record ends.
+//! Values can be binary (a file capability may hold a newline), so only the length says where a
+//! record ends.
 
 use bstr::{BString, ByteSlice};
 
-/// One record; `raw` keeps its very bytes, so that records nobody changes are written back as they were.
+/// One record; `raw` keeps its very bytes, so that records nobody changes are written back as they
+/// were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) key: BString,
@@ -77,12 +79,13 @@ pub(crate) fn parse(mut data: &[u8]) -> Result<Vec<Record>, &'static str> {
     Ok(records)
 }
 
-/// The value that counts for a key: the last one; an empty one takes the key back, as POSIX has it.
+/// Returns the value that counts for a key: the last one; an empty one takes the key back, as POSIX
+/// has it.
 pub(crate) fn value<'a>(records: &'a [Record], key: &str) -> Option<&'a [u8]> {
     last(records, key).filter(|v| !v.is_empty())
 }
 
-/// The last value for a key, be it empty or not.
+/// Returns the last value for a key, even if it is empty.
 pub(crate) fn last<'a>(records: &'a [Record], key: &str) -> Option<&'a [u8]> {
     let last = records.iter().rfind(|r| r.key == key);
     last.map(|r| r.value.as_slice())

@@ -1,4 +1,5 @@
-//! Reads the headers of a tar stream one after another, and refuses what extractors read in more ways than one.
+//! Reads the headers of a tar stream one after another, and refuses what extractors read in more
+//! ways than one.
 
 use std::sync::Arc;
 
@@ -9,12 +10,12 @@ use super::entry::{Damage, Entry, EntryKind, Meta, Table, damage};
 use super::extensions::{Pending, agreed};
 use super::fields::{self, BLOCK, TYPE, id_field, is_intact, number_field, octal, parse_number};
 use super::pax::{self, Record};
-use super::sparse::{self, Map};
+use super::sparse::{self, ODD_MAP};
 use super::xattrs::xattrs;
 use crate::image::bytes::Bytes;
 use crate::image::limits::{Exceeded, Limits};
 
-/// The first number that is no user or group of Linux: the last of 32 bits means "leave it".
+/// The first number that is not a user or group of Linux: the last of 32 bits means "leave it".
 const ID_LIMIT: u64 = u32::MAX as u64;
 
 /// What an extended attribute takes in memory beside its bytes, which may be one or two.
@@ -52,12 +53,13 @@ impl<'a, B: Bytes> Walker<'a, B> {
         }
     }
 
-    /// Where the extension header lies that waits for the entry which it speaks of.
+    /// Returns where the extension header lies that waits for the entry which it speaks of.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.pending.start
     }
 
-    /// The header at the current place, its checksum verified; nothing at the end marker or the end of the stream.
+    /// Returns the header at the current place, its checksum verified; nothing at the end marker or
+    /// the end of the stream.
     pub(super) fn next_header(&self) -> Result<Option<Header>, Damage> {
         if !self.stream.reaches(self.at + 1)? {
             return Ok(None);
@@ -101,7 +103,8 @@ impl<'a, B: Bytes> Walker<'a, B> {
         Ok(())
     }
 
-    /// Reads one header with what belongs to it. Extension headers wait for the entry that they speak of.
+    /// Reads one header with what belongs to it. Extension headers are kept for the entry that they
+    /// speak of.
     pub(super) fn entry(&mut self, header: &Header) -> Result<(), Damage> {
         let typeflag = header.as_bytes()[TYPE];
         match typeflag {
@@ -130,12 +133,12 @@ impl<'a, B: Bytes> Walker<'a, B> {
         };
         let id = |what: &str, value: Option<u64>| match number(what, value)? {
             id if id < ID_LIMIT => Ok(id),
-            id => damage(at, format!("the {what} {id} is more than Linux has")),
+            id => damage(at, format!("the {what} {id} is more than Linux allows")),
         };
         if fields::strays(header) {
             return damage(
                 at,
-                "a header has something where its format has nothing; some extractors take it for a part of the name or size",
+                "a header has bytes in a field that its format leaves empty; some extractors read them as part of the name or size",
             );
         }
         let path = agreed(
@@ -169,23 +172,26 @@ impl<'a, B: Bytes> Walker<'a, B> {
         if mode & 0o6000 != 0 || records.iter().any(grants) {
             self.stream.expect_again(at);
         }
-        let data = self.data_start(header, typeflag, stored)?;
-        let end = data
-            .checked_add(stored)
-            .and_then(|end| end.checked_next_multiple_of(BLOCK));
-        // The map is looked at before what lies behind it, since a stream may be read for the first time.
-        let fits = match (kind, typeflag) {
-            (EntryKind::SparseFile, b'S') => {
-                records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."))
-            }
-            (EntryKind::SparseFile, _) if end.is_some() => {
-                let most = self.limits.records;
-                let ranges = sparse::pax_ranges(records, self.stream, data, stored, most)?;
-                self.count_records(self.at, ranges.unwrap_or_default())?;
-                ranges.is_some()
-            }
-            _ => true,
+        let end = |data: u64| {
+            let end = data.checked_add(stored);
+            end.and_then(|end| end.checked_next_multiple_of(BLOCK))
         };
+        let (mut data, mut fits) = (at + BLOCK, true);
+        let ignore = &mut |_, _| ();
+        // The map is looked at before what lies behind it, since a stream may be read for the first
+        // time.
+        if typeflag == b'S' {
+            let map = sparse::gnu(header, self.stream, at, stored, ignore)?;
+            self.count_records(at, map.ranges)?;
+            data = map.data;
+            fits = records.iter().all(|r| !r.key.starts_with(b"GNU.sparse."));
+        } else if kind == EntryKind::SparseFile && end(data).is_some() {
+            let most = self.limits.records;
+            let map = sparse::pax(records, self.stream, data, stored, most, ignore)?;
+            fits = map.is_some();
+            self.count_records(at, map.map_or(0, |map| map.ranges))?;
+        }
+        let end = end(data);
         if !self.stream.reaches(end.unwrap_or(u64::MAX))? {
             return damage(
                 at,
@@ -224,38 +230,6 @@ impl<'a, B: Bytes> Walker<'a, B> {
         })
     }
 
-    /// Where an entry's data begins: after its header and, for an old GNU sparse file, after the blocks of its map. That must
-    /// not ask for more than is stored.
-    fn data_start(&mut self, header: &Header, typeflag: u8, stored: u64) -> Result<u64, Damage> {
-        let mut data = self.at + BLOCK;
-        if typeflag != b'S' {
-            return Ok(data);
-        }
-        let Some(header) = header.as_gnu() else {
-            return damage(self.at, ODD_MAP);
-        };
-        let (mut more, mut ranges) = (header.is_extended(), Map::of_gnu_header(header));
-        while more {
-            let mut block = tar::GnuExtSparseHeader::new();
-            if !self.stream.reaches(data + BLOCK)? {
-                return damage(
-                    self.at,
-                    "the archive is cut short inside a sparse file's map",
-                );
-            }
-            self.stream.read_exact_at(block.as_mut_bytes(), data)?;
-            more = block.is_extended();
-            ranges = ranges.and_then(|all| all.with_block(&block));
-            data += BLOCK;
-        }
-        let size = number_field(&header.realsize);
-        match ranges.filter(|map| map.fits(size, stored)) {
-            Some(map) => self.count_records(self.at, map.ranges)?,
-            None => return damage(self.at, ODD_MAP),
-        }
-        Ok(data)
-    }
-
     /// Holds the limit on PAX records, and on ranges of sparse files, which take as much.
     pub(super) fn count_records(&mut self, at: u64, more: u64) -> Result<(), Damage> {
         self.records = self.records.saturating_add(more);
@@ -267,7 +241,8 @@ impl<'a, B: Bytes> Walker<'a, B> {
     }
 }
 
-/// A header whose checksum is right; nothing where the block is one of zeros, which ends an archive.
+/// Returns a header whose checksum is right; nothing where the block is one of zeros, which ends an
+/// archive.
 pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Damage> {
     if header.as_bytes().iter().all(|b| *b == 0) {
         return Ok(None);
@@ -289,7 +264,7 @@ pub(super) fn verified(mut header: Header, at: u64) -> Result<Option<Header>, Da
     Ok(Some(header))
 }
 
-/// What an entry makes, where all extractors make the same.
+/// Returns what an entry makes, where all extractors make the same.
 fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, String> {
     Ok(match header.as_bytes()[TYPE] {
         0 if path.ends_with(b"/") && header.path_bytes().ends_with(b"/") => EntryKind::Directory,
@@ -316,7 +291,8 @@ fn kind(header: &Header, path: &BString, sparse: bool) -> Result<EntryKind, Stri
     })
 }
 
-/// How many bytes of data follow an entry's headers, given the size that those say and whether PAX headers came before.
+/// Returns how many bytes of data follow an entry's headers, given the size that those say and
+/// whether PAX headers came before.
 fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result<u64, String> {
     match kind {
         EntryKind::File | EntryKind::SparseFile => Ok(size),
@@ -327,12 +303,11 @@ fn stored(kind: EntryKind, size: u64, path: &BString, after_pax: bool) -> Result
         EntryKind::HardLink => Ok(0),
         _ if size == 0 => Ok(0),
         _ => Err(format!(
-            "{path} is no regular file but has a size; extractors disagree on where it ends"
+            "{path} is not a regular file but has a size; extractors disagree on where it ends"
         )),
     }
 }
 
-const ODD_MAP: &str = "a sparse map does not fit the file or the data that is stored; extractors disagree on what it means";
 const NOT_TAR: &str = "this is not a tar archive, nor one compressed by gzip, zstd, xz or bzip2";
 
 fn sparse_name(records: &[Record]) -> Option<&[u8]> {

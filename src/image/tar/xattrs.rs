@@ -1,7 +1,8 @@
-//! Extended attributes in PAX records: raw as star and GNU tar write them, or base64 as libarchive does.
+//! Extended attributes in PAX records: raw as star and GNU tar write them, or base64 as libarchive
+//! does.
 //!
-//! An access control list is an attribute to the kernel, but archives mostly have it as a text in a record of its own, with
-//! users by name. It stands among the attributes under that record's key.
+//! An access control list is an attribute to the kernel, but archives mostly have it as a text in a
+//! record of its own, with users by name. It stands among the attributes under that record's key.
 
 use std::collections::BTreeSet;
 
@@ -16,16 +17,17 @@ pub(super) const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
 /// Access control lists as star, GNU tar and libarchive all write them.
 pub(super) const SCHILY_ACL: &[u8] = b"SCHILY.acl.";
 
-/// The lists that decide together with the mode who may do what: as a text, as FreeBSD has them, and as Linux keeps them.
-/// Extractors set them after the mode, and so over it. (A directory's default list speaks only of files to come.)
+/// The lists that decide together with the mode who may do what: as a text, as FreeBSD has them,
+/// and as Linux keeps them. Extractors set them after the mode, and so over it. (A directory's
+/// default list speaks only of files to come.)
 pub(crate) const ACCESS_LISTS: [&str; 3] = [
     "SCHILY.acl.access",
     "SCHILY.acl.ace",
     "system.posix_acl_access",
 ];
 
-/// The extended attribute or access control list that a PAX record carries; attributes may be spelt raw (star, GNU tar) or
-/// in base64 (libarchive).
+/// Returns the extended attribute or access control list that a PAX record carries; attributes may
+/// be spelt raw (star, GNU tar) or in base64 (libarchive).
 pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
     if record.key.starts_with(SCHILY_ACL) {
         return Some((record.key.clone(), record.value.clone()));
@@ -53,7 +55,7 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
     ))
 }
 
-/// The key of the record for an attribute, or for a list that stands among them.
+/// Returns the key of the record for an attribute, or for a list that stands among them.
 pub(super) fn key(name: &[u8]) -> Vec<u8> {
     if name.starts_with(SCHILY_ACL) {
         return name.to_vec();
@@ -61,7 +63,8 @@ pub(super) fn key(name: &[u8]) -> Vec<u8> {
     [SCHILY_XATTR, name].concat()
 }
 
-/// All extended attributes; one that is there in both spellings, as bsdtar writes it, counts once.
+/// Returns all extended attributes; one that is there in both spellings, as bsdtar writes it,
+/// counts once.
 pub(super) fn xattrs(records: &[Record]) -> Vec<(BString, BString)> {
     let with_value = records.iter().filter(|r| !r.value.is_empty());
     let mut found: Vec<_> = with_value.filter_map(xattr).collect();

@@ -42,7 +42,8 @@ impl<'a, 's> Bits<'a, 's> {
         self.count = bits % 8;
     }
 
-    /// Puts blocks that hold nothing until the next bit is that one of its byte which a bit of a file is.
+    /// Puts blocks that hold nothing until the next bit is that one of its byte which a bit of a
+    /// file is.
     pub(super) fn go_to(&mut self, bit: u64) {
         let bit = bit % 8;
         if u64::from(self.count) == bit {
@@ -62,14 +63,16 @@ impl<'a, 's> Bits<'a, 's> {
         }
     }
 
-    /// A block by codes of its own that holds nothing and takes 91 bits, an odd number. It has two literals and lengths of a
-    /// bit each, the last of which ends the block, and one distance, as decoders that want complete codes allow.
+    /// A block by codes of its own that holds nothing and takes 91 bits, an odd number. It has two
+    /// literals and lengths of a bit each, the last of which ends the block, and one distance, as
+    /// decoders that want complete codes allow.
     fn odd(&mut self) {
         self.put(0b100, 3);
         self.put(0, 5);
         self.put(0, 5);
         self.put(18 - 4, 4);
-        // The code lengths come in the order 16, 17, 18, 0, 8, …, 14, 1. Only 1 (code 0) and 18 (code 1, zeros) are used.
+        // The code lengths come in the order 16, 17, 18, 0, 8, …, 14, 1. Only 1 (code 0) and 18
+        // (code 1, zeros) are used.
         for at in 0..18 {
             self.put(u32::from(at == 2 || at == 17), 3);
         }

@@ -1,12 +1,13 @@
-//! Compresses the parts of a changed file that cannot be copied, on all cores, ahead of who writes them.
+//! Compresses the parts of a changed file that cannot be copied, on all cores, ahead of who writes
+//! them.
 //!
-//! Each part is cut into pieces of a fixed size, and each piece compressed alike wherever that is done: with the bytes before
-//! it as the dictionary, up to a whole byte. So what comes out does not depend on how many cores there are.
+//! Each part is cut into pieces of a fixed size, and each piece compressed alike wherever that is
+//! done: with the bytes before it as the dictionary, up to a whole byte. So what comes out does not
+//! depend on how many cores there are.
 
 use std::io;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, Scope};
 
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -15,11 +16,13 @@ use super::Gzip;
 use super::inflate::WINDOW;
 use super::layout::{Part, Piece};
 use crate::image::bytes::Bytes as _;
+use crate::image::read_ahead::ahead;
 use crate::image::segments::Over;
 
 /// The most that is compressed in one piece.
 const PIECE: u64 = 128 << 10;
-/// How much room for its output is given at once. At the lowest level what comes out depends on that.
+/// How much room for its output is given at once. At the lowest level what comes out depends on
+/// that.
 const ROOM: usize = 64 << 10;
 /// How often that is needed at most, for a piece that compressing makes larger.
 const ROOMS: usize = 3;
@@ -39,8 +42,8 @@ struct Job {
 
 /// A piece as it was read, and what it becomes.
 ///
-/// Its memory is that of the thread that asks for pieces, and used again, since what a thread of its own takes is not given back
-/// while the process runs.
+/// Its memory is that of the thread that asks for pieces, and used again, since what a thread of
+/// its own takes is not given back while the process runs.
 pub(super) struct Task {
     /// The window before it, and its bytes.
     input: Vec<u8>,
@@ -73,7 +76,7 @@ struct Worker {
     done: Receiver<io::Result<Task>>,
 }
 
-/// The pieces of a part: all but the last are of the same size.
+/// Returns the pieces of a part: all but the last are of the same size.
 pub(super) fn pieces(part: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let end = part.end;
     let starts = (part.start..end).step_by(usize::try_from(PIECE).expect("it fits"));
@@ -81,15 +84,15 @@ pub(super) fn pieces(part: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
 }
 
 impl<'a> Pieces<'a> {
-    /// What a file consists of, to be compressed by so many workers; with none, by who asks.
+    /// Returns what a file consists of, to be compressed by so many workers; with none, by
+    /// the caller.
     ///
     /// # Errors
     /// What reading the output stream gives.
-    pub(super) fn of<'s>(
+    pub(super) fn of(
         file: &[Piece<'_>],
         output: Over<'a, Gzip>,
         workers: usize,
-        scope: &'s Scope<'s, '_>,
     ) -> io::Result<Self> {
         let jobs = jobs(file);
         let workers = 0..workers.min(jobs.len());
@@ -97,7 +100,7 @@ impl<'a> Pieces<'a> {
             output,
             jobs: jobs.into_iter(),
             // Where the system gives no more threads, fewer have to do.
-            workers: workers.map_while(|_| Worker::spawn(scope).ok()).collect(),
+            workers: workers.map_while(|_| Worker::spawn().ok()).collect(),
             given: 0,
             taken: 0,
             current: None,
@@ -107,7 +110,7 @@ impl<'a> Pieces<'a> {
         Ok(pieces)
     }
 
-    /// The next piece, compressed.
+    /// Returns the next piece, compressed.
     ///
     /// # Errors
     /// What reading the output stream gives.
@@ -157,18 +160,14 @@ impl<'a> Pieces<'a> {
 }
 
 impl Worker {
-    fn spawn<'s>(scope: &'s Scope<'s, '_>) -> io::Result<Self> {
-        // They have room for all that a worker is given, so that sending waits for nobody and takes no memory.
+    fn spawn() -> io::Result<Self> {
+        // There is room for all that a worker is given, so that sending does not wait and takes no
+        // memory.
         let (tasks, given) = sync_channel::<(Compress, Task)>(AHEAD);
-        let (sender, done) = sync_channel(AHEAD);
-        thread::Builder::new().spawn_scoped(scope, move || {
-            for (deflate, task) in given {
-                // Nobody listens any more where writing failed.
-                if sender.send(task.compressed(deflate)).is_err() {
-                    return;
-                }
-            }
-        })?;
+        let compressed = given
+            .into_iter()
+            .map(|(deflate, task)| task.compressed(deflate));
+        let done = ahead(AHEAD, compressed)?;
         Ok(Self { tasks, done })
     }
 }
@@ -214,13 +213,15 @@ impl Task {
         }
     }
 
-    /// A compressor of its own: one that is used again does not always give what a new one gives. To be made by who asks for
-    /// pieces: the aligned memory of one is seldom fit for the next, and workers would each keep that of several.
+    /// Returns a compressor of its own: one that is used again does not always give what a new one
+    /// gives. It is made by the caller: the aligned memory of one is seldom fit for the
+    /// next, and workers would each keep that of several.
     fn compressor(&self) -> Compress {
         Compress::new(Compression::new(self.level), false)
     }
 
-    /// Compresses a piece as if all of its member before it had been compressed alike. Ends at a whole byte.
+    /// Compresses a piece as if all of its member before it had been compressed alike. Ends at a
+    /// whole byte.
     fn compressed(mut self, mut deflate: Compress) -> io::Result<Self> {
         let (window, piece) = self.input.split_at(self.window);
         if !window.is_empty() {

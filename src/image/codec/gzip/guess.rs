@@ -1,21 +1,22 @@
 //! What a part of a gzip file decodes to if a block begins where one seems to.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use super::inflate::{self, Inflater, Place, Stand, Step, WINDOW};
+use crate::image::bytes::Bytes as _;
 
-/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes. Most of a short guess would have
-/// placeholders, which take longer to decode.
+/// Bytes that a guess holds at most; a chunk of zeros would decode to hundreds of megabytes. Most
+/// of a short guess would have placeholders, which take longer to decode.
 const LIMIT: usize = (2 << 20) - (64 << 10);
 /// The size of the buffers that it is decoded in, each with a window before it.
 pub(super) const BUFFER: usize = inflate::buffer(LIMIT);
 /// How much is decoded with placeholders before it is seen whether the window still has any.
 const LOOK: usize = 64 << 10;
-/// How many headers of a chunk are tried, and how many blocks that seem to begin there but do not. In a Debian's rootfs it takes
-/// 764 and 3 at most. A file can be made of nothing else, each going on for long before it turns out to be wrong.
+/// How many headers of a chunk are tried, and how many blocks that seem to begin there but do not.
+/// In a Debian's rootfs it takes 764 and 3 at most. A file can be made of nothing else, each going
+/// on for long before it turns out to be wrong.
 const TRIED: u32 = 4096;
 const FAILED: u32 = 4;
 /// Units from here on are placeholders: for the byte at that place of the window.
@@ -27,9 +28,11 @@ pub(super) struct Guess {
     pub(super) lane: usize,
     /// The bit where it begins.
     pub(super) start: u64,
-    /// A window of placeholders, then what was decoded while there were any in the window: bytes and placeholders.
+    /// A window of placeholders, then what was decoded while there were any in the window: bytes
+    /// and placeholders.
     head: Vec<u16>,
-    /// Room for the window, and for what stands for the head; then the bytes that were decoded without placeholders.
+    /// Room for the window, and for what stands for the head; then the bytes that were decoded
+    /// without placeholders.
     bytes: Vec<u8>,
     /// Where the head ends, in both.
     head_end: usize,
@@ -58,7 +61,7 @@ impl Guess {
         }
     }
 
-    /// Whether the guess ends here; notes a block that begins here otherwise.
+    /// Returns whether the guess ends here; notes a block that begins here otherwise.
     fn is_whole(&mut self, step: Step, end: u64) -> bool {
         // A decoder would make room in a full buffer, and that is lent.
         let is_full = self.len() >= LIMIT;
@@ -74,8 +77,8 @@ impl Guess {
         whole
     }
 
-    /// Takes back the last block, if that is the last of its stream: who decodes in order shows what that holds only when the
-    /// checksum behind it is right. Whether anything is left.
+    /// Takes back the last block, if that is the last of its stream: decoding in order shows
+    /// what that holds only when the checksum behind it is right. Whether anything is left.
     fn ends_before_a_checksum(&mut self) -> bool {
         if self.end.place != Place::End {
             return true;
@@ -105,12 +108,12 @@ impl Guess {
         }
     }
 
-    /// What it decodes to behind the window that was put before it, which comes first.
+    /// Returns what it decodes to behind the window that was put before it, which comes first.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.filled]
     }
 
-    /// How many bytes it decodes to.
+    /// Returns how many bytes it decodes to.
     pub(super) fn len(&self) -> usize {
         self.filled - WINDOW
     }
@@ -134,13 +137,19 @@ impl Worker {
         })
     }
 
-    /// Decodes from the first place in a chunk where a block seems to begin to the end of the chunk. Whether there is one.
+    /// Decodes from the first place in a chunk where a block seems to begin to the end of the
+    /// chunk. Whether there is one.
     pub(super) fn guess(&mut self, guess: &mut Guess, start: u64, chunk: u64) -> io::Result<bool> {
-        let mut bytes = [0; SEARCHED + HEADER_BYTES];
+        const LEN: usize = SEARCHED + HEADER_BYTES;
+        let mut bytes = Vec::with_capacity(LEN);
         let (mut tried, mut failed) = (0, 0);
         for part in (0..chunk).step_by(SEARCHED) {
-            for bit in headers(self.read(start + part, &mut bytes)?) {
-                let bit = (start + part) * 8 + bit;
+            let from = start + part;
+            bytes.clear();
+            let mut input = self.file.reader(from..from + LEN as u64);
+            input.read_to_end(&mut bytes)?;
+            for bit in headers(&bytes) {
+                let bit = from * 8 + bit;
                 if self.wide.can_begin(bit) {
                     let decoded = self.decode(guess, bit, (start + chunk) * 8);
                     if decoded.is_ok() && guess.ends_before_a_checksum() {
@@ -155,23 +164,6 @@ impl Worker {
             }
         }
         Ok(false)
-    }
-
-    /// Reads as much as is there.
-    fn read<'b>(&self, start: u64, bytes: &'b mut [u8]) -> io::Result<&'b [u8]> {
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match self
-                .file
-                .read_at(&mut bytes[filled..], start + filled as u64)
-            {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(&bytes[..filled])
     }
 
     /// Decodes from a block's header to the first block that begins at or after `end`.
@@ -238,13 +230,15 @@ impl Worker {
     }
 }
 
-/// Bits of a header that are looked at: its type, three counts, and the lengths of the code that describes the others.
+/// Bits of a header that are looked at: its type, three counts, and the lengths of the code that
+/// describes the others.
 const HEADER_BYTES: usize = 16;
 
 /// How many bytes are looked through for a header before more are read.
 const SEARCHED: usize = 16 << 10;
 
-/// The bits that may be the header of a block which is not the last and has codes of its own.
+/// Returns the bits that may be the header of a block which is not the last and has codes of its
+/// own.
 fn headers(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let words = bytes
         .windows(HEADER_BYTES)
@@ -263,7 +257,7 @@ fn headers(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The places of the bits that are set.
+/// Returns the places of the bits that are set.
 fn bits_of(mut word: u128) -> impl Iterator<Item = u64> {
     std::iter::from_fn(move || {
         let lowest = (word != 0).then(|| u64::from(word.trailing_zeros()))?;
@@ -272,7 +266,8 @@ fn bits_of(mut word: u128) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Whether a header gives its first code, of up to 19 symbols, lengths that make it complete.
+/// Returns whether a header gives its first code, of up to 19 symbols, lengths that make it
+/// complete.
 fn has_complete_code(bytes: &[u8], bit: u64) -> bool {
     let at = usize::try_from(bit / 8).expect("an index of the slice");
     let Some(word) = bytes.get(at..at + HEADER_BYTES) else {

@@ -1,14 +1,17 @@
-//! Tables that decode a Huffman code: a first level that answers by the next bits at once, and a second level for the longer
-//! codes.
+//! Tables that decode a Huffman code: a first level that answers by the next bits at once, and a
+//! second level for the longer codes.
 //!
-//! An entry holds, from its lowest bit: how many bits code and extra bits take together (6 bits), how many of them are the
-//! code's (from bit 8), the flags below, and from bit 16 on the literal, or the base that the extra bits add to.
+//! An entry holds, from its lowest bit: how many bits code and extra bits take together (6 bits),
+//! how many of them are the code's (from bit 8), the flags below, and from bit 16 on the literal,
+//! or the base that the extra bits add to.
 
 /// The entry is a literal byte.
 pub(super) const LITERAL: u32 = 1 << 31;
-/// The entry is none of literal, length and distance; [`LONGER`] and [`END`] say what, and with neither no code begins so.
+/// The entry is none of literal, length and distance; [`LONGER`] and [`END`] say what, and with
+/// neither no code begins so.
 pub(super) const RARE: u32 = 1 << 15;
-/// The code is longer: the base says where its second level begins, and bits 8 to 12 how many bits index it.
+/// The code is longer: the base says where its second level begins, and bits 8 to 12 how many bits
+/// index it.
 pub(super) const LONGER: u32 = 1 << 14;
 /// The block ends here.
 pub(super) const END: u32 = 1 << 13;
@@ -21,38 +24,6 @@ pub(super) const LITERAL_BITS: u32 = 11;
 pub(super) const DISTANCE_BITS: u32 = 9;
 pub(super) const LENGTHS_BITS: u32 = 7;
 
-const LENGTHS: [(u32, u32); 29] = [
-    (3, 0),
-    (4, 0),
-    (5, 0),
-    (6, 0),
-    (7, 0),
-    (8, 0),
-    (9, 0),
-    (10, 0),
-    (11, 1),
-    (13, 1),
-    (15, 1),
-    (17, 1),
-    (19, 2),
-    (23, 2),
-    (27, 2),
-    (31, 2),
-    (35, 3),
-    (43, 3),
-    (51, 3),
-    (59, 3),
-    (67, 4),
-    (83, 4),
-    (99, 4),
-    (115, 4),
-    (131, 5),
-    (163, 5),
-    (195, 5),
-    (227, 5),
-    (258, 0),
-];
-
 /// What each symbol of an alphabet stands for: an entry without the code's own bits.
 pub(super) struct Alphabet<const SYMBOLS: usize>([u32; SYMBOLS]);
 
@@ -61,15 +32,11 @@ pub(super) static LITERALS: Alphabet<288> = {
     let mut meanings = [RARE; 288];
     let mut symbol = 0;
     while symbol < 286 {
-        #[expect(clippy::cast_possible_truncation, reason = "a symbol")]
-        let number = symbol as u32;
-        meanings[symbol] = match number {
-            0..256 => LITERAL | number << 16,
+        meanings[symbol as usize] = match symbol {
+            0..256 => LITERAL | symbol << 16,
             256 => RARE | END,
-            _ => {
-                let (base, extra) = LENGTHS[symbol - 257];
-                base << 16 | extra
-            }
+            285 => 258 << 16,
+            _ => base(3, 4, symbol - 257),
         };
         symbol += 1;
     }
@@ -81,15 +48,7 @@ pub(super) static DISTANCES: Alphabet<32> = {
     let mut meanings = [RARE; 32];
     let mut symbol = 0;
     while symbol < 30 {
-        #[expect(clippy::cast_possible_truncation, reason = "a symbol")]
-        let number = symbol as u32;
-        meanings[symbol] = match number {
-            0..4 => (number + 1) << 16,
-            _ => {
-                let extra = number / 2 - 1;
-                (((2 + number % 2) << extra) + 1) << 16 | extra
-            }
-        };
+        meanings[symbol as usize] = base(1, 2, symbol);
         symbol += 1;
     }
     Alphabet(meanings)
@@ -100,17 +59,25 @@ pub(super) static CODE_LENGTHS: Alphabet<19> = {
     let mut meanings = [0; 19];
     let mut symbol = 0;
     while symbol < 19 {
-        #[expect(clippy::cast_possible_truncation, reason = "a symbol")]
-        let number = symbol as u32;
-        meanings[symbol] = number << 16;
+        meanings[symbol as usize] = symbol << 16;
         symbol += 1;
     }
     Alphabet(meanings)
 };
 
+/// Returns what a length or distance stands for, by its number: a base, and extra bits that add to
+/// it. The bases ascend from `first`, and `each` symbols in a row have as many extra bits.
+const fn base(first: u32, each: u32, number: u32) -> u32 {
+    if number < each {
+        return (first + number) << 16;
+    }
+    let extra = number / each - 1;
+    (((each + number % each) << extra) + first) << 16 | extra
+}
+
 impl<const SYMBOLS: usize> Alphabet<SYMBOLS> {
-    /// Lays out the table of a code, given the length of each symbol's; 0 where it has none. Whether they make a code: complete,
-    /// or of a single symbol, or of none.
+    /// Lays out the table of a code, given the length of each symbol's; 0 where it has none.
+    /// Whether they make a code: complete, or of a single symbol, or of none.
     #[must_use]
     pub(super) fn table(&self, table: &mut Vec<u32>, lengths: &[u8], first_bits: u32) -> bool {
         let mut counts = [0u32; 16];
@@ -127,7 +94,8 @@ impl<const SYMBOLS: usize> Alphabet<SYMBOLS> {
         if used != 1 << 15 && !single && used != 0 {
             return false;
         }
-        // The symbols by the length of their codes, so that the table can be doubled from one length to the next.
+        // The symbols by the length of their codes, so that the table can be doubled from one
+        // length to the next.
         let (mut sorted, mut ends) = ([0u16; SYMBOLS], [0u32; 16]);
         for length in 1..16 {
             ends[length] = ends[length - 1] + counts[length - 1];
@@ -183,10 +151,11 @@ impl<const SYMBOLS: usize> Alphabet<SYMBOLS> {
     }
 }
 
-/// The code of a symbol that has one, its first bit lowest, and how many bits it has.
+/// Returns the code of a symbol that has one, its first bit lowest, and how many bits it has.
 pub(super) fn code(lengths: &[u8], symbol: usize) -> (u32, u32) {
     let own = lengths[symbol];
-    // Codes ascend by length, then by symbol; each takes the room of as many longer ones as begin like it.
+    // Codes ascend by length, then by symbol; each takes the room of as many longer ones as begin
+    // like it.
     let before = lengths.iter().enumerate().map(|(other, length)| {
         let precedes = *length > 0 && (*length, other) < (own, symbol);
         if precedes { 1 << (own - length) } else { 0 }

@@ -1,4 +1,5 @@
-//! Reads much of a gzip file in order, of which several cores decode what comes next: each from one place to the one after.
+//! Reads much of a gzip file in order, of which several cores decode what comes next: each from one
+//! place to the one after.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use super::reader::Decoder;
 use super::{Gzip, Seen};
 use crate::image::read_ahead::ReadAhead;
 
-/// How many chunks a worker is ahead of who reads: half of what lies between two places of an image of up to 576 MiB, so that of
-/// two workers none waits for the other. In larger images they do, for more memory would be needed.
+/// How many chunks a worker is ahead of the reader: half of what lies between two places of an image
+/// of up to 576 MiB, so that of two workers none waits for the other. In larger images they do, for
+/// more memory would be needed.
 const AHEAD: usize = 16;
 /// More would wait for the one that reads.
 const MOST_WORKERS: usize = 4;
@@ -34,7 +36,8 @@ struct Stretch {
 }
 
 impl Gzip {
-    /// Begins to decode ranges on all cores. None where there is one, or where that fails: reading in the usual way tells why.
+    /// Begins to decode ranges on all cores. None where there is one, or where that fails: reading
+    /// in the usual way tells why.
     pub(crate) fn in_order(&self, ranges: impl Iterator<Item = Range<u64>>) -> Option<InOrder> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let workers = cores.min(MOST_WORKERS);
@@ -63,7 +66,7 @@ impl InOrder {
         })
     }
 
-    /// What comes next, up to the end of a range at most. There must be something left.
+    /// Returns what comes next, up to the end of a range at most. There must be something left.
     pub(crate) fn next(&mut self) -> io::Result<&[u8]> {
         if self.read == self.stretches[self.now].len {
             (self.now, self.read) = (self.now + 1, 0);

@@ -1,7 +1,8 @@
-//! A decoder of deflate streams (RFC 1951) that says where each block begins, and that can be stopped at any code and resumed
-//! there.
+//! A decoder of deflate streams (RFC 1951) that says where each block begins, and that can be
+//! stopped at any code and resumed there.
 //!
-//! It is our own because splicing needs both, and no library gives them without `unsafe`. It accepts what zlib accepts.
+//! It is our own because splicing needs both, and no library gives them without `unsafe`. It
+//! accepts what zlib accepts.
 
 mod codes;
 
@@ -11,28 +12,31 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::huffman;
 use super::input::Input;
+use super::{damaged, huffman};
 use codes::Stop;
 
 /// How far back a match may reach, in bytes.
 pub(crate) const WINDOW: usize = 32 << 10;
 /// How much is decoded before the caller gets it.
 pub(super) const CHUNK: usize = 192 << 10;
-/// What one round of the inner loop may write beyond its limit: two literals, the longest match, and the last copy's excess.
+/// What one round of the inner loop may write beyond its limit: two literals, the longest match,
+/// and the last copy's excess.
 const EXCESS: usize = 2 + 258 + 32;
 
-/// How large the buffer of a decoder is that may put out so much before it has to make room.
+/// Returns how large the buffer of a decoder is that may put out so much before it has to make
+/// room.
 pub(super) const fn buffer(count: usize) -> usize {
     WINDOW + count + EXCESS
 }
 
-/// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the window is not known, what
-/// a [`guess`](super::guess) makes of them.
+/// A deflate stream in a file, decoded piece by piece. What it puts out are bytes, or, where the
+/// window is not known, what a [`guess`](super::guess) makes of them.
 #[derive(Debug)]
 pub(super) struct Inflater<U = u8, const BUFFER: usize = { buffer(CHUNK) }> {
     input: Input,
-    /// A window, then what was decoded since. Its size is known when this is compiled, which spares the inner loop looking.
+    /// A window, then what was decoded since. Its size is known when this is compiled, which spares
+    /// the inner loop looking.
     buffer: Vec<U>,
     /// Where what the caller has not taken yet begins.
     fresh: usize,
@@ -117,7 +121,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
     /// From here on there is no room for another round of the inner loop.
     const FULL: usize = BUFFER - EXCESS;
 
-    /// The stream at a bit of a file, with nothing before it.
+    /// Begins the stream at a bit of a file, with nothing before it.
     pub(super) fn new(file: Arc<File>, bit: u64) -> io::Result<Self> {
         let mut inflater = Self::without_buffer(file, bit)?;
         inflater.buffer = vec![U::default(); BUFFER];
@@ -125,7 +129,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         Ok(inflater)
     }
 
-    /// A decoder that is lent a buffer whenever it is to decode.
+    /// Returns a decoder that is lent a buffer whenever it is to decode.
     pub(super) fn without_buffer(file: Arc<File>, bit: u64) -> io::Result<Self> {
         Ok(Self {
             input: Input::new(file, bit)?,
@@ -169,12 +173,13 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         Ok(())
     }
 
-    /// Whether the bits at a place make a block's header. [`resume`](Self::resume) is to follow.
+    /// Returns whether the bits at a place make a block's header. [`resume`](Self::resume) is to
+    /// follow.
     pub(super) fn can_begin(&mut self, bit: u64) -> bool {
         self.input.seek(bit).and_then(|()| self.header()).is_ok()
     }
 
-    /// What stands around the codes of a block that has some.
+    /// Returns what stands around the codes of a block that has some.
     pub(super) fn frame(file: Arc<File>, block: u64) -> io::Result<Frame> {
         let mut inflater = Self::without_buffer(file, block)?;
         inflater.header()?;
@@ -190,7 +195,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         (self.fresh, self.at) = (window.end, window.end);
     }
 
-    /// What it takes to go on from here.
+    /// Returns what it takes to go on from here.
     pub(super) fn stand(&self) -> Stand {
         Stand {
             bit: self.bit(),
@@ -200,7 +205,8 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         }
     }
 
-    /// Begins another stream at the byte where the input is; nothing of the last one can be reached from it.
+    /// Begins another stream at the byte where the input is; nothing of the last one can be reached
+    /// from it.
     pub(super) fn restart(&mut self) {
         self.low = self.at;
         self.place = Place::Header;
@@ -211,12 +217,12 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         &mut self.input
     }
 
-    /// Where the next bit to decode lies in the file.
+    /// Returns where the next bit to decode lies in the file.
     pub(super) fn bit(&self) -> u64 {
         self.input.bit()
     }
 
-    /// What was decoded and not taken yet.
+    /// Returns what was decoded and not taken yet.
     pub(super) fn fresh(&self) -> &[U] {
         &self.buffer[self.fresh..self.at]
     }
@@ -227,30 +233,33 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         debug_assert!(self.fresh <= self.at);
     }
 
-    /// All that is held of what was decoded, in this stream or those before it.
+    /// Returns all that is held of what was decoded, in this stream or those before it.
     pub(super) fn recent(&self) -> &[U] {
         &self.buffer[self.oldest..self.at]
     }
 
-    /// The bytes that a match may reach from here.
+    /// Returns the bytes that a match may reach from here.
     pub(super) fn window(&self) -> &[U] {
         &self.buffer[self.low.max(self.at - WINDOW)..self.at]
     }
 
-    /// Decodes until something is to be said. What is [`fresh`](Self::fresh) must be taken before the next call.
+    /// Decodes until something is to be said. What is [`fresh`](Self::fresh) must be taken before
+    /// the next call.
     ///
     /// # Errors
-    /// `InvalidData` for what is no deflate stream, or what the system says.
+    /// `InvalidData` for bytes that are not a deflate stream, or what the system says.
     pub(super) fn step(&mut self) -> io::Result<Step> {
         self.step_about(usize::MAX)
     }
 
-    /// As [`step`](Self::step), but says that it is full after about so many bytes, if it comes that far.
+    /// As [`step`](Self::step), but says that it is full after about so many bytes, if it comes
+    /// that far.
     pub(super) fn step_about(&mut self, count: usize) -> io::Result<Step> {
         self.decode(count, false)
     }
 
-    /// As [`step`](Self::step), but says that it is full at the first code after so many bytes, if it comes that far.
+    /// As [`step`](Self::step), but says that it is full at the first code after so many bytes, if
+    /// it comes that far.
     pub(super) fn step_to(&mut self, count: usize) -> io::Result<Step> {
         self.decode(count, true)
     }
@@ -342,7 +351,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         Ok(())
     }
 
-    /// The codes that a block describes itself.
+    /// Reads the codes that a block describes itself.
     fn described(&mut self) -> io::Result<()> {
         const ORDER: [usize; 19] = [
             16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
@@ -424,8 +433,4 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
     }
 }
 
-const IMPOSSIBLE: &str = "a block describes codes that cannot be";
-
-fn damaged(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
+const IMPOSSIBLE: &str = "a block describes an impossible code";

@@ -5,9 +5,12 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use super::damaged;
+
 /// How many bytes are read at once.
 const READ: usize = 128 << 10;
-/// How many bytes [`Input::refill`] may look at when called twice. Behind the last byte of the file stand as many zeros.
+/// How many bytes [`Input::refill`] may look at when called twice. Behind the last byte of the file
+/// stand as many zeros.
 const MARGIN: usize = 16;
 
 /// A place in a file, in bits, from which bits are taken lowest first.
@@ -26,7 +29,8 @@ pub(super) struct Input {
     bits: Bits,
 }
 
-/// Bits taken out of a buffer. There may be more of them than `count` says: those that the next refill puts there again.
+/// Bits taken out of a buffer. There may be more of them than `count` says: those that the next
+/// refill puts there again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bits {
     held: u64,
@@ -61,7 +65,7 @@ impl Bits {
 }
 
 impl Input {
-    /// The file from a bit on.
+    /// Returns the file from a bit on.
     pub(super) fn new(file: Arc<File>, bit: u64) -> io::Result<Self> {
         let mut input = Self {
             file,
@@ -89,12 +93,13 @@ impl Input {
         self.take((bit % 8) as u32).map(drop)
     }
 
-    /// Where the next bit lies in the file.
+    /// Returns where the next bit lies in the file.
     pub(super) fn bit(&self) -> u64 {
         (self.base + self.at as u64) * 8 - u64::from(self.bits.count)
     }
 
-    /// What the decoder's inner loop works on: the buffer, the place in it, and the bits taken out.
+    /// Returns what the decoder's inner loop works on: the buffer, the place in it, and the bits
+    /// taken out.
     pub(super) fn parts(&self) -> (&[u8], usize, Bits) {
         (&self.buffer[..self.filled], self.at, self.bits)
     }
@@ -104,7 +109,7 @@ impl Input {
         (self.at, self.bits) = (at, bits);
     }
 
-    /// Whether [`Bits::refill`] can be called twice at this place.
+    /// Returns whether [`Bits::refill`] can be called twice at this place.
     #[inline(always)]
     pub(super) fn plenty(buffer: &[u8], at: usize) -> bool {
         at + MARGIN <= buffer.len()
@@ -113,8 +118,8 @@ impl Input {
     /// Reads on until there is plenty.
     ///
     /// # Errors
-    /// `InvalidData` where bytes from beyond the end of the file would be needed. It may come a few bytes late;
-    /// [`was_there`](Self::was_there) is exact.
+    /// `InvalidData` where bytes from beyond the end of the file would be needed. It may come a few
+    /// bytes late; [`was_there`](Self::was_there) is exact.
     pub(super) fn more(&mut self) -> io::Result<()> {
         while !Self::plenty(&self.buffer[..self.filled], self.at) {
             // A gzip trailer follows all data, so the eight bytes read ahead must be there.
@@ -153,7 +158,7 @@ impl Input {
         Ok(value)
     }
 
-    /// The next bits without taking them; as many of them as there are, then zeros.
+    /// Returns the next bits without taking them; as many of them as there are, then zeros.
     pub(super) fn peek(&mut self, count: u32) -> io::Result<u32> {
         if self.bits.count < count {
             self.more()?;
@@ -198,7 +203,7 @@ impl Input {
         }
     }
 
-    /// Whether the file ends here.
+    /// Returns whether the file ends here.
     pub(super) fn is_end(&mut self) -> io::Result<bool> {
         if self.end.is_none() && !Self::plenty(&self.buffer[..self.filled], self.at) {
             self.more()?;
@@ -210,5 +215,5 @@ impl Input {
 }
 
 fn cut_short() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it ends in the middle")
+    damaged("it ends in the middle")
 }

@@ -1,8 +1,8 @@
 //! Which parts of a gzip file can stand in a changed one as they are.
 //!
-//! A whole member can where all that it decodes to is there. Inside a changed member a row of blocks can where its own bytes
-//! and the window before them, which its matches may reach, are the same; a long block can be cut between two of its codes. All
-//! else is to be compressed.
+//! A whole member can where all that it decodes to is there. Inside a changed member a row of
+//! blocks can where its own bytes and the window before them, which its matches may reach, are the
+//! same; a long block can be cut between two of its codes. All else is to be compressed.
 
 use std::ops::Range;
 
@@ -31,7 +31,8 @@ pub(super) enum Part {
     /// Blocks of the file as they are, of which the first and the last may be parts of blocks.
     Blocks {
         bits: Range<u64>,
-        /// The header of the block that they begin inside of, and of the one that they end inside of.
+        /// The header of the block that they begin inside of, and of the one that they end inside
+        /// of.
         begin_inside: Option<u64>,
         end_inside: Option<u64>,
         /// The bit that says that a block is the last, where that is among them.
@@ -44,7 +45,8 @@ pub(super) enum Part {
     Compress(Range<u64>),
 }
 
-/// Lays out the file that decodes to `output`, a changed version of what `map`'s file of `file_len` bytes decodes to.
+/// Lays out the file that decodes to `output`, a changed version of what `map`'s file of `file_len`
+/// bytes decodes to.
 pub(super) fn layout<'m>(map: &'m Map, output: &Segments, file_len: u64) -> Vec<Piece<'m>> {
     let mut layout = Layout {
         map,
@@ -58,7 +60,8 @@ pub(super) fn layout<'m>(map: &'m Map, output: &Segments, file_len: u64) -> Vec<
             Origin::Memory(_) => layout.compress(segment.len),
         }
     }
-    // Empty members and padding mean nothing to whoever decodes the file, and something to those who look for them there.
+    // Empty members and padding mean nothing to decoders, and something to programs
+    // who look for them there.
     let full = map.members.iter().rfind(|m| !m.output.is_empty());
     layout.same(full.map_or(0, |m| m.bytes.end)..file_len);
     layout.pieces
@@ -143,8 +146,8 @@ impl Layout<'_> {
     }
 }
 
-/// The first blocks inside a range of a member that can be copied, with what they decode to, where the input's bytes are the
-/// output's from `same_from` on.
+/// Returns the first blocks inside a range of a member that can be copied, with what they decode
+/// to, where the input's bytes are the output's from `same_from` on.
 fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u64>, Part)> {
     let rows = &member.rows;
     let window_from = if member.output.start >= same_from {
@@ -185,7 +188,8 @@ fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u
     Some((begin.output..end.output, part))
 }
 
-/// The CRC-32 of the last `len` bytes of something, from that of the whole and that of what stands before them.
+/// Returns the CRC-32 of the last `len` bytes of something, from that of the whole and that of what
+/// stands before them.
 fn without(whole: u32, before: u32, len: u64) -> u32 {
     let mut shifted = crc32fast::Hasher::new_with_initial(before);
     shifted.combine(&crc32fast::Hasher::new_with_initial_len(0, len));

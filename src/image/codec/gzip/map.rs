@@ -1,7 +1,7 @@
 //! Where the blocks of a gzip file can be cut.
 //!
-//! The list is bounded whatever the file holds. When it is full every other of its places is dropped, and the rest lie twice as
-//! far apart.
+//! The list is bounded whatever the file holds. When it is full every other of its places is
+//! dropped, and the rest lie twice as far apart.
 
 use std::ops::Range;
 
@@ -41,7 +41,8 @@ pub(super) struct Member {
 pub(super) struct Row {
     /// Where it lies in the file.
     pub(super) bit: u64,
-    /// Where the header lies of the block that it is in, which is the place itself where a block begins.
+    /// Where the header lies of the block that it is in, which is the place itself where a block
+    /// begins.
     pub(super) block: u64,
     /// Where its output begins.
     pub(super) output: u64,
@@ -80,7 +81,8 @@ impl Map {
     pub(super) fn add_row(&mut self, row: Row) {
         let granule = self.granule;
         let rows = &mut self.last_mut().rows;
-        // Between two places there must be something to copy, however many blocks that hold nothing lie there.
+        // Between two places there must be something to copy, however many blocks that hold nothing
+        // lie there.
         if rows.last().is_some_and(|last| {
             row.output == last.output
                 || row.output - last.output < granule && (row.bit - last.bit) / 8 < granule

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 
+use super::damaged;
 use super::input::Input;
 
 const NAME: u8 = 1 << 3;
@@ -32,13 +33,13 @@ impl Header {
             *byte = self::byte(input)?;
         }
         let [0x1f, 0x8b, 8, flags, ..] = fixed else {
-            return Err(odd(match fixed {
-                [0x1f, 0x8b, ..] => "it is compressed by another method than deflate",
-                _ => "something that is not gzip follows the gzip data",
+            return Err(damaged(match fixed {
+                [0x1f, 0x8b, ..] => "the compression method is not deflate",
+                _ => "bytes that are not gzip follow the gzip data",
             }));
         };
         if flags & RESERVED != 0 {
-            return Err(odd("its header has flags that mean nothing yet"));
+            return Err(damaged("its header sets reserved flags"));
         }
         let mut extra = None;
         if flags & EXTRA != 0 {
@@ -69,7 +70,7 @@ impl Header {
         })
     }
 
-    /// How hard the data was compressed, as far as the header says: a level of zlib's.
+    /// Returns how hard the data was compressed, as far as the header says: a level of zlib's.
     pub(super) fn level(&self) -> u32 {
         match self.fixed[8] {
             2 => 9,
@@ -78,8 +79,9 @@ impl Header {
         }
     }
 
-    /// The header for changed data: its first bytes, and the range of the file that follows them. An extra field is left out: it
-    /// speaks of the compressed bytes (bgzip's block size, dictzip's table), so it would be wrong.
+    /// Returns the header for changed data: its first bytes, and the range of the file that follows
+    /// them. An extra field is left out: it speaks of the compressed bytes (bgzip's block size,
+    /// dictzip's table), so it would be wrong.
     pub(super) fn for_changed(&self) -> (Vec<u8>, Range<u64>) {
         if self.flags & EXTRA == 0 {
             return (Vec::new(), self.bytes.clone());
@@ -90,7 +92,7 @@ impl Header {
     }
 }
 
-/// What follows the data: its CRC-32 and its length modulo 2³².
+/// Reads what follows the data: its CRC-32 and its length modulo 2³².
 pub(super) fn trailer(input: &mut Input) -> io::Result<(u32, u32)> {
     input.align();
     let both = (input.take(32)?, input.take(32)?);
@@ -100,8 +102,4 @@ pub(super) fn trailer(input: &mut Input) -> io::Result<(u32, u32)> {
 
 fn byte(input: &mut Input) -> io::Result<u8> {
     Ok(input.take(8)?.to_le_bytes()[0])
-}
-
-fn odd(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }

@@ -1,8 +1,9 @@
 //! Gzip files that are read at any place and changed without being compressed anew.
 //!
-//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map of where its deflate blocks begin, and places from which
-//! decoding can go on: every few MiB, and shortly before what will be read again. Later reads decode from the nearest place. To
-//! write a changed file, the blocks whose bytes and window are the same are copied as they are, and only the rest is compressed
+//! One pass ([`Scan`]) decodes the file, checks it, and leaves a map of where its deflate blocks
+//! begin, and places from which decoding can go on: every few MiB, and shortly before what will be
+//! read again. Later reads decode from the nearest place. To write a changed file, the blocks whose
+//! bytes and window are the same are copied as they are, and only the rest is compressed
 //! (`splice`).
 
 mod ahead;
@@ -36,6 +37,11 @@ use crate::image::bytes::Bytes;
 use crate::image::progress::Meter;
 pub(crate) use scan::Scan;
 
+/// Returns the error for bytes that are not what a gzip file has.
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 /// A gzip file of which every byte has been seen once.
 #[derive(Debug)]
 pub(crate) struct Gzip {
@@ -53,8 +59,8 @@ struct Seen {
     places: Places,
 }
 
-const BGZIP: &str = "the image is compressed by bgzip, whose block sizes are left out where it changes; compress it by \
-                     bgzip anew if it is to be read at random";
+const BGZIP: &str = "the image was compressed by bgzip; the changed parts lose their block sizes. For random \
+                     access, compress the output with bgzip again";
 
 impl Gzip {
     /// Begins the pass over a file.
@@ -62,7 +68,7 @@ impl Gzip {
         Scan::new(file, Deal::default(), meter)
     }
 
-    /// What the pass over the file found, to be read at any place.
+    /// Returns what the pass over the file found, to be read at any place.
     pub(crate) fn new(file: Arc<File>, scan: Scan<'_>) -> io::Result<Self> {
         let (map, places, len) = scan.finish()?;
         let seen = Arc::new(Seen {
@@ -77,20 +83,20 @@ impl Gzip {
         })
     }
 
-    /// How many bytes it decodes to.
+    /// Returns how many bytes it decodes to.
     pub(crate) fn len(&self) -> u64 {
         self.seen.len
     }
 
-    /// What the headers hold that is left out where a member changes, as notes say it.
+    /// Returns what the headers hold that is left out where a member changes, as notes say it.
     pub(in crate::image) fn left_out(&self) -> Vec<String> {
         let note = |name: &[u8; 2]| match name {
             // An eStargz layer's footer, which stays: its archive says more of it.
             b"SG" => None,
             b"BC" => Some(BGZIP.to_owned()),
             other => Some(format!(
-                "the extra field `{}` of the image's gzip headers is left out where it changes, since it may speak of the \
-                 bytes as they were",
+                "the changed parts lose the extra field `{}` of their gzip headers, since it may describe \
+                 the old bytes",
                 other.escape_ascii()
             )),
         };

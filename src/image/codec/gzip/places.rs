@@ -23,16 +23,16 @@ pub(super) struct Places {
     spacing: u64,
     /// The last ones that the pass over the file has come by.
     passed: Vec<Checkpoint>,
-    /// Shortly before what is read again and lies far from any other: it is read to plan, and where it changes, to verify and to
-    /// write.
+    /// Shortly before what is read again and lies far from any other: it is read to plan, and where
+    /// it changes, to verify and to write.
     near: Mutex<Vec<Checkpoint>>,
 }
 
 /// 2 to 5 MiB of windows for any larger image.
 const EVEN: usize = 144;
 const SPACING: u64 = 4 << 20;
-/// How far apart those lie that were passed, and how many are held: the pass may be that far, a guess, behind the entry that is
-/// looked at.
+/// How far apart those lie that were passed, and how many are held: the pass may be that far, a
+/// guess, behind the entry that is looked at.
 const FINE: u64 = 512 << 10;
 const PASSED: usize = 6;
 
@@ -42,7 +42,8 @@ const NEAR_PASSED: usize = 32;
 const NEAR: usize = 2 * NEAR_PASSED;
 /// How far decoding must go otherwise to keep one.
 pub(super) const FAR: u64 = 1 << 20;
-/// How far before what is read it lies: a block and its window, which are read again if a change is made there.
+/// How far before what is read it lies: a block and its window, which are read again if a change is
+/// made there.
 pub(super) const BEFORE: u64 = 256 << 10;
 
 impl Checkpoint {
@@ -65,7 +66,8 @@ impl Places {
         }
     }
 
-    /// The pass over the file has come by a place, which is left out where it lies close to the last.
+    /// The pass over the file has come by a place, which is left out where it lies close to the
+    /// last.
     pub(super) fn pass(&mut self, stand: Stand, output: u64, window: &[u8]) {
         let last = self.passed.last();
         if last.is_some_and(|last| output < last.output + FINE) {
@@ -109,7 +111,7 @@ impl Places {
         }
     }
 
-    /// The last place that does not lie behind `output`. There is one at the beginning.
+    /// Returns the last place that does not lie behind `output`. There is one at the beginning.
     pub(super) fn before(&self, output: u64) -> Checkpoint {
         let near = self.near();
         let places = [&self.even, &*near].map(|places| last_before(places, output));
@@ -120,7 +122,7 @@ impl Places {
         last.expect("there is one at the beginning").clone()
     }
 
-    /// Where those lie that are evenly spread, in bytes of output.
+    /// Returns where those lie that are evenly spread, in bytes of output.
     pub(super) fn even(&self) -> impl Iterator<Item = u64> {
         self.even.iter().map(|place| place.output)
     }
@@ -130,7 +132,7 @@ impl Places {
     }
 }
 
-/// The last of some places, which ascend, that does not lie behind `output`.
+/// Returns the last of some places, which ascend, that does not lie behind `output`.
 fn last_before(places: &[Checkpoint], output: u64) -> Option<&Checkpoint> {
     let after = places.partition_point(|place| place.output <= output);
     places[..after].last()

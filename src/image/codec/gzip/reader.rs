@@ -1,4 +1,5 @@
-//! Reads any place of a gzip file that has been seen once, by decoding from the nearest place where that can begin.
+//! Reads any place of a gzip file that has been seen once, by decoding from the nearest place where
+//! that can begin.
 
 use std::io;
 use std::ops::Range;
@@ -20,22 +21,18 @@ pub(super) struct Reader {
 pub(super) struct Decoder {
     seen: Arc<Seen>,
     inflater: Inflater,
-    /// How many bytes of the whole come before what the inflater puts out next; none where it has not begun or has failed.
+    /// How many bytes of the whole come before what the inflater puts out next; none where it has
+    /// not begun or has failed.
     output: Option<u64>,
 }
 
-/// Some pages, those that were used last.
+/// Some pages, the one that was used last at the end.
 #[derive(Debug, Default)]
-struct Pages {
-    all: Vec<Page>,
-    /// Counts reads, to know which page was used last.
-    now: u64,
-}
+struct Pages(Vec<Page>);
 
 #[derive(Debug)]
 struct Page {
     number: u64,
-    used: u64,
     bytes: Vec<u8>,
 }
 
@@ -86,8 +83,8 @@ impl Decoder {
         })
     }
 
-    /// Decodes a range, and what lies on the way to it, from where the decoder is if that is on the way. `put` gets all of it with
-    /// its offset.
+    /// Decodes a range, and what lies on the way to it, from where the decoder is if that is on the
+    /// way. `put` gets all of it with its offset.
     pub(super) fn decode(
         &mut self,
         range: Range<u64>,
@@ -135,17 +132,17 @@ impl Decoder {
 
 impl Pages {
     fn find(&self, number: u64) -> Option<usize> {
-        self.all.iter().position(|page| page.number == number)
+        self.0.iter().position(|page| page.number == number)
     }
 
-    /// What a page holds, which is used now.
+    /// Returns what a page holds, which is used now.
     fn used(&mut self, at: usize) -> &[u8] {
-        self.now += 1;
-        self.all[at].used = self.now;
-        &self.all[at].bytes
+        self.0[at..].rotate_left(1);
+        self.0.last().map_or(&[], |page| &page.bytes)
     }
 
-    /// Puts bytes from an offset in the pages that they belong to. A page of which the beginning is missing is not kept.
+    /// Puts bytes from an offset in the pages that they belong to. A page of which the beginning is
+    /// missing is not kept.
     fn keep(&mut self, mut offset: u64, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (number, inside) = (offset / PAGE, offset % PAGE);
@@ -156,28 +153,23 @@ impl Pages {
                 found => found,
             };
             if let Some(at) = page
-                && self.all[at].bytes.len() as u64 == inside
+                && self.0[at].bytes.len() as u64 == inside
             {
-                self.all[at].bytes.extend_from_slice(now);
+                self.0[at].bytes.extend_from_slice(now);
             }
             offset += now.len() as u64;
             bytes = later;
         }
     }
 
-    /// An empty page, in the place of the one that was used longest ago if there are enough.
+    /// Makes an empty page, of the one that was used longest ago if there are enough.
     fn turn(&mut self, number: u64) -> usize {
         let mut bytes = Vec::new();
-        if self.all.len() == PAGES {
-            let oldest = (0..PAGES).min_by_key(|at| self.all[*at].used);
-            bytes = self.all.swap_remove(oldest.expect("there are pages")).bytes;
+        if self.0.len() == PAGES {
+            bytes = self.0.remove(0).bytes;
             bytes.clear();
         }
-        self.all.push(Page {
-            number,
-            used: self.now,
-            bytes,
-        });
-        self.all.len() - 1
+        self.0.push(Page { number, bytes });
+        self.0.len() - 1
     }
 }

@@ -1,4 +1,5 @@
-//! The one pass over a gzip file: it is decoded once, checked, mapped, and read meanwhile by who needs to see all of it.
+//! The one pass over a gzip file: it is decoded once, checked, mapped, and read meanwhile by who
+//! needs to see all of it.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use crc32fast::Hasher;
 
 use super::ahead::{Ahead, Deal};
+use super::damaged;
 use super::guess::{self, Guess};
 use super::inflate::{Inflater, Place, Stand, Step, WINDOW};
 use super::map::{Map, Member, Row};
@@ -42,15 +44,16 @@ struct State<'p> {
     metered: u64,
 }
 
-/// A block that decodes to more than this can be cut inside. That is more than any encoder makes that does not put all into one
-/// block, and more than a guess holds: where a block is cut must not depend on guesses.
+/// A block that decodes to more than this can be cut inside. That is more than any encoder makes
+/// that does not put all into one block, and more than a guess holds: where a block is cut must not
+/// depend on guesses.
 const LONG: u64 = 2 << 20;
 /// How far apart.
 const CUTS: u64 = 256 << 10;
 
 const _: () = assert!(LONG > guess::BUFFER as u64);
 
-/// The next place to cut a block, given how much of it was decoded.
+/// Returns the next place to cut a block, given how much of it was decoded.
 fn next_cut(decoded: u64) -> u64 {
     match decoded.checked_sub(LONG) {
         None => LONG,
@@ -127,7 +130,7 @@ impl State<'_> {
         Ok(self.output >= end)
     }
 
-    /// Decodes some more. Who reads must see all of it before the next call.
+    /// Decodes some more. Readers must see all of it before the next call.
     fn advance(&mut self) -> io::Result<()> {
         if let Some(guess) = self.taken.take() {
             self.ahead.give_back(guess);
@@ -169,7 +172,7 @@ impl State<'_> {
         let Some(mut guess) = self.ahead.guess(self.inflater.bit()) else {
             return Ok(false);
         };
-        // Where a member has just begun, who reads may still want what came before it.
+        // Where a member has just begun, readers may still want what came before it.
         let Ok(window) = <&[u8; WINDOW]>::try_from(self.inflater.window()) else {
             self.ahead.give_back(guess);
             return Ok(false);
@@ -270,14 +273,8 @@ impl State<'_> {
             let decoded = output - member.output.start;
             ok = found == crc && decoded & u64::from(u32::MAX) == u64::from(length);
         });
-        if ok {
-            Ok(())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "its data and the checksum and length that follow it differ",
-            ))
-        }
+        let differ = "the checksum or the length after the data does not match it";
+        ok.then_some(()).ok_or_else(|| damaged(differ))
     }
 
     /// After a member another may follow, or zeros up to the end of the file, or nothing.
@@ -291,10 +288,7 @@ impl State<'_> {
         }
         while !input.is_end()? {
             if input.take(8)? != 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "something that is not gzip follows the gzip data",
-                ));
+                return Err(damaged("bytes that are not gzip follow the gzip data"));
             }
         }
         Ok(true)

@@ -1,7 +1,9 @@
-//! Writes a changed gzip file from the parts of the old one that are still right and what is compressed anew.
+//! Writes a changed gzip file from the parts of the old one that are still right and what is
+//! compressed anew.
 //!
-//! Copied blocks begin at the same bit of a byte as they did, so that they are copied as whole bytes, inside the kernel where
-//! it can do that. Blocks that hold nothing are put in between to get there.
+//! Copied blocks begin at the same bit of a byte as they did, so that they are copied as whole
+//! bytes, inside the kernel where it can do that. Blocks that hold nothing are put in between to
+//! get there.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -41,44 +43,38 @@ impl Gzip {
     ) -> io::Result<()> {
         let file = &self.seen.file;
         let pieces = layout(&self.seen.map, output, file.metadata()?.len());
-        thread::scope(|scope| {
-            let mut compressed = Pieces::of(&pieces, output.over(self), workers, scope)?;
-            for piece in &pieces {
-                match piece {
-                    Piece::Same(bytes) => out.copy(file, bytes.clone())?,
-                    Piece::Changed {
-                        header,
-                        output,
-                        parts,
-                    } => {
-                        let (fixed, rest) = header.for_changed();
-                        out.write_all(&fixed)?;
-                        out.copy(file, rest)?;
-                        let mut member = Changed {
-                            file,
-                            compressed: &mut compressed,
-                            bits: Bits::new(&mut *out),
-                            crc: Hasher::new(),
-                        };
-                        let (last, others) =
-                            parts.split_last().expect("a changed member has parts");
-                        for part in others {
-                            member.part(part, false)?;
-                        }
-                        member.part(last, true)?;
-                        let crc = member.finish()?;
-                        out.write_all(&crc.to_le_bytes())?;
-                        #[expect(
-                            clippy::cast_possible_truncation,
-                            reason = "gzip wants it modulo 2³²"
-                        )]
-                        let len = (output.end - output.start) as u32;
-                        out.write_all(&len.to_le_bytes())?;
+        let mut compressed = Pieces::of(&pieces, output.over(self), workers)?;
+        for piece in &pieces {
+            match piece {
+                Piece::Same(bytes) => out.copy(file, bytes.clone())?,
+                Piece::Changed {
+                    header,
+                    output,
+                    parts,
+                } => {
+                    let (fixed, rest) = header.for_changed();
+                    out.write_all(&fixed)?;
+                    out.copy(file, rest)?;
+                    let mut member = Changed {
+                        file,
+                        compressed: &mut compressed,
+                        bits: Bits::new(&mut *out),
+                        crc: Hasher::new(),
+                    };
+                    let (last, others) = parts.split_last().expect("a changed member has parts");
+                    for part in others {
+                        member.part(part, false)?;
                     }
+                    member.part(last, true)?;
+                    let crc = member.finish()?;
+                    out.write_all(&crc.to_le_bytes())?;
+                    #[expect(clippy::cast_possible_truncation, reason = "gzip wants it modulo 2³²")]
+                    let len = (output.end - output.start) as u32;
+                    out.write_all(&len.to_le_bytes())?;
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Zstandard files of which whole frames are copied into a changed one.
 //!
-//! What a block means depends on the blocks before it, so no frame can be cut; but nothing reaches from one frame into another.
-//! One pass ([`Scan`]) decodes the file and leaves behind where its frames lie. A frame whose bytes are all in the changed
-//! file is copied there, and each that is not is compressed anew, so that a file of many frames stays one.
+//! What a block means depends on the blocks before it, so no frame can be cut; but nothing reaches
+//! from one frame into another. One pass ([`Scan`]) decodes the file and leaves behind where its
+//! frames lie. A frame whose bytes are all in the changed file is copied there, and each that is
+//! not is compressed anew, so that a file of many frames stays one.
 
 mod layout;
 mod scan;
@@ -32,7 +33,7 @@ pub(crate) struct Zstd {
 }
 
 impl Zstd {
-    /// A file, what it decodes to, and what the pass over it found.
+    /// Joins a file, what it decodes to, and what the pass over it found.
     pub(in crate::image) fn new<R>(file: Arc<File>, tar: File, scan: Scan<R>) -> Self {
         let (frames, style) = scan.finish();
         Self {
@@ -43,12 +44,13 @@ impl Zstd {
         }
     }
 
-    /// What it decodes to.
+    /// Returns what it decodes to.
     pub(crate) fn tar(&self) -> &File {
         &self.tar
     }
 
-    /// What the file holds beside its data that is left out of a changed one, as notes say it.
+    /// Returns what the file holds beside its data that is left out of a changed one, as notes say
+    /// it.
     pub(in crate::image) fn left_out(&self) -> Vec<String> {
         self.frames.left_out()
     }
@@ -109,9 +111,10 @@ impl Default for Style {
 }
 
 impl Style {
-    /// What a frame's header tells of it. A frame does not say its level, but each level has its window, so this is the
-    /// lowest that has the frame's. Larger windows come from `--long` as well, which says nothing of the level, and a frame
-    /// without one is a small file's: those are taken for the default.
+    /// Returns what a frame's header tells of it. A frame does not say its level, but each level
+    /// has its window, so this is the lowest that has the frame's. Larger windows come from
+    /// `--long` as well, which says nothing of the level, and a frame without one is a small
+    /// file's: those are taken for the default.
     pub(super) fn of_frame(header: &[u8]) -> Self {
         let default = Self::default();
         let (flags, window) = match header {
@@ -133,5 +136,6 @@ impl Style {
     }
 }
 
-/// A Zstandard frame that is shorter is not worth more than one core: zstd itself gives each this much.
+/// A Zstandard frame that is shorter is not worth more than one core: zstd itself gives each this
+/// much.
 const SHARE: u64 = 8 << 20;

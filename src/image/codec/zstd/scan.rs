@@ -40,8 +40,8 @@ pub(super) struct Frame {
     pub(super) output: Range<u64>,
 }
 
-/// The frames that hold data, and what was found beside them. Bounded whatever the file holds: when the list is full, small
-/// neighbours are taken together.
+/// The frames that hold data, and what was found beside them. Bounded whatever the file holds: when
+/// the list is full, small neighbours are taken together.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     list: Vec<Frame>,
@@ -106,7 +106,7 @@ impl<R: BufRead> Read for Scan<R> {
 }
 
 impl<R> Scan<R> {
-    /// What was found, once all was read.
+    /// Returns what was found, once all was read.
     pub(super) fn finish(self) -> (Frames, Style) {
         (self.frames, self.style.unwrap_or_default())
     }
@@ -182,22 +182,22 @@ impl Frames {
         }
     }
 
-    /// What is left out of a changed file, as notes say it.
+    /// Returns what is left out of a changed file, as notes say it.
     pub(super) fn left_out(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.seek_table {
             notes.push(
-                "the image's zstd seek table is left out, since it would be wrong; it can be read from the beginning only until it is made seekable anew".to_owned(),
+                "the output has no zstd seek table, since the old one would be wrong; make it seekable again for random access".to_owned(),
             );
         }
         if self.chunked {
             notes.push(
-                "the image's zstd:chunked table of contents is left out, since it would be wrong; convert the hardened layer to zstd:chunked anew".to_owned(),
+                "the output has no zstd:chunked table of contents, since the old one would be wrong; convert the hardened layer to zstd:chunked again".to_owned(),
             );
         }
         if self.others > 0 {
             notes.push(format!(
-                "{} of the image's zstd frames hold no data of the tar (skippable frames), and are left out",
+                "{} skippable zstd frames, which hold no data of the tar, are left out",
                 self.others
             ));
         }

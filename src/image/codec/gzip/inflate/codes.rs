@@ -13,8 +13,9 @@ pub(super) enum Stop {
 }
 
 impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
-    /// Decodes codes for as long as there is plenty of input and room. If `EXACT`, the place is looked at after each code and not
-    /// after some, so that where it stops depends on the stream only.
+    /// Decodes codes for as long as there is plenty of input and room. If `EXACT`, the place is
+    /// looked at after each code and not after some, so that where it stops depends on the stream
+    /// only.
     pub(super) fn fast<const EXACT: bool>(&mut self) -> Stop {
         const LITERALS: usize = 1 << huffman::LITERAL_BITS;
         const DISTANCES: usize = 1 << huffman::DISTANCE_BITS;
@@ -100,7 +101,8 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
             if distance > at - self.low {
                 break Stop::Damage("a match reaches back before the beginning");
             }
-            // The next code is looked up before the copy, so that the two overlap. 28 bits are gone at most.
+            // The next code is looked up before the copy, so that the two overlap. 28 bits are gone
+            // at most.
             entry = literals[bits.peek(huffman::LITERAL_BITS) as usize];
             bits.refill(input, &mut pos);
             repeat(out, at, distance, length);
@@ -117,7 +119,7 @@ fn literal(entry: u32) -> u8 {
     entry.to_le_bytes()[2]
 }
 
-/// The base of a length or distance and its extra bits; takes them and the code.
+/// Returns the base of a length or distance and its extra bits; takes them and the code.
 #[inline(always)]
 fn value(entry: u32, bits: &mut Bits) -> usize {
     let all = bits.peek(entry & 63);
