@@ -231,7 +231,7 @@ impl<'d> Collector<'d, '_> {
     }
 
     fn packages(&mut self) -> Result<(), Stop> {
-        for database in packages::databases(self.rootfs()) {
+        for database in packages::databases(self.files) {
             let text = self.text(database)?;
             for (name, version) in packages::installed(&text) {
                 self.found.add(Kind::Package, name, version);
