@@ -190,8 +190,9 @@ impl<'d> Collector<'d, '_> {
         for (path, line) in policy.lines() {
             self.found.add(Kind::Sudo, line, path);
         }
-        for (path, _, what) in policy.unknown() {
-            self.found.add(Kind::Unknown, path.as_str(), what.as_str());
+        for (place, what) in policy.unknown() {
+            self.found
+                .add(Kind::Unknown, place.path.clone(), what.as_str());
         }
         Ok(())
     }
@@ -231,7 +232,7 @@ impl<'d> Collector<'d, '_> {
     }
 
     fn packages(&mut self) -> Result<(), Stop> {
-        for database in packages::databases(self.rootfs()) {
+        for database in packages::databases(self.files) {
             let text = self.text(database)?;
             for (name, version) in packages::installed(&text) {
                 self.found.add(Kind::Package, name, version);

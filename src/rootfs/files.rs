@@ -43,7 +43,7 @@ impl Image {
 }
 
 impl<'i> Files<'i> {
-    /// A tree whose unchanged contents are in an image.
+    /// Joins a tree to the image that has its unchanged contents.
     pub(crate) fn new(image: &'i Image, rootfs: Cow<'i, Rootfs>) -> Self {
         Self { image, rootfs }
     }
@@ -76,7 +76,7 @@ impl<'i> Files<'i> {
         self.rootfs.into_owned()
     }
 
-    /// The content of a regular file that is small enough to be a text.
+    /// Returns the content of a regular file that is small enough to be a text.
     pub(crate) fn text(&self, id: InodeId) -> Result<Vec<u8>, Stop> {
         let path = || self.rootfs.path(id);
         let Node::File(content) = &self.rootfs.inode(id).node else {
@@ -101,7 +101,7 @@ impl<'i> Files<'i> {
         Ok(bytes.map(|bytes| bytes.to_vec()).unwrap_or_default())
     }
 
-    /// The content of the regular file that a path leads to, if there is such a file.
+    /// Returns the content of the regular file that a path leads to, if there is such a file.
     pub(crate) fn text_at(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
         match self.rootfs.open(path) {
             Some(id) if self.rootfs.inode(id).is_file() => self.text(id).map(Some),
@@ -109,7 +109,8 @@ impl<'i> Files<'i> {
         }
     }
 
-    /// Whether a file's content has all of some byte strings in it, however large the file is; read once, in pieces.
+    /// Returns whether a file's content has all of some byte strings in it. The file may be of any size: it is read once, in
+    /// pieces.
     pub(crate) fn contains(&self, id: InodeId, needles: &[&[u8]]) -> Result<bool, Stop> {
         let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(0);
         let (mut missing, mut tail) = (needles.to_vec(), Vec::new());
@@ -122,7 +123,7 @@ impl<'i> Files<'i> {
         Ok(missing.is_empty())
     }
 
-    /// The length and SHA-256 of a regular file's content as the archive stores it.
+    /// Returns the length and SHA-256 of a regular file's content as the archive stores it.
     pub(crate) fn digest(&self, id: InodeId) -> io::Result<(u64, [u8; 32])> {
         let (mut length, mut hash) = (0, Sha256::new());
         self.each_piece(id, |piece| {
@@ -132,7 +133,7 @@ impl<'i> Files<'i> {
         Ok((length, hash.finalize().into()))
     }
 
-    /// The content of a regular file if it has at most `limit` bytes and is not sparse.
+    /// Returns the content of a regular file if it has at most `limit` bytes and is not sparse.
     pub(crate) fn small(&self, id: InodeId, limit: u64) -> io::Result<Option<Arc<[u8]>>> {
         match &self.rootfs.inode(id).node {
             Node::File(Content::New(bytes)) => {
@@ -150,60 +151,60 @@ impl<'i> Files<'i> {
         }
     }
 
-    /// The files directly in a directory whose names end in `suffix`, sorted by name: the path by which each is found, and
-    /// the regular file that it leads to. Nothing where the directory is not there.
+    /// Returns the files directly in a directory whose names end in `suffix`, sorted by name: the path by which each is
+    /// found, and the regular file that it leads to. An absent directory has none.
     pub(crate) fn files_in(&self, directory: &str, suffix: &str) -> Vec<(String, InodeId)> {
-        let rootfs = self.rootfs();
-        let children = rootfs.open(directory).map(|id| rootfs.children(id));
-        let names = children.into_iter().flatten().map(|(name, _)| name);
-        names
-            .filter(|name| name.ends_with(suffix.as_bytes()))
-            .filter_map(|name| {
-                let path = format!("{directory}/{}", name.to_str().ok()?);
-                let id = rootfs.open(&path)?;
-                rootfs.inode(id).is_file().then_some((path, id))
-            })
-            .collect()
+        let paths = self.paths_in(directory, suffix.as_bytes());
+        paths.filter_map(|path| self.file(&path)).collect()
     }
 
-    /// The directories directly in a directory, sorted by name: the path by which each is found.
+    /// Returns the directories directly in a directory, sorted by name: the path by which each is found.
     pub(crate) fn directories_in(&self, directory: &str) -> Vec<String> {
-        let rootfs = self.rootfs();
-        let children = rootfs.open(directory).map(|id| rootfs.children(id));
-        let names = children.into_iter().flatten().map(|(name, _)| name);
-        let paths = names.filter_map(|name| Some(format!("{directory}/{}", name.to_str().ok()?)));
-        paths
-            .filter(|path| {
-                let id = rootfs.open(path);
-                id.is_some_and(|id| rootfs.inode(id).is_directory())
-            })
-            .collect()
+        let is_directory = |path: &String| {
+            let id = self.rootfs.open(path);
+            id.is_some_and(|id| self.rootfs.inode(id).is_directory())
+        };
+        self.paths_in(directory, b"").filter(is_directory).collect()
     }
 
-    /// The path again and the regular file that it leads to, if there is one.
+    /// Returns the path again and the regular file that it leads to, if there is one.
     pub(crate) fn file(&self, path: &str) -> Option<(String, InodeId)> {
         let id = self.rootfs.open(path)?;
         let is_file = self.rootfs.inode(id).is_file();
         is_file.then(|| (path.to_owned(), id))
     }
 
-    /// The files that the booted system may read at a path below `/etc`: the one there, then its copies in the directories
-    /// from which `/etc` is filled (`lowerdir`). Each inode once, by the path at which it is found.
+    /// Returns the files that the booted system may read at a path below `/etc`: the one there, then its copies in the
+    /// directories from which `/etc` is filled (`lowerdir`). Each inode once, by the path at which it is found.
     pub(crate) fn etc(&self, path: &str) -> Vec<(String, InodeId)> {
         let mut found: Vec<(String, InodeId)> = Vec::new();
-        let copies = super::lowerdir::copies(self.rootfs(), path);
-        for path in std::iter::once(path.to_owned()).chain(copies) {
-            if let Some(id) = self.rootfs.open(&path)
-                && self.rootfs.inode(id).is_file()
-                && found.iter().all(|(_, known)| *known != id)
-            {
-                found.push((path, id));
-            }
+        for path in self.with_copies(path) {
+            let file = self.file(&path);
+            found.extend(file.filter(|(_, id)| found.iter().all(|(_, known)| known != id)));
         }
         found
     }
 
-    /// What a read that fails means.
+    /// Returns a path and, below `/etc`, where its copies would be.
+    pub(crate) fn with_copies(&self, path: &str) -> Vec<String> {
+        let mut paths = vec![path.to_owned()];
+        paths.extend(super::lowerdir::copies(&self.rootfs, path));
+        paths
+    }
+
+    /// Returns the paths directly in a directory whose names are UTF-8 and end in `suffix`.
+    fn paths_in(&self, directory: &str, suffix: &[u8]) -> impl Iterator<Item = String> {
+        let children = self
+            .rootfs
+            .open(directory)
+            .map(|id| self.rootfs.children(id));
+        let names = children.into_iter().flatten().map(|(name, _)| name);
+        names
+            .filter(move |name| name.ends_with(suffix))
+            .filter_map(move |name| Some(format!("{directory}/{}", name.to_str().ok()?)))
+    }
+
+    /// Turns a failed read into an error about the image.
     fn failed(&self, cause: io::Error) -> Stop {
         Stop::Fatal(Error::Io {
             action: "read",

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 
 use crate::rootfs::Rootfs;
 
-/// The directories of the image that hold such a copy, sorted.
+/// Returns the directories of the image that hold such a copy, sorted.
 pub(crate) fn directories(rootfs: &Rootfs) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut candidates = vec!["/usr/etc".to_owned()];
@@ -31,7 +31,7 @@ pub(crate) fn directories(rootfs: &Rootfs) -> Vec<String> {
     found
 }
 
-/// Where the copies of a file below `/etc` would be.
+/// Returns where the copies of a file below `/etc` would be.
 pub(crate) fn copies(rootfs: &Rootfs, path: &str) -> Vec<String> {
     if !path.starts_with("/etc/") {
         return Vec::new();
@@ -39,7 +39,7 @@ pub(crate) fn copies(rootfs: &Rootfs, path: &str) -> Vec<String> {
     copies_in(&directories(rootfs), path).collect()
 }
 
-/// Where they would be in some of the [`directories`].
+/// Returns where they would be in some of the [`directories`].
 pub(crate) fn copies_in(directories: &[String], path: &str) -> impl Iterator<Item = String> {
     let rest = path.strip_prefix("/etc/");
     rest.into_iter()

@@ -1,12 +1,12 @@
-//! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
+//! Grants in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
 
 use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::Place;
-use crate::system::accounts::cloud_init::{self, What};
+use crate::system::accounts::cloud_init::{self, Given};
 use crate::system::accounts::{Account, doas, pam_group, userdb};
 
-/// Writes down what of it is open for a user: of groups, those that `matter`.
+/// Records those that are open for a user: of groups, those that `matter`.
 pub(super) fn residuals(
     draft: &mut Draft<'_>,
     account: &Account,
@@ -14,50 +14,52 @@ pub(super) fn residuals(
 ) -> Result<(), Stop> {
     let user = &account.name;
     let mut open = Vec::new();
-    for permit in doas::permits(draft, account)? {
-        let message = match permit.group {
+    for (place, group) in doas::permits(draft, account)? {
+        let message = match group {
             None => format!("doas permits {user} by name to run programs as others"),
             Some(group) => {
                 format!("doas permits {group}, in which {user} is, to run programs as others")
             }
         };
-        open.push((permit.path, Some(permit.line), message));
+        open.push((place, message));
     }
-    for given in cloud_init::given(draft, user)? {
-        let message = match given.what {
-            What::Rules(program) => {
+    for (place, given) in cloud_init::given(draft, user, &matter)? {
+        let message = match given {
+            Given::Rules(program) => {
                 format!("cloud-init grants {program} to {user} when the system first boots")
             }
-            What::Groups(mut groups) => {
-                groups.retain(|group| matter(group));
-                if groups.is_empty() {
-                    continue;
-                }
-                format!(
-                    "cloud-init puts {user} into {} when the system first boots",
-                    groups.join(", ")
-                )
+            Given::Groups(groups) => format!(
+                "cloud-init puts {user} into {} when the system first boots",
+                groups.join(", ")
+            ),
+            Given::Unknown(why) => {
+                format!("{why}; cloud-init may grant something to {user}")
             }
         };
-        open.push((given.path, Some(given.line), message));
+        open.push((place, message));
     }
     for (path, mut groups) in userdb::homes(draft, user)? {
         groups.retain(|group| matter(group));
         if !groups.is_empty() {
             let groups = groups.join(", ");
-            open.push((path, None, format!("systemd-homed has {user} in {groups}; the record is signed, so it is not edited")));
+            let message = format!(
+                "systemd-homed has {user} in {groups}; the record is signed, so casehard does not edit it"
+            );
+            open.push((Place::new(path, None), message));
         }
     }
-    for mut brought in pam_group::brought(draft, account)? {
-        brought.groups.retain(|group| matter(group));
-        if !brought.groups.is_empty() {
-            let groups = brought.groups.join(", ");
-            let message = format!("pam_group brings {user} into {groups} at logins");
-            open.push((brought.path, Some(brought.line), message));
+    for (place, mut groups) in pam_group::memberships(draft, account)? {
+        groups.retain(|group| matter(group));
+        if !groups.is_empty() {
+            let groups = groups.join(", ");
+            open.push((
+                place,
+                format!("pam_group adds {user} to {groups} at logins"),
+            ));
         }
     }
-    for (path, line, message) in open {
-        draft.open_so_far(ResidualKind::OtherGrant, Place::new(&path, line), message);
+    for (place, message) in open {
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     Ok(())
 }
@@ -155,6 +157,37 @@ file etc/cloud/cloud.cfg.d/90.cfg
     }
 
     #[test]
+    fn cloud_init_is_read_as_yaml() {
+        removed_sudo(
+            r#"file etc/cloud/cloud.cfg
+| rules: &rules [ALL=(ALL) ALL]
+| users:
+| - {name: core, groups: "adm,sudo"}
+| - {name: bob, sudo: ALL}
+| - name: >-
+|     core
+|   sudo: *rules
+| ---
+| name: core
+| "sudo": 'ALL=(ALL) ALL'
+| sudo: null
+file etc/cloud/cloud.cfg.d/90.cfg
+| name: core
+| sudo: yes
+| users: ]
+| name: core
+"#,
+            &[
+                "/etc/cloud/cloud.cfg:3: cloud-init puts core into sudo when the system first boots",
+                "/etc/cloud/cloud.cfg:7: casehard does not follow the YAML alias here; cloud-init may grant something to core",
+                "/etc/cloud/cloud.cfg:10: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:2: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:3: cannot be read as YAML from here on; cloud-init may grant something to core",
+            ],
+        );
+    }
+
+    #[test]
     fn pam_group_counts_where_a_service_asks_for_it() {
         let config = "file etc/security/group.conf
 | # *;*;core;Al0000-2400;sudo
@@ -171,8 +204,8 @@ file etc/cloud/cloud.cfg.d/90.cfg
         removed_sudo(
             &format!("{config}file etc/pam.d/login\n| auth optional pam_group.so\n"),
             &[
-                "/etc/security/group.conf:2: pam_group brings core into sudo at logins",
-                "/etc/security/group.conf:4: pam_group brings core into sudo at logins",
+                "/etc/security/group.conf:2: pam_group adds core to sudo at logins",
+                "/etc/security/group.conf:4: pam_group adds core to sudo at logins",
             ],
         );
     }
@@ -195,8 +228,8 @@ file etc/cloud/cloud.cfg.d/90.cfg
             ),
             "[RemoveFromGroups core]\nGroup=wheel",
             "changed\n  content /etc/group\n  residual /etc/cloud/cloud.cfg:4: cloud-init puts core into wheel when the system first \
-             boots\n  residual /var/lib/systemd/home/core.identity: systemd-homed has core in wheel; the record is signed, so it is \
-             not edited\n",
+             boots\n  residual /var/lib/systemd/home/core.identity: systemd-homed has core in wheel; the record is signed, so casehard \
+             does not edit it\n",
         );
     }
 }

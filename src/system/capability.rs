@@ -45,7 +45,7 @@ pub(crate) const NAMES: [&str; 41] = [
     "checkpoint_restore",
 ];
 
-/// The value of `security.capability` as `getcap` writes it, or none if it has no known form.
+/// Returns the value of `security.capability` as `getcap` writes it, or none if it has no known form.
 pub(crate) fn decode(value: &[u8]) -> Option<String> {
     let mut words = value
         .chunks(4)

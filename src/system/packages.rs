@@ -1,17 +1,16 @@
-//! Which package a file belongs to, as dpkg's and apk's databases in the image say it.
+//! Packages: which are installed, and which one a file belongs to, by dpkg's and apk's databases in the image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::{Files, InodeId, Rootfs};
 
-/// Where dpkg keeps what an administrator set of a package's files.
+/// Where dpkg keeps the modes and owners that an administrator set.
 pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
 
-/// Where dpkg keeps what is installed.
+/// Where dpkg lists the installed packages.
 const STATUS: &str = "/var/lib/dpkg/status";
 
 /// Where dpkg lists which package wants to know of changes to which files.
@@ -26,7 +25,7 @@ pub(crate) struct FileTrigger {
     pub(crate) package: String,
 }
 
-/// Where apk keeps what is installed.
+/// Where apk lists the installed packages.
 const APK: &str = "/lib/apk/db/installed";
 
 /// A file's package, and the path by which the package knows it: before `/usr` was merged many were in `/bin`.
@@ -34,11 +33,11 @@ const APK: &str = "/lib/apk/db/installed";
 pub(crate) struct Owner {
     pub(crate) package: String,
     pub(crate) listed: BString,
-    /// Whether it is dpkg that knows it.
+    /// Whether dpkg's database has it, not apk's.
     pub(crate) dpkg: bool,
 }
 
-/// The owners of these files, by their paths without symbolic links on the way in `rootfs`, which may be older than the
+/// Returns the owners of these files, by their paths without symbolic links on the way in `rootfs`, which may be older than the
 /// files: what was removed had an owner too.
 pub(crate) fn owners(
     files: &Files<'_>,
@@ -66,9 +65,12 @@ pub(crate) fn owners(
             }
         }
     };
-    for (file, package) in dpkg_lists(files) {
-        let text = files.text_at(&file)?.unwrap_or_default();
-        text.lines().for_each(|line| note(&package, line, true));
+    for (path, list) in files.files_in("/var/lib/dpkg/info", ".list") {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let package = name.strip_suffix(".list").unwrap_or(name);
+        let package = package.split(':').next().unwrap_or(package);
+        let text = files.text(list)?;
+        text.lines().for_each(|line| note(package, line, true));
     }
     if let Some(text) = files.text_at(APK)? {
         apk(&text, |package, path| note(package, path, false));
@@ -76,8 +78,8 @@ pub(crate) fn owners(
     Ok(found)
 }
 
-/// The files that dpkg lists as a package's configuration, as it has them in its status. Its next upgrade keeps what was
-/// edited or removed, modes and owners too; where the package's own version changed as well, it asks first.
+/// Returns the files that dpkg lists as configuration in its status. Its next upgrade keeps edits, removals, modes and
+/// owners of these; where the package's own version changed as well, it asks first.
 pub(crate) fn conffiles(files: &Files<'_>) -> Result<BTreeSet<BString>, Stop> {
     let text = files.text_at(STATUS)?.unwrap_or_default();
     let mut found = BTreeSet::new();
@@ -108,17 +110,14 @@ pub(crate) struct Alternative {
     pub(crate) once: Option<BString>,
 }
 
-/// The links of all alternatives that any package has registered.
+/// Returns the links of all alternatives that any package has registered.
 pub(crate) fn alternatives(files: &Files<'_>) -> Result<Vec<Alternative>, Stop> {
     const REGISTRY: &str = "/var/lib/dpkg/alternatives";
     let rootfs = files.rootfs();
-    let Some(registry) = rootfs.open(REGISTRY) else {
-        return Ok(Vec::new());
-    };
     let mut found = Vec::new();
-    for (name, _) in rootfs.children(registry) {
-        let file = format!("{REGISTRY}/{name}");
-        let text = files.text_at(&file)?.unwrap_or_default();
+    for (file, id) in files.files_in(REGISTRY, "") {
+        let text = files.text(id)?;
+        let name = &file[REGISTRY.len() + 1..];
         // The mode and the link; a name and a link for each that goes along with it, up to an empty line.
         let mut lines = text.lines().skip(1);
         let first = lines.next().unwrap_or_default();
@@ -153,7 +152,7 @@ pub(crate) fn alternatives(files: &Files<'_>) -> Result<Vec<Alternative>, Stop> 
     Ok(found)
 }
 
-/// The triggers on files, by their places in `rootfs`. Those of other names have nothing to do with a file.
+/// Returns the triggers on files, by their places in `rootfs`. Triggers of other names have nothing to do with a file.
 pub(crate) fn file_triggers(files: &Files<'_>, rootfs: &Rootfs) -> Result<Vec<FileTrigger>, Stop> {
     let text = files.text_at(TRIGGERS)?.unwrap_or_default();
     let lines = (1..).zip(text.lines());
@@ -170,20 +169,19 @@ pub(crate) fn file_triggers(files: &Files<'_>, rootfs: &Rootfs) -> Result<Vec<Fi
     Ok(triggers.collect())
 }
 
-/// The databases that say which packages are installed.
-pub(crate) fn databases(rootfs: &Rootfs) -> Vec<InodeId> {
-    let mut paths: Vec<BString> = vec!["/var/lib/dpkg/status".into(), APK.into()];
+/// Returns the databases of installed packages.
+pub(crate) fn databases(files: &Files<'_>) -> Vec<InodeId> {
+    let mut found: Vec<(String, InodeId)> = [STATUS, APK]
+        .iter()
+        .filter_map(|path| files.file(path))
+        .collect();
     // Images without dpkg itself have a file for each package.
-    if let Some(directory) = rootfs.open("/var/lib/dpkg/status.d") {
-        let names = rootfs.children(directory);
-        let names = names.filter(|(name, _)| !name.ends_with(b".md5sums"));
-        paths.extend(names.map(|(name, _)| rootfs.path_in(directory, name)));
-    }
-    let found = paths.iter().filter_map(|path| rootfs.open(path));
-    found.filter(|id| rootfs.inode(*id).is_file()).collect()
+    let each = files.files_in("/var/lib/dpkg/status.d", "").into_iter();
+    found.extend(each.filter(|(path, _)| !path.ends_with(".md5sums")));
+    found.into_iter().map(|(_, id)| id).collect()
 }
 
-/// The installed packages of one of the [`databases`], with their versions.
+/// Returns the installed packages of one of the [`databases`], with their versions.
 pub(crate) fn installed(text: &[u8]) -> Vec<(BString, BString)> {
     let mut found = Vec::new();
     let (mut name, mut version, mut here) = (None, None, true);
@@ -209,25 +207,7 @@ pub(crate) fn installed(text: &[u8]) -> Vec<(BString, BString)> {
     found
 }
 
-/// The files that list what each package installed.
-fn dpkg_lists(files: &Files<'_>) -> Vec<(String, String)> {
-    let rootfs = files.rootfs();
-    let Some(info) = rootfs.open("/var/lib/dpkg/info") else {
-        return Vec::new();
-    };
-    let names = rootfs
-        .children(info)
-        .filter_map(|(name, _)| name.to_str().ok());
-    names
-        .filter_map(|name| {
-            let package = name.strip_suffix(".list")?;
-            let plain = package.split_once(':').map_or(package, |(plain, _)| plain);
-            Some((format!("/var/lib/dpkg/info/{name}"), plain.to_owned()))
-        })
-        .collect()
-}
-
-/// apk's database: `P:` begins a package's name, `F:` a directory, `R:` a file in it.
+/// Reads apk's database: `P:` begins a package's name, `F:` a directory, `R:` a file in it.
 fn apk(text: &[u8], mut found: impl FnMut(&str, &[u8])) {
     let (mut package, mut directory) = (String::new(), BString::default());
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! SELinux as the rootfs shows it: whether there is a policy to enforce, and how new files are labelled.
+//! SELinux as the rootfs has it: whether there is a policy to enforce, and how new files are labelled.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -10,12 +10,13 @@ use crate::error::{Stop, fail};
 use crate::rootfs::Files;
 use crate::rootfs::Node;
 
-/// Whether `path` is the file that says how SELinux starts, by any of the names that it has in images.
+/// Returns whether `path` is the file that says how SELinux starts, by any of the names that it has in images.
 pub(crate) fn is_config(path: &str) -> bool {
     path.ends_with("/selinux/config")
 }
 
-/// What would go wrong if SELinux enforced the policy that a config text names; the system would not boot without it.
+/// Returns what would go wrong if SELinux enforced the policy that a config text names: without it, the system does not
+/// boot.
 pub(crate) fn policy_missing(files: &Files<'_>, config: &[u8]) -> Option<String> {
     let policy = policy(config);
     let rootfs = files.rootfs();
@@ -37,7 +38,7 @@ pub(crate) fn policy_missing(files: &Files<'_>, config: &[u8]) -> Option<String>
     })
 }
 
-/// The policy that a config text names.
+/// Returns the policy that a config text names.
 fn policy(config: &[u8]) -> String {
     let mut names = config
         .lines()
@@ -50,7 +51,7 @@ fn policy(config: &[u8]) -> String {
 
 pub(crate) const LABEL: &str = "security.selinux";
 
-/// The file_contexts of the policy which the image is configured for; empty where it has no policy.
+/// Returns the file_contexts of the policy that the image is configured for; empty if the image has no policy.
 pub(crate) fn file_contexts(files: &Files<'_>) -> Result<Vec<u8>, Stop> {
     let config = files.text_at("/etc/selinux/config")?.unwrap_or_default();
     let policy = policy(&config);
@@ -72,8 +73,8 @@ const COMPILING: usize = 2000;
 const PATTERN_BYTES: usize = 4096;
 const PROGRAM_BYTES: usize = 64 << 10;
 
-/// What a policy's list of paths and labels (file_contexts(5)) says of each path and its type: a line has a pattern, a file
-/// type or none, and a label. The last that fits counts, so the search goes from the end, and holds one pattern at a time.
+/// Finds the label of each path and file type in a policy's file_contexts(5). A line has a pattern, perhaps a file type, and
+/// a label. The last line that fits counts, so the search starts at the end, and compiles one pattern at a time.
 ///
 /// # Errors
 /// Why what was found may not be what the policy says.
@@ -134,7 +135,7 @@ pub(crate) fn policy_labels(
     }
 }
 
-/// A line of file_contexts: pattern, file type, label.
+/// Reads a line of file_contexts: pattern, file type, label.
 fn context(line: &[u8]) -> Option<(&str, Option<u32>, &str)> {
     let mut words = line.fields().map(|word| word.to_str().ok());
     let mut word = || words.next().map_or(Some(None), |word| word.map(Some));
@@ -158,7 +159,7 @@ fn compile(pattern: &str) -> Option<Regex> {
         .ok()
 }
 
-/// What every path that a pattern fits begins with, as far as that can be told without compiling it.
+/// Returns how every path that a pattern fits begins, as far as the text of the pattern shows it.
 fn stem(pattern: &str) -> String {
     let mut stem = String::new();
     // Where one of several patterns fits, the beginning of the first says nothing.
@@ -185,7 +186,7 @@ fn stem(pattern: &str) -> String {
     stem
 }
 
-/// Whether a `|` may stand outside of all brackets.
+/// Returns whether a `|` may stand outside of all brackets.
 fn alternates(pattern: &str) -> bool {
     let mut depth = 0;
     let mut bytes = pattern.bytes();

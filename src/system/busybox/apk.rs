@@ -8,7 +8,7 @@ use crate::rootfs::Files;
 /// Where apk keeps its records, before and after Alpine merged /usr.
 const RECORDS: &[&str] = &["/lib/apk/db", "/usr/lib/apk/db"];
 
-/// The file and line by which apk runs busybox's trigger, which makes a link for every applet.
+/// Returns the file and line by which apk runs busybox's trigger, which makes a link for every applet.
 pub(crate) fn link_trigger(files: &Files<'_>) -> Result<Option<(BString, usize)>, Stop> {
     for records in RECORDS {
         let path = format!("{records}/triggers");
@@ -23,7 +23,7 @@ pub(crate) fn link_trigger(files: &Files<'_>) -> Result<Option<(BString, usize)>
     Ok(None)
 }
 
-/// A line of `triggers` begins with the checksum by which `installed` knows the package.
+/// Finds the package's line: a line of `triggers` begins with the checksum by which `installed` knows the package.
 fn trigger_line(installed: &[u8], triggers: &[u8]) -> Option<usize> {
     let mut checksum: Option<&[u8]> = None;
     for line in installed.lines() {

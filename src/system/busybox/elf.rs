@@ -7,8 +7,8 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader as _};
 
-use super::Refusal;
 use super::relocations::{self, Relocation};
+use super::{TableRefusal, refuse};
 
 /// More segments than any linker makes.
 const MOST_SEGMENTS: usize = 64;
@@ -55,7 +55,7 @@ const fn machine(number: elf::Machine, wide: bool, relative: u32) -> Machine {
 }
 
 impl Machine {
-    /// The size of an address in bytes.
+    /// Returns the size of an address in bytes.
     pub(super) fn word(self) -> usize {
         if self.wide { 8 } else { 4 }
     }
@@ -63,7 +63,7 @@ impl Machine {
 
 /// A part of the file that is loaded.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct LoadSegment {
     memory: u64,
     memory_size: u64,
     file: u64,
@@ -78,42 +78,45 @@ pub(super) struct Program<'d> {
     pub(super) machine: Machine,
     /// Whether it runs wherever it is loaded, so that its addresses are relocated.
     moves: bool,
-    segments: Vec<Segment>,
+    segments: Vec<LoadSegment>,
     /// By address.
     relocations: Vec<Relocation>,
 }
 
 impl<'d> Program<'d> {
-    pub(super) fn read(data: &'d [u8]) -> Result<Self, Refusal> {
+    pub(super) fn read(data: &'d [u8]) -> Result<Self, TableRefusal> {
         match data {
             [0x7f, b'E', b'L', b'F', 1, ..] => Self::read_as::<FileHeader32<Le>>(data, false),
             [0x7f, b'E', b'L', b'F', 2, ..] => Self::read_as::<FileHeader64<Le>>(data, true),
-            _ => Err(Refusal::new("it is not an ELF file")),
+            _ => refuse("it is not an ELF file"),
         }
     }
 
-    fn read_as<H: FileHeader<Endian = Le>>(data: &'d [u8], wide: bool) -> Result<Self, Refusal> {
-        let broken = |error| Refusal::new(format!("its ELF header is broken: {error}"));
+    fn read_as<H: FileHeader<Endian = Le>>(
+        data: &'d [u8],
+        wide: bool,
+    ) -> Result<Self, TableRefusal> {
+        let broken = |error| TableRefusal::new(format!("its ELF header is broken: {error}"));
         let header = H::parse(data).map_err(broken)?;
         let known =
             |m: &&Machine| Some(m.number) == header.endian().ok().map(|e| header.e_machine(e).0);
         let Some(machine) = MACHINES.iter().find(known).filter(|m| m.wide == wide) else {
-            return Err(Refusal::new(
+            return refuse(
                 "it is not for x86-64, i386, arm64 or arm, the machines whose relocations are understood",
-            ));
+            );
         };
         let moves = match header.e_type(Le) {
             elf::ET_EXEC => false,
             elf::ET_DYN => true,
-            _ => return Err(Refusal::new("it is no executable")),
+            _ => return refuse("it is no executable"),
         };
         let headers = header.program_headers(Le, data).map_err(broken)?;
         if headers.len() > MOST_SEGMENTS {
-            return Err(Refusal::new("it has too many segments"));
+            return refuse("it has too many segments");
         }
         let mut segments = Vec::new();
         for header in headers.iter().filter(|h| h.p_type(Le) == elf::PT_LOAD) {
-            segments.push(Segment {
+            segments.push(LoadSegment {
                 memory: header.p_vaddr(Le).into(),
                 memory_size: header.p_memsz(Le).into(),
                 file: header.p_offset(Le).into(),
@@ -132,18 +135,14 @@ impl<'d> Program<'d> {
         let mut dynamic = headers.iter().filter(|h| h.p_type(Le) == elf::PT_DYNAMIC);
         match (dynamic.next(), dynamic.next()) {
             (None, _) if moves => {
-                return Err(Refusal::new(
-                    "its relocations cannot be found: it has no dynamic segment",
-                ));
+                return refuse("its relocations cannot be found: it has no dynamic segment");
             }
             (None, _) => {}
-            (Some(_), Some(_)) => return Err(Refusal::new("it has two dynamic segments")),
+            (Some(_), Some(_)) => return refuse("it has two dynamic segments"),
             (Some(one), None) => {
                 let (at, size) = (one.p_vaddr(Le).into(), one.p_filesz(Le).into());
                 if program.file(at, size) != Some(one.p_offset(Le).into()) {
-                    return Err(Refusal::new(
-                        "its dynamic segment is not where its addresses say",
-                    ));
+                    return refuse("its dynamic segment is not where its addresses say");
                 }
                 program.relocations = relocations::read::<H>(&program, at, size)?;
             }
@@ -151,7 +150,7 @@ impl<'d> Program<'d> {
         Ok(program)
     }
 
-    /// Where the file has these bytes of memory, if it has all of them.
+    /// Returns where the file has these bytes of memory, if it has all of them.
     pub(super) fn file(&self, at: u64, size: u64) -> Option<u64> {
         self.segments.iter().find_map(|s| {
             let into = at.checked_sub(s.memory)?;
@@ -165,7 +164,7 @@ impl<'d> Program<'d> {
             .get(start..start.checked_add(usize::try_from(size).ok()?)?)
     }
 
-    /// The address that a place in the file holds.
+    /// Returns the address that a place in the file holds.
     pub(super) fn word_at(&self, file: usize) -> Option<u64> {
         let bytes = self
             .data
@@ -219,7 +218,7 @@ impl<'d> Program<'d> {
         flush(&mut run);
     }
 
-    /// The words of a program that is not relocated.
+    /// Adds the words of a program that is not relocated.
     fn fixed_words(&self, add: &mut impl FnMut(Slot)) {
         let word = self.machine.word() as u64;
         for segment in &self.segments {
@@ -245,9 +244,9 @@ impl<'d> Program<'d> {
 }
 
 /// Sees to it that addresses and places in the file belong together in one way only.
-fn check(segments: &[Segment], file_size: u64) -> Result<(), Refusal> {
+fn check(segments: &[LoadSegment], file_size: u64) -> Result<(), TableRefusal> {
     if segments.is_empty() {
-        return Err(Refusal::new("it has no segment to load"));
+        return refuse("it has no segment to load");
     }
     for segment in segments {
         let ends = (
@@ -255,18 +254,18 @@ fn check(segments: &[Segment], file_size: u64) -> Result<(), Refusal> {
             segment.memory.checked_add(segment.memory_size),
         );
         let (Some(end), Some(_)) = ends else {
-            return Err(Refusal::new("its segments have absurd sizes"));
+            return refuse("its segments have absurd sizes");
         };
         if end > file_size {
-            return Err(Refusal::new("it is cut short"));
+            return refuse("it is cut short");
         }
         // The largest address is kept free, so that rounding up cannot overflow.
         if segment.size > segment.memory_size || segment.memory >= u64::MAX - 8 {
-            return Err(Refusal::new("its segments have absurd sizes"));
+            return refuse("its segments have absurd sizes");
         }
     }
-    let disjoint = |start: fn(&Segment) -> u64, size: fn(&Segment) -> u64| {
-        let mut sorted: Vec<&Segment> = segments.iter().filter(|s| size(s) > 0).collect();
+    let disjoint = |start: fn(&LoadSegment) -> u64, size: fn(&LoadSegment) -> u64| {
+        let mut sorted: Vec<&LoadSegment> = segments.iter().filter(|s| size(s) > 0).collect();
         sorted.sort_by_key(|s| start(s));
         sorted
             .windows(2)
@@ -275,6 +274,6 @@ fn check(segments: &[Segment], file_size: u64) -> Result<(), Refusal> {
     if disjoint(|s| s.memory, |s| s.memory_size) && disjoint(|s| s.file, |s| s.size) {
         Ok(())
     } else {
-        Err(Refusal::new("its segments overlap"))
+        refuse("its segments overlap")
     }
 }

@@ -1,4 +1,4 @@
-//! busybox as the rootfs shows it: one binary under many names.
+//! busybox as the rootfs has it: one binary under many names.
 
 mod apk;
 mod elf;
@@ -20,17 +20,22 @@ use crate::rootfs::InodeId;
 pub(crate) use apk::link_trigger;
 pub(crate) use table::Table;
 
-/// Why an executable's table of applets is left alone.
+/// Why casehard does not change an executable's table of applets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal(String);
+pub(crate) struct TableRefusal(String);
 
-impl Refusal {
+impl TableRefusal {
     fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-impl fmt::Display for Refusal {
+/// Refuses an executable.
+fn refuse<T>(why: &str) -> Result<T, TableRefusal> {
+    Err(TableRefusal::new(why))
+}
+
+impl fmt::Display for TableRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -48,7 +53,7 @@ pub(crate) struct Busyboxes {
 }
 
 impl Busyboxes {
-    /// Whether an inode is a busybox, whatever it is called.
+    /// Returns whether an inode is a busybox, whatever it is called.
     pub(crate) fn is_one(&mut self, files: &Files<'_>, id: InodeId) -> Result<bool, Stop> {
         if let Some(known) = self.known.get(&id) {
             return Ok(*known);
@@ -59,27 +64,20 @@ impl Busyboxes {
         Ok(is)
     }
 
-    /// Every busybox in the image: files called so, and those that applets were found to run.
+    /// Returns every busybox in the image: files with such a name, and those that applets were found to run.
     pub(crate) fn all(&mut self, files: &Files<'_>) -> Result<Vec<InodeId>, Stop> {
         let rootfs = files.rootfs();
-        let called: Vec<InodeId> = rootfs
-            .inodes()
-            .filter(|(id, inode)| {
-                let mut names = rootfs.names(*id);
-                inode.is_file() && names.any(|(_, name)| name.starts_with(b"busybox"))
-            })
-            .map(|(id, _)| id)
-            .collect();
-        for id in called {
-            self.is_one(files, id)?;
+        for (id, _) in rootfs.inodes().filter(|(_, inode)| inode.is_file()) {
+            if rootfs
+                .names(id)
+                .any(|(_, name)| name.starts_with(b"busybox"))
+            {
+                self.is_one(files, id)?;
+            }
         }
-        let named = |id: &InodeId| rootfs.inode(*id).links() > 0;
-        Ok(self
-            .known
-            .iter()
-            .filter(|(_, is)| **is)
-            .map(|(id, _)| *id)
-            .filter(named)
+        let found = self.known.iter().filter(|(_, is)| **is).map(|(id, _)| *id);
+        Ok(found
+            .filter(|id| rootfs.inode(*id).links() > 0)
             .collect())
     }
 }
@@ -87,14 +85,14 @@ impl Busyboxes {
 /// One busybox, and its table of applets if that is found.
 pub(crate) struct Binary {
     id: InodeId,
-    table: Result<(Vec<u8>, Table), Refusal>,
+    table: Result<(Vec<u8>, Table), TableRefusal>,
 }
 
 impl Binary {
     pub(crate) fn read(files: &Files<'_>, id: InodeId) -> Result<Self, Stop> {
         let table = match files.text(id) {
             Ok(content) => Table::find(&content).map(|table| (content, table)),
-            Err(Stop::Failed(why)) => Err(Refusal(why)),
+            Err(Stop::Failed(why)) => Err(TableRefusal(why)),
             Err(fatal) => return Err(fatal),
         };
         Ok(Self { id, table })
@@ -104,7 +102,7 @@ impl Binary {
         self.id
     }
 
-    /// Whether it has the applet, working or not. Without a table it seems so if the name stands between two NUL bytes.
+    /// Returns whether it has the applet, working or not. Without a table it seems so if the name stands between two NUL bytes.
     pub(crate) fn has(&self, files: &Files<'_>, applet: &str) -> Result<bool, Stop> {
         match &self.table {
             Ok((_, table)) => Ok(table.has(applet)),
@@ -112,20 +110,20 @@ impl Binary {
         }
     }
 
-    /// Whether it has the applet and runs its code.
+    /// Returns whether it has the applet and runs its code.
     pub(crate) fn runs(&self, files: &Files<'_>, applet: &str) -> Result<bool, Stop> {
         let inert = matches!(&self.table, Ok((_, table)) if table.neutralised(applet));
         Ok(!inert && self.has(files, applet)?)
     }
 
-    /// Its content with the applets running `false`.
-    pub(crate) fn neutralise(&self, applets: &[&str]) -> Result<Vec<u8>, Refusal> {
-        let (content, table) = self.table.as_ref().map_err(Refusal::clone)?;
+    /// Returns its content with the applets running `false`.
+    pub(crate) fn neutralise(&self, applets: &[&str]) -> Result<Vec<u8>, TableRefusal> {
+        let (content, table) = self.table.as_ref().map_err(TableRefusal::clone)?;
         table.neutralise(content, applets)
     }
 }
 
-/// Every path in the rootfs whose last name is the applet's.
+/// Returns every path in the rootfs whose last name is the applet's.
 pub(crate) fn paths_named(files: &Files<'_>, applet: &str) -> Vec<BString> {
     let rootfs = files.rootfs();
     let names = rootfs.inodes().flat_map(|(id, _)| rootfs.names(id));
@@ -137,7 +135,7 @@ pub(crate) fn paths_named(files: &Files<'_>, applet: &str) -> Vec<BString> {
     paths
 }
 
-/// The path to show for a busybox: the name under which it takes an applet as its argument, if it has it.
+/// Returns the path to show for a busybox: the name under which it takes an applet as its argument, if it has that.
 pub(crate) fn path(files: &Files<'_>, id: InodeId) -> BString {
     let paths = files.rootfs().paths(id);
     let called = |path: &&BString| {

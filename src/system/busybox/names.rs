@@ -4,7 +4,7 @@
 const MOST_NAMES: usize = 1 << 10;
 const LONGEST_NAME: usize = 32;
 
-/// Every sorted run of names that ends in an empty one and has `false` in it.
+/// Returns every sorted run of names that ends in an empty one and has `false` in it.
 pub(super) fn runs(data: &[u8]) -> Vec<Vec<&[u8]>> {
     let mut found = Vec::new();
     let mut run: Vec<&[u8]> = Vec::new();

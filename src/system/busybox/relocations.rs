@@ -3,10 +3,10 @@
 use object::LittleEndian as Le;
 use object::elf;
 use object::pod::{Pod, slice_from_all_bytes};
-use object::read::elf::{Dyn as _, FileHeader, Rel as _, Rela as _, RelrIterator};
+use object::read::elf::{Dyn as _, FileHeader, Rel as _, Rela as _, Relr as _, RelrIterator};
 
-use super::Refusal;
 use super::elf::{Program, Slot};
+use super::{TableRefusal, refuse};
 
 /// A hundred times as many as busybox has.
 const MOST: usize = 1 << 18;
@@ -28,25 +28,30 @@ impl Relocation {
 
 /// A table of relocations: where it is and how long, as the dynamic segment says it.
 #[derive(Default)]
-struct Place {
+struct RelocationTable {
     at: Option<u64>,
     size: Option<u64>,
     entry: Option<u64>,
 }
 
-/// All relocations, by address, each address once.
+/// Reads all relocations, sorted by address, each address once.
 pub(super) fn read<H: FileHeader<Endian = Le>>(
     program: &Program<'_>,
     dynamic: u64,
     size: u64,
-) -> Result<Vec<Relocation>, Refusal> {
-    let broken = || Refusal::new("its dynamic segment is broken");
+) -> Result<Vec<Relocation>, TableRefusal> {
+    let broken = || TableRefusal::new("its dynamic segment is broken");
     let bytes = program.bytes(dynamic, size).ok_or_else(broken)?;
     let entries = slice_from_all_bytes::<H::Dyn>(bytes).map_err(|()| broken())?;
-    let (mut rel, mut rela, mut relr, mut plt) = <(Place, Place, Place, Place)>::default();
+    let (mut rel, mut rela, mut relr, mut plt) = <(
+        RelocationTable,
+        RelocationTable,
+        RelocationTable,
+        RelocationTable,
+    )>::default();
     let mut plt_kind = None;
     for entry in entries {
-        let place = match entry.tag(Le) {
+        let field = match entry.tag(Le) {
             elf::DT_NULL => break,
             elf::DT_REL => &mut rel.at,
             elf::DT_RELSZ => &mut rel.size,
@@ -62,16 +67,12 @@ pub(super) fn read<H: FileHeader<Endian = Le>>(
             elf::DT_PLTREL => &mut plt_kind,
             // Android's packed relocations.
             elf::DynamicTag(0x6000_000f..=0x6000_0012 | 0x6fff_e000..=0x6fff_e005) => {
-                return Err(Refusal::new(
-                    "its relocations are packed in a way that is not understood",
-                ));
+                return refuse("its relocations are packed in a way that is not understood");
             }
             _ => continue,
         };
-        if place.replace(entry.val(Le)).is_some() {
-            return Err(Refusal::new(
-                "its dynamic segment names a table of relocations twice",
-            ));
+        if field.replace(entry.val(Le)).is_some() {
+            return refuse("its dynamic segment names a table of relocations twice");
         }
     }
     let (foreign, own) = if program.machine.addends {
@@ -80,49 +81,42 @@ pub(super) fn read<H: FileHeader<Endian = Le>>(
         (&rela, elf::DT_REL)
     };
     if foreign.at.is_some() || plt_kind.is_some_and(|kind| i64::try_from(kind) != Ok(own.0)) {
-        return Err(Refusal::new(
-            "its relocations are not of the kind that its machine uses",
-        ));
+        return refuse("its relocations are not of the kind that its machine uses");
     }
-    let mut found = Found {
+    let mut found = Relocations {
         program,
         list: Vec::new(),
     };
-    for place in [&rel, &plt] {
-        if !program.machine.addends {
-            found.in_place::<H>(place)?;
-        }
-    }
-    for place in [&rela, &plt] {
-        if program.machine.addends {
-            found.with_addends::<H>(place)?;
-        }
+    if program.machine.addends {
+        found.with_addends::<H>(&rela)?;
+        found.with_addends::<H>(&plt)?;
+    } else {
+        found.in_place::<H>(&rel)?;
+        found.in_place::<H>(&plt)?;
     }
     found.packed::<H>(&relr)?;
     Ok(found.sorted())
 }
 
-struct Found<'p, 'd> {
+struct Relocations<'p, 'd> {
     program: &'p Program<'d>,
     list: Vec<Relocation>,
 }
 
-impl<'d> Found<'_, 'd> {
-    /// The entries of a table, and where the file has them.
-    fn table<T: Pod>(&self, place: &Place) -> Result<(&'d [T], usize), Refusal> {
-        let broken = || Refusal::new("its relocations are not where its dynamic segment says");
-        let (at, size) = match (place.at, place.size) {
+impl<'d> Relocations<'_, 'd> {
+    /// Returns the entries of a table, and where the file has them.
+    fn table<T: Pod>(&self, table: &RelocationTable) -> Result<(&'d [T], usize), TableRefusal> {
+        let broken = || TableRefusal::new("its relocations are not where its dynamic segment says");
+        let (at, size) = match (table.at, table.size) {
             (None, None | Some(0)) | (Some(_), Some(0)) => return Ok((&[], 0)),
             (Some(at), Some(size)) => (at, size),
             _ => return Err(broken()),
         };
-        if place
+        if table
             .entry
             .is_some_and(|entry| entry != size_of::<T>() as u64)
         {
-            return Err(Refusal::new(
-                "its relocations have a size that is not understood",
-            ));
+            return refuse("its relocations have a size that is not understood");
         }
         let bytes = self.program.bytes(at, size).ok_or_else(broken)?;
         let file = self
@@ -133,13 +127,13 @@ impl<'d> Found<'_, 'd> {
         Ok((entries, file.ok_or_else(broken)?))
     }
 
-    fn push(&mut self, at: u64, slot: Option<Slot>) -> Result<(), Refusal> {
+    fn push(&mut self, at: u64, slot: Option<Slot>) -> Result<(), TableRefusal> {
         let word = self.program.machine.word() as u64;
         // What begins in the middle of a word changes two of them.
         let places = if at.is_multiple_of(word) { 1 } else { 2 };
         for n in 0..places {
             if self.list.len() == MOST {
-                return Err(Refusal::new("it has too many relocations"));
+                return refuse("it has too many relocations");
             }
             self.list.push(Relocation {
                 at: (at - at % word).saturating_add(n * word),
@@ -149,7 +143,7 @@ impl<'d> Found<'_, 'd> {
         Ok(())
     }
 
-    /// What a relocation makes of a word whose addend stands in the word itself.
+    /// Returns what a relocation makes of a word that is its own addend.
     fn own_word(&self, at: u64) -> Option<Slot> {
         let file = self.program.file(at, self.program.machine.word() as u64)?;
         let file = usize::try_from(file).ok()?;
@@ -157,8 +151,11 @@ impl<'d> Found<'_, 'd> {
         Some(Slot { at, value, file })
     }
 
-    fn in_place<H: FileHeader<Endian = Le>>(&mut self, place: &Place) -> Result<(), Refusal> {
-        let (entries, _) = self.table::<H::Rel>(place)?;
+    fn in_place<H: FileHeader<Endian = Le>>(
+        &mut self,
+        table: &RelocationTable,
+    ) -> Result<(), TableRefusal> {
+        let (entries, _) = self.table::<H::Rel>(table)?;
         for entry in entries {
             let at = entry.r_offset(Le).into();
             let relative =
@@ -169,8 +166,11 @@ impl<'d> Found<'_, 'd> {
         Ok(())
     }
 
-    fn with_addends<H: FileHeader<Endian = Le>>(&mut self, place: &Place) -> Result<(), Refusal> {
-        let (entries, start) = self.table::<H::Rela>(place)?;
+    fn with_addends<H: FileHeader<Endian = Le>>(
+        &mut self,
+        table: &RelocationTable,
+    ) -> Result<(), TableRefusal> {
+        let (entries, start) = self.table::<H::Rela>(table)?;
         let (size, word) = (size_of::<H::Rela>(), self.program.machine.word());
         for (n, entry) in entries.iter().enumerate() {
             let at = entry.r_offset(Le).into();
@@ -184,13 +184,14 @@ impl<'d> Found<'_, 'd> {
         Ok(())
     }
 
-    fn packed<H: FileHeader<Endian = Le>>(&mut self, place: &Place) -> Result<(), Refusal> {
-        let (entries, _) = self.table::<H::Relr>(place)?;
-        if entries.first().is_some_and(|first| {
-            use object::read::elf::Relr as _;
-            first.get(Le).into() & 1 == 1
-        }) {
-            return Err(Refusal::new("its packed relocations begin in the middle"));
+    fn packed<H: FileHeader<Endian = Le>>(
+        &mut self,
+        table: &RelocationTable,
+    ) -> Result<(), TableRefusal> {
+        let (entries, _) = self.table::<H::Relr>(table)?;
+        let first: Option<u64> = entries.first().map(|first| first.get(Le).into());
+        if first.is_some_and(|first| first & 1 == 1) {
+            return refuse("its packed relocations begin in the middle");
         }
         for at in RelrIterator::<H>::new(Le, entries) {
             let at = at.into();
@@ -224,7 +225,7 @@ mod tests {
     fn words_that_are_relocated_twice_or_in_part_are_not_understood() {
         let data = busybox(Layout::X86_64Rela, &["[", "false", "test"]);
         let program = Program::read(&data).unwrap();
-        let mut found = Found {
+        let mut found = Relocations {
             program: &program,
             list: Vec::new(),
         };

@@ -9,11 +9,11 @@
 //! 4. well-known applets that have code of their own have different words,
 //! 5. the words are constant or relocated in a way that is understood,
 //!
-//! and where that is so of one place only. Otherwise there is a [`Refusal`], never a guess.
+//! and where that is so of one place only. Otherwise there is a [`TableRefusal`], never a guess.
 
-use super::Refusal;
 use super::elf::{LONGEST_RUN, Program, Slot};
 use super::names;
+use super::{TableRefusal, refuse};
 
 /// Names for the same code, in every busybox that has them.
 const ALIASES: &[&[&str]] = &[
@@ -54,21 +54,19 @@ pub(crate) struct Table {
 
 impl Table {
     /// Finds the table in an executable's bytes, which need not be what they claim to be.
-    pub(crate) fn find(data: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn find(data: &[u8]) -> Result<Self, TableRefusal> {
         let program = Program::read(data)?;
         let mut candidates: Vec<Candidate<'_>> = names::runs(data)
             .iter()
             .filter_map(|run| Candidate::new(run))
             .collect();
         if candidates.is_empty() {
-            return Err(Refusal::new(
+            return refuse(
                 "it has no table of applets with `false` and applets to recognise the table by",
-            ));
+            );
         }
         if candidates.len() > MOST_CANDIDATES {
-            return Err(Refusal::new(
-                "it has too many runs of names that could be the table's",
-            ));
+            return refuse("it has too many runs of names that could be the table's");
         }
         let least = candidates
             .iter()
@@ -83,12 +81,12 @@ impl Table {
         let places: usize = candidates.iter().map(|c| c.places).sum();
         let found = candidates.into_iter().find(|c| c.places > 0);
         match found {
-            None => Err(Refusal::new(
+            None => refuse(
                 "nowhere do addresses of code fit the names of its applets, or their relocations are not understood",
-            )),
-            Some(_) if places > 1 => Err(Refusal::new(
-                "in more than one place, addresses of code fit the names of its applets",
-            )),
+            ),
+            Some(_) if places > 1 => {
+                refuse("in more than one place, addresses of code fit the names of its applets")
+            }
             Some(found) => Ok(Self {
                 names: found.names.iter().map(|name| (*name).to_owned()).collect(),
                 slots: found.slots,
@@ -98,42 +96,40 @@ impl Table {
         }
     }
 
-    /// The applets' names, sorted.
+    /// Returns the applets' names, sorted.
     #[cfg(test)]
     pub(crate) fn applets(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// Whether the executable has the applet, working or not.
+    /// Returns whether the executable has the applet, working or not.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.place(name).is_some()
     }
 
-    /// Whether the applet is in the table and runs the code of `false`.
+    /// Returns whether the applet is in the table and runs the code of `false`.
     pub(crate) fn neutralised(&self, name: &str) -> bool {
         self.place(name)
             .is_some_and(|at| self.slots[at].value == self.slots[self.inert].value)
     }
 
-    /// The executable with each of the applets running `false`. Names that the table does not have are passed over. `data` is
+    /// Returns the executable with each of the applets running `false`, and ignores names that the table lacks. `data` is
     /// what the table was found in.
-    pub(crate) fn neutralise(&self, data: &[u8], names: &[&str]) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn neutralise(&self, data: &[u8], names: &[&str]) -> Result<Vec<u8>, TableRefusal> {
         let mut want = self.clone();
         let mut patched = data.to_vec();
         let inert = self.slots[self.inert].value;
         for at in names.iter().filter_map(|name| self.place(name)) {
             let file = self.slots[at].file;
             let word = patched.get_mut(file..file + self.word);
-            let word = word.ok_or_else(|| Refusal::new("its table is not in the file"))?;
+            let word = word.ok_or_else(|| TableRefusal::new("its table is not in the file"))?;
             word.copy_from_slice(&inert.to_le_bytes()[..self.word]);
             want.slots[at].value = inert;
         }
         // Words that other parts of the file share would show here, and so would a table that can no longer be told from others.
         match Self::find(&patched) {
             Ok(found) if found == want => Ok(patched),
-            _ => Err(Refusal::new(
-                "without these applets its table could not be recognised again",
-            )),
+            _ => refuse("without these applets its table could not be recognised again"),
         }
     }
 
@@ -157,7 +153,7 @@ struct Candidate<'d> {
 }
 
 impl<'d> Candidate<'d> {
-    /// None if too few of the names are known for telling their table from any other.
+    /// Returns nothing if too few of the names are known to tell their table from any other.
     fn new(run: &[&'d [u8]]) -> Option<Self> {
         let names: Vec<&str> = run
             .iter()
@@ -197,7 +193,7 @@ impl<'d> Candidate<'d> {
         }
     }
 
-    /// Whether the words are equal and different as the names want it. Applets that run `false` already prove nothing.
+    /// Returns whether the words are equal and different as the names want it. Applets that run `false` already prove nothing.
     fn fits(&self, slots: &[Slot]) -> bool {
         let inert = slots[self.inert].value;
         let code = |at: &usize| Some(slots[*at].value).filter(|value| *value != inert);
