@@ -129,7 +129,11 @@ fn hardened_in_a_chroot() {
         with_input(root);
     }
     let residuals = plan.residuals().iter().map(|r| {
-        let path = r.place.as_ref().map(|p| p.path.to_string()).unwrap_or_default();
+        let path = r
+            .place
+            .as_ref()
+            .map(|p| p.path.to_string())
+            .unwrap_or_default();
         format!("{path}: {}", r.message)
     });
     let residuals: Vec<String> = residuals.collect();

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
 use crate::rootfs::expand::Effort;
-use crate::system::systemd::{self, Units, name, words};
+use crate::system::systemd::{self, name, words};
 
 /// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
 pub(super) struct Service {
@@ -33,8 +33,8 @@ pub(super) struct Environment {
 }
 
 impl Service {
-    pub(super) fn read(draft: &Draft<'_>, units: &Units<'_>, unit: &str) -> Result<Self, Stop> {
-        let merged = systemd::merged(draft, units, unit, |_| false)?;
+    pub(super) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
+        let merged = systemd::merged(draft, &draft.units(), unit, |_| false)?;
         let own = merged.section("Service").map(|found| Setting {
             file: found.file.to_owned(),
             key: found.key.to_string(),
