@@ -73,7 +73,7 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
     for (section, key, value) in drop_in.settings {
         let own = name::own_section(drop_in.unit);
         if !["Unit", "Install"].contains(section)
-            && own != Some(section)
+            && own.as_deref() != Some(section)
             && !section.starts_with("X-")
         {
             return fail(format!(

@@ -73,7 +73,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit())
     {
-        return Err(format!("`{name}` is no name of an environment variable"));
+        return Err(format!("`{name}` is not a name that an environment variable can have"));
     }
     if value.contains(char::is_control) {
         return Err(format!("the value of {name} has a control character in it"));
@@ -124,7 +124,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for unit in found {
         if name::kind(&unit) != "service" {
             return fail(format!(
-                "{unit} is no service; only the processes of a service have an environment"
+                "{unit} is not a service; only the processes of a service have an environment"
             ));
         }
         if write(draft, &unit, name, &content)? {

@@ -159,7 +159,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for unit in found {
         if name::kind(&unit) != "service" {
             return fail(format!(
-                "{unit} is no service; only a service can be sandboxed"
+                "{unit} is not a service; only a service can be sandboxed"
             ));
         }
         sandbox(section, draft, &unit)?;

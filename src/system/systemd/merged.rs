@@ -56,7 +56,7 @@ impl Found<'_> {
 
 impl Merged {
     /// The assignments of a section, in order.
-    pub(crate) fn section<'m>(&'m self, section: &'m str) -> impl Iterator<Item = Found<'m>> {
+    pub(crate) fn section<'m>(&'m self, section: &str) -> impl Iterator<Item = Found<'m>> {
         let found = self
             .assignments
             .iter()
@@ -70,21 +70,17 @@ impl Merged {
     }
 
     /// Returns the assignments of a key, in order.
-    pub(crate) fn all<'m>(
-        &'m self,
-        section: &'m str,
-        key: &'m str,
-    ) -> impl Iterator<Item = Found<'m>> {
+    pub(crate) fn all<'m>(&'m self, section: &str, key: &str) -> impl Iterator<Item = Found<'m>> {
         self.section(section).filter(move |found| found.key == key)
     }
 
     /// Returns the last value of a key.
-    pub(crate) fn value<'m>(&'m self, section: &'m str, key: &'m str) -> Option<&'m BStr> {
+    pub(crate) fn value<'m>(&'m self, section: &str, key: &str) -> Option<&'m BStr> {
         self.all(section, key).last().map(|found| found.value)
     }
 
     /// Returns the assignments of a key that is a list: an empty one resets it.
-    pub(crate) fn list<'m>(&'m self, section: &'m str, key: &'m str) -> Vec<Found<'m>> {
+    pub(crate) fn list<'m>(&'m self, section: &str, key: &str) -> Vec<Found<'m>> {
         let mut found = Vec::new();
         for assignment in self.all(section, key) {
             if assignment.value.is_empty() {

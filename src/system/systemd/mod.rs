@@ -24,7 +24,7 @@ pub(crate) use bus_activation::{left_to_bus, still_start};
 pub(crate) use exposure::exposure;
 pub(crate) use load_path::unread_copy;
 pub(crate) use mask_leftovers::{Leftover, mask_leftovers};
-pub(crate) use merged::{Merged, merged};
+pub(crate) use merged::{Found, Merged, merged};
 pub(crate) use setting::{Kind, Loss, lost};
 pub(crate) use unit_file::words;
 pub(crate) use unit_index::UnitIndex;
