@@ -3,17 +3,20 @@
 mod changes;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::rc::Rc;
 
-use bstr::{BStr, BString};
+use bstr::{BStr, BString, ByteSlice};
 use jiff::civil::Date;
 
 use crate::error::Stop;
 use crate::image::Image;
 use crate::rootfs::{Files, Place, Rootfs};
+use crate::system::systemd::{Leftover, UnitIndex, Units, mask_leftovers};
 
-use super::{Edit, Outcome, Residual, ResidualKind};
+use super::{Change, Edit, Outcome, Residual, ResidualKind};
 
 /// What a rule finds once it has done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,10 @@ pub(crate) struct Draft<'i> {
     /// Residuals that a later rule may still close.
     pub(crate) passing: Vec<Residual>,
     left: Vec<Left>,
+    /// The units that each rule masks.
+    masked: Vec<(usize, BTreeSet<String>)>,
+    /// The index of units, and how many edits it knows of.
+    units: RefCell<(Option<Rc<UnitIndex>>, usize)>,
     pub(crate) notes: Vec<(usize, String)>,
 }
 
@@ -106,8 +113,29 @@ impl<'i> Draft<'i> {
             residuals,
             passing,
             left: Vec::new(),
+            masked: Vec::new(),
+            units: RefCell::default(),
             notes,
         }
+    }
+
+    /// Returns the units as they are now. What takes a pass over all of them is kept from rule to rule, while edits allow it.
+    pub(crate) fn units(&self) -> Units<'_> {
+        let (index, known) = &mut *self.units.borrow_mut();
+        let new = &self.edits[*known..];
+        *known = self.edits.len();
+        let holds = index.as_mut().is_some_and(|index| {
+            let index = Rc::make_mut(index);
+            let mut new = new.iter();
+            new.all(|edit| {
+                edit.change != Change::Removed && index.follow(self.rootfs(), edit.path.as_bstr())
+            })
+        });
+        if !holds {
+            *index = None;
+        }
+        let index = index.get_or_insert_with(|| Rc::new(UnitIndex::read(self.rootfs())));
+        Units::new(self.rootfs(), Rc::clone(index))
     }
 
     /// Says whose edits follow.
@@ -214,6 +242,24 @@ impl<'i> Draft<'i> {
             residuals: residuals.collect(),
             are_open: Box::new(are_open),
         });
+    }
+
+    /// Records units that the rule has masked, for [`find_mask_leftovers`](Self::find_mask_leftovers).
+    pub(crate) fn masks(&mut self, units: BTreeSet<String>) {
+        self.masked.push((self.rule.0, units));
+    }
+
+    /// Records what masks leave open, as [`open_so_far`](Self::open_so_far) does; once for all rules, when they have run.
+    pub(crate) fn find_mask_leftovers(&mut self) -> Result<(), Stop> {
+        let found = mask_leftovers(self, &self.units(), &self.masked)?;
+        let found = found
+            .into_iter()
+            .map(|(rule, Leftover { place, message })| {
+                new_residual(rule, ResidualKind::OtherStart, place, message)
+            });
+        self.passing.extend(found);
+        self.passing.sort_by_key(|residual| residual.rule);
+        Ok(())
     }
 
     /// Makes residuals of what is left open, once all rules have done their work.

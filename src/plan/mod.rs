@@ -210,6 +210,11 @@ fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome
             Err(Stop::Fatal(error)) => return Err(error),
         });
     }
+    // What masks leave open shows in the result, which is not made where a rule failed.
+    let failed = outcomes.iter().any(|o| matches!(o, Outcome::Failed(_)));
+    if failed || look == Look::Second {
+        readable(draft.find_mask_leftovers())?;
+    }
     Ok(outcomes)
 }
 

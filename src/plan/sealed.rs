@@ -52,7 +52,7 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         }
     }
     let message =
-        "is an image of its own and is not looked into: what it adds at boot is as it was";
+        "is a nested image that casehard did not look inside: what it adds at boot is unchanged";
     let mut found: Vec<Residual> = packed
         .into_iter()
         .map(|path| whole(ResidualKind::NotInspected, path, message))
@@ -62,12 +62,12 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         .iter()
         .any(|edit| edit.path.starts_with(b"/usr/"));
     if edited && os.seals_usr() {
-        let message = "dm-verity seals /usr on this system: its hashes must be rebuilt, or the edits below it will not boot";
+        let message = "dm-verity seals /usr on this system: rebuild its hashes, or the system with these edits will not boot";
         found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }
     if let Some(path) = systemd::unread_copy(draft.rootfs()) {
         let message =
-            "is one copy of /etc too many: units there and in those after it are not looked at";
+            "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
         found.push(whole(ResidualKind::NotInspected, path.into(), message));
     }
     let has = |rootfs: &Rootfs, path: &str| {
@@ -75,8 +75,8 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         id.is_some_and(|id| rootfs.inode(id).is_directory())
     };
     if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
-        let message = "was not there before, and ostree deploys no tree that has both this and /usr/etc: what was written here \
-            has to go there";
+        let message = "is new, and ostree does not deploy a tree that has both /etc and /usr/etc: move the files written here to \
+            /usr/etc";
         found.push(whole(ResidualKind::NeedsRebuild, "/etc".into(), message));
     }
     found

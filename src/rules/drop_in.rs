@@ -7,7 +7,6 @@ use crate::error::fail;
 use crate::recipe::{
     ArgumentSchema, Check, KeySchema, OnMissing, OpenKeys, RuleSchema, Section, Waivable,
 };
-use crate::system::systemd::{self, UnitIndex};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -76,17 +75,13 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     if settings.is_empty() {
         return fail("it has no settings; write them as Section.Key=value");
     }
-    let named = systemd::named(draft.rootfs(), unit);
-    let index = UnitIndex::read(draft.rootfs());
-    let units = index.within(draft.rootfs());
-    let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
+    let found = draft.units().present(unit);
     if found.is_empty() {
         return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
     }
     for unit in found {
         let drop_in = DropIn {
             unit: &unit,
-            units: &index,
             name,
             settings: &settings,
             ensure: section.one(ENSURE.name) == Some("yes"),

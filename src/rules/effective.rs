@@ -7,12 +7,11 @@ use bstr::ByteSlice;
 use super::put_file;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
-use crate::system::systemd::{self, Kind, Loss, UnitIndex, lost, merged, name};
+use crate::system::systemd::{self, Kind, Loss, lost, merged, name};
 
 /// A drop-in that a rule wants.
 pub(super) struct DropIn<'a> {
     pub(super) unit: &'a str,
-    pub(super) units: &'a UnitIndex,
     pub(super) name: &'a str,
     /// Section, key and value.
     pub(super) settings: &'a [(&'a str, &'a str, &'a str)],
@@ -74,7 +73,7 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
     for (section, key, value) in drop_in.settings {
         let own = name::own_section(drop_in.unit);
         if !["Unit", "Install"].contains(section)
-            && own != Some(section)
+            && own.as_deref() != Some(section)
             && !section.starts_with("X-")
         {
             return fail(format!(
@@ -128,7 +127,7 @@ fn content<'a>(settings: impl Iterator<Item = (&'a str, &'a str, &'a str)>) -> S
 /// should decide.
 fn defeats(draft: &Draft<'_>, drop_in: &DropIn<'_>, name: &str) -> Result<Vec<Defeat>, Stop> {
     let unit = drop_in.unit;
-    let units = drop_in.units.within(draft.rootfs());
+    let units = draft.units();
     let mut judged = vec![unit.to_owned()];
     if name::is_template(unit) {
         // An instance of which the image knows nothing reads what all instances read.

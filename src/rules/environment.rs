@@ -10,7 +10,7 @@ use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::Place;
-use crate::system::systemd::{self, UnitIndex, name, words};
+use crate::system::systemd::{name, words};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -73,7 +73,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit())
     {
-        return Err(format!("`{name}` is no name of an environment variable"));
+        return Err(format!("`{name}` is not a name that an environment variable can have"));
     }
     if value.contains(char::is_control) {
         return Err(format!("the value of {name} has a control character in it"));
@@ -117,29 +117,24 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
         .filter_map(|set| set.split_once('='))
         .collect();
     let content = content(section);
-    let mut found = false;
-    let units = UnitIndex::read(draft.rootfs());
-    for unit in systemd::named(draft.rootfs(), unit) {
-        if !units.within(draft.rootfs()).has(&unit) {
-            continue;
-        }
+    let found = draft.units().present(unit);
+    if found.is_empty() {
+        return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
+    }
+    for unit in found {
         if name::kind(&unit) != "service" {
             return fail(format!(
-                "{unit} is no service; only the processes of a service have an environment"
+                "{unit} is not a service; only the processes of a service have an environment"
             ));
         }
-        found = true;
         if write(draft, &unit, name, &content)? {
-            verify(draft, &units, &unit, &wanted)?;
+            verify(draft, &unit, &wanted)?;
             if name::is_template(&unit) {
-                for instance in units.within(draft.rootfs()).instances(&unit) {
-                    verify(draft, &units, &instance, &wanted)?;
+                for instance in draft.units().instances(&unit) {
+                    verify(draft, &instance, &wanted)?;
                 }
             }
         }
-    }
-    if !found {
-        return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
     }
     Ok(Verdict::Holds)
 }
@@ -158,13 +153,8 @@ fn content(section: &Section) -> String {
 }
 
 /// Whether the processes get what was asked for, and can use it.
-fn verify(
-    draft: &mut Draft<'_>,
-    units: &UnitIndex,
-    unit: &str,
-    wanted: &BTreeMap<&str, &str>,
-) -> Result<(), Stop> {
-    let service = Service::read(draft, &units.within(draft.rootfs()), unit)?;
+fn verify(draft: &mut Draft<'_>, unit: &str, wanted: &BTreeMap<&str, &str>) -> Result<(), Stop> {
+    let service = Service::read(draft, unit)?;
     let environment = service.environment(draft)?;
     for (name, value) in wanted {
         match environment.variables.get(*name) {

@@ -8,8 +8,8 @@ use super::RuleKind;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::{InodeId, Place, Rootfs};
-use crate::system::systemd::{self, UnitIndex, Units};
+use crate::rootfs::{Inode, InodeId, Rootfs};
+use crate::system::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -53,88 +53,57 @@ static SCHEMA: RuleSchema = RuleSchema {
 };
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let named = systemd::named(draft.rootfs(), &section.argument);
-    let units = Units::read(draft.rootfs());
+    let units = draft.units();
     let waits = section.on_missing == OnMissing::Mask;
-    let found: Vec<(String, bool)> = named
-        .into_iter()
-        .filter(|unit| waits || units.has(unit))
-        .map(|unit| {
-            let masked = units.is_masked(&unit);
-            (unit, masked)
-        })
-        .collect();
+    let mut found = units.matching(&section.argument);
+    found.retain(|unit| waits || units.has(unit));
     if found.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no unit {}",
             section.argument
         )));
     }
-    let already = found.iter().filter(|(_, masked)| *masked).count();
-    if already > 0 && already < found.len() {
-        draft.note(format!(
-            "{already} of {} units were masked already",
-            found.len()
-        ));
+    let all = found.len();
+    let is_masked = |unit: &String| units.is_masked(unit);
+    let (mut masked, mut open): (BTreeSet<_>, BTreeSet<_>) = found.into_iter().partition(is_masked);
+    if !masked.is_empty() && !open.is_empty() {
+        let already = masked.len();
+        draft.note(format!("{already} of {all} units were masked already"));
     }
-    let mut masked = BTreeSet::new();
-    let mut open = Vec::new();
-    for (unit, already) in found {
-        if already {
-            masked.insert(unit);
-        } else if !draft.waived(unit.as_bytes().as_bstr()) {
-            open.push(unit);
-        }
-    }
+    open.retain(|unit| !draft.waived(unit.as_bytes().as_bstr()));
     mask(draft, &open)?;
-    masked.extend(open);
-    for opening in systemd::openings(draft, &masked)? {
-        draft.open_so_far(
-            ResidualKind::OtherStart,
-            Place::new(&opening.path, opening.line),
-            opening.message,
-        );
-    }
+    masked.append(&mut open);
+    draft.masks(masked);
     Ok(Verdict::Holds)
 }
 
 /// Masks units, of which none is.
-fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
-    let before = UnitIndex::read(draft.rootfs());
-    left_to_bus(draft, &before, units)?;
-    let all: BTreeSet<&String> = units.iter().collect();
-    let (mut left, mut seen) = (Vec::new(), BTreeSet::new());
+fn mask(draft: &mut Draft<'_>, units: &BTreeSet<String>) -> Result<(), Stop> {
+    let left = displace(draft, units)?;
     for unit in units {
         let path = format!("{}/{unit}", systemd::ETC);
         let location = match draft.rootfs().locate(path.as_bytes()) {
             Ok(location) => location,
             Err(error) => return fail(error.to_string()),
         };
-        if let Some(id) = location.inode {
-            if draft.rootfs().inode(id).is_directory() {
-                return fail(format!("{path} is a directory"));
-            }
-            let before = before.within(draft.rootfs());
-            left.extend(alias(&before, unit));
-            // Of units that are one file the first stands for all.
-            if seen.insert(id) {
-                let others = other_names(draft.rootfs(), unit, id);
-                left.extend(others.filter(|other| !all.contains(&other.unit)));
-            }
+        let there = location.inode.map(|id| draft.rootfs().inode(id));
+        if there.is_some_and(Inode::is_directory) {
+            return fail(format!("{path} is a directory"));
         }
         draft.create_symlink(&location, "/dev/null");
     }
-    let said = left
-        .iter()
-        .map(|one| (one.path.as_str().into(), one.message.clone()));
-    draft.left_open(ResidualKind::OtherStart, said.collect(), move |rootfs| {
-        let units = Units::read(rootfs);
-        let is_open = |one: &Left| {
-            units.fragment(&one.unit) == Some(&*one.path) && !units.is_masked(&one.unit)
-        };
-        left.iter().map(is_open).collect()
-    });
-    let after = Units::read(draft.rootfs());
+    if !left.is_empty() {
+        let said = left.iter();
+        let said = said.map(|one| (one.path.as_str().into(), one.message.clone()));
+        draft.left_open(ResidualKind::OtherStart, said.collect(), move |rootfs| {
+            let units = Units::read(rootfs);
+            let is_open = |one: &Left| {
+                units.fragment(&one.unit).as_ref() == Some(&one.path) && !units.is_masked(&one.unit)
+            };
+            left.iter().map(is_open).collect()
+        });
+    }
+    let after = draft.units();
     match units.iter().find(|unit| !after.is_masked(unit)) {
         None => Ok(()),
         Some(unit) => match after.fragment(unit) {
@@ -149,41 +118,52 @@ fn mask(draft: &mut Draft<'_>, units: &[String]) -> Result<(), Stop> {
     }
 }
 
-/// Says what the bus still starts of units whose own files give way to masks: there is no trace of their names and programs
-/// in the result.
-fn left_to_bus(draft: &mut Draft<'_>, before: &UnitIndex, units: &[String]) -> Result<(), Stop> {
-    let rootfs = draft.rootfs();
-    let displaced = |unit: &&String| {
-        let place = rootfs.locate(format!("{}/{unit}", systemd::ETC).as_bytes());
-        place.is_ok_and(|place| place.inode.is_some())
-    };
-    let displaced = units.iter().filter(displaced).cloned().collect();
-    let open = systemd::started_by_bus(draft, &before.within(rootfs), &displaced)?;
-    let files = open.iter().map(|one| one.path.clone()).collect();
-    let are_open = systemd::still_start(rootfs, files);
-    let said = open.into_iter().map(|one| (one.path.into(), one.message));
-    draft.left_open(ResidualKind::OtherStart, said.collect(), are_open);
-    Ok(())
-}
-
-/// A unit that what a mask took the place of leaves open, by its file, and what to say of it.
+/// A unit that stays open when a mask takes the place of a file or link, by its file.
 struct Left {
     path: String,
     unit: String,
     message: String,
 }
 
-/// The unit of which the name was an alias.
+/// Finds what stays open of units whose own files or links give way to masks: the result shows no trace of it. What the bus
+/// still starts by their names and programs is recorded; the rest counts once the masks are made.
+fn displace(draft: &mut Draft<'_>, masked: &BTreeSet<String>) -> Result<Vec<Left>, Stop> {
+    let (rootfs, units) = (draft.rootfs(), draft.units());
+    let (mut left, mut displaced, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for unit in masked {
+        let place = rootfs.locate(format!("{}/{unit}", systemd::ETC).as_bytes());
+        let Some(id) = place.ok().and_then(|place| place.inode) else {
+            continue;
+        };
+        left.extend(alias(&units, unit));
+        // Of units that are one file the first stands for all.
+        if seen.insert(id) {
+            let others = other_names(rootfs, unit, id);
+            left.extend(others.filter(|other| !masked.contains(&other.unit)));
+        }
+        displaced.push(unit.as_str());
+    }
+    let to_bus = systemd::left_to_bus(draft, &units, &displaced)?;
+    if !to_bus.is_empty() {
+        let paths = to_bus.iter().map(|one| one.place.path.clone()).collect();
+        let are_open = systemd::still_start(rootfs, paths);
+        let said = to_bus.into_iter().map(|one| (one.place.path, one.message));
+        draft.left_open(ResidualKind::OtherStart, said.collect(), are_open);
+    }
+    Ok(left)
+}
+
+/// Returns the unit of which the name was an alias.
 fn alias(units: &Units<'_>, unit: &str) -> Option<Left> {
     let target = units.alias_of(unit)?;
     Some(Left {
-        path: units.fragment(&target)?.to_owned(),
+        path: units.fragment(&target)?,
         message: format!("{unit} was only an alias of {target}, which can still be started"),
         unit: target,
     })
 }
 
-/// What has other names of the file that a mask takes the place of; there is no trace of that in the result.
+/// Returns the other names of the file that a mask takes the place of.
 fn other_names(rootfs: &Rootfs, unit: &str, file: InodeId) -> impl Iterator<Item = Left> {
     rootfs.paths(file).into_iter().map(move |path| {
         let path = path.to_string();

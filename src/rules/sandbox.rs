@@ -6,7 +6,7 @@ use super::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Verdict};
 use crate::error::{Stop, fail};
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::system::systemd::{self, Kind, Merged, UnitIndex, exposure, merged, name};
+use crate::system::systemd::{self, Kind, Merged, exposure, merged, name};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -149,10 +149,7 @@ fn conf(text: &str) -> Result<(), String> {
 }
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let named = systemd::named(draft.rootfs(), &section.argument);
-    let index = UnitIndex::read(draft.rootfs());
-    let units = index.within(draft.rootfs());
-    let found: Vec<String> = named.into_iter().filter(|unit| units.has(unit)).collect();
+    let found = draft.units().present(&section.argument);
     if found.is_empty() {
         return Ok(Verdict::Absent(format!(
             "the image has no unit {}",
@@ -162,22 +159,17 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     for unit in found {
         if name::kind(&unit) != "service" {
             return fail(format!(
-                "{unit} is no service; only a service can be sandboxed"
+                "{unit} is not a service; only a service can be sandboxed"
             ));
         }
-        sandbox(section, draft, &index, &unit)?;
+        sandbox(section, draft, &unit)?;
     }
     Ok(Verdict::Holds)
 }
 
-fn sandbox(
-    section: &Section,
-    draft: &mut Draft<'_>,
-    units: &UnitIndex,
-    unit: &str,
-) -> Result<(), Stop> {
+fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), Stop> {
     let file = section.one("Name").unwrap_or(NAME);
-    let present = without_ours(draft, units, unit, file)?;
+    let present = without_ours(draft, unit, file)?;
     let set: Vec<(&str, &str)> = section
         .all("Set")
         .filter_map(|set| set.split_once('='))
@@ -223,13 +215,12 @@ fn sandbox(
     let ensure = section.one(ENSURE.name) == Some("yes");
     let drop_in = DropIn {
         unit,
-        units,
         name: file,
         settings: &settings,
         ensure,
     };
     put(draft, &drop_in)?;
-    let after = merged(draft, &units.within(draft.rootfs()), unit, |_| false)?;
+    let after = merged(draft, &draft.units(), unit, |_| false)?;
     draft.note(match (exposure(&present), exposure(&after)) {
         (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),
         (Err(unread), _) | (_, Err(unread)) => format!(
@@ -240,12 +231,7 @@ fn sandbox(
 }
 
 /// The unit without what this rule writes.
-fn without_ours(
-    draft: &Draft<'_>,
-    units: &UnitIndex,
-    unit: &str,
-    file: &str,
-) -> Result<Merged, Stop> {
+fn without_ours(draft: &Draft<'_>, unit: &str, file: &str) -> Result<Merged, Stop> {
     let directory = format!("{}/{unit}.d", systemd::ETC);
     let directory = draft
         .rootfs()
@@ -262,7 +248,7 @@ fn without_ours(
                 name == file || plain == Some(file)
             })
     };
-    merged(draft, &units.within(draft.rootfs()), unit, ours)
+    merged(draft, &draft.units(), unit, ours)
 }
 
 /// Whether a unit has a setting in a form at least as tight, or a filter or set of its own.

@@ -7,18 +7,12 @@ use bstr::ByteSlice;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
 use crate::rootfs::expand::Effort;
-use crate::system::systemd::{self, Units, name, words};
+use crate::system::systemd::{Found, Merged, merged, name, words};
 
-/// The `[Service]` settings of a unit and its drop-ins, in the order in which they count.
+/// A service by all that systemd reads for it.
 pub(super) struct Service {
     unit: String,
-    settings: Vec<Setting>,
-}
-
-struct Setting {
-    file: String,
-    key: String,
-    value: String,
+    merged: Merged,
 }
 
 /// The variables that a service's processes have.
@@ -33,30 +27,15 @@ pub(super) struct Environment {
 }
 
 impl Service {
-    pub(super) fn read(draft: &Draft<'_>, units: &Units<'_>, unit: &str) -> Result<Self, Stop> {
-        let merged = systemd::merged(draft, units, unit, |_| false)?;
-        let own = merged.section("Service").map(|found| Setting {
-            file: found.file.to_owned(),
-            key: found.key.to_string(),
-            value: found.value.to_string(),
-        });
+    pub(super) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
         Ok(Self {
             unit: unit.to_owned(),
-            settings: own.collect(),
+            merged: merged(draft, &draft.units(), unit, |_| false)?,
         })
     }
 
-    /// The values of a list setting: an empty one resets it.
-    fn list(&self, key: &str) -> Vec<&Setting> {
-        let mut found = Vec::new();
-        for setting in self.settings.iter().filter(|s| s.key == key) {
-            if setting.value.is_empty() {
-                found.clear();
-            } else {
-                found.push(setting);
-            }
-        }
-        found
+    fn list(&self, key: &str) -> Vec<Found<'_>> {
+        self.merged.list("Service", key)
     }
 
     /// The command lines that start the service: the file of each, and its words, variables of the environment replaced.
@@ -71,8 +50,10 @@ impl Service {
             .flat_map(|key| self.list(key));
         commands
             .map(|s| {
-                let words = words(&s.value).into_iter().flat_map(expanded);
-                (s.file.clone(), words.collect())
+                let words = words(&s.value.to_str_lossy())
+                    .into_iter()
+                    .flat_map(expanded);
+                (s.file.to_owned(), words.collect())
             })
             .collect()
     }
@@ -81,16 +62,17 @@ impl Service {
     pub(super) fn environment(&self, draft: &Draft<'_>) -> Result<Environment, Stop> {
         let mut found = Environment::default();
         for setting in self.list("Environment") {
-            for word in words(&setting.value) {
+            for word in words(&setting.value.to_str_lossy()) {
                 if let Some((name, value)) = word.split_once('=') {
-                    let value = (value.replace("%%", "%"), setting.file.clone());
+                    let value = (value.replace("%%", "%"), setting.file.to_owned());
                     found.variables.insert(name.to_owned(), value);
                 }
             }
         }
         let mut effort = Effort::default();
         for setting in self.list("EnvironmentFile") {
-            let path = name::expanded(&self.unit, setting.value.trim_start_matches('-'));
+            let path = setting.value.to_str_lossy();
+            let path = name::expanded(&self.unit, path.trim_start_matches('-'));
             let Some(files) = draft.rootfs().expand(path.as_bytes(), &mut effort) else {
                 return fail(format!("EnvironmentFile={path} stands for too much"));
             };
@@ -106,7 +88,7 @@ impl Service {
             }
         }
         for setting in self.list("UnsetEnvironment") {
-            for word in words(&setting.value) {
+            for word in words(&setting.value.to_str_lossy()) {
                 let name = match word.split_once('=') {
                     Some((name, value))
                         if found.variables.get(name).is_some_and(|(is, _)| is == value) =>
@@ -117,7 +99,7 @@ impl Service {
                     None => &word,
                 };
                 if found.variables.remove(name).is_some() {
-                    found.unset.insert(name.to_owned(), setting.file.clone());
+                    found.unset.insert(name.to_owned(), setting.file.to_owned());
                 }
             }
         }

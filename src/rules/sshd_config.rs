@@ -15,7 +15,6 @@ use crate::rootfs::{InodeId, Place};
 use crate::system::sshd::{
     ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
 };
-use crate::system::systemd::UnitIndex;
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -228,14 +227,13 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
 
 /// Units that hand sshd another configuration, or options which win over it.
 fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(), Stop> {
-    let units = UnitIndex::read(draft.rootfs());
     for unit in [
         "ssh.service",
         "ssh@.service",
         "sshd.service",
         "sshd@.service",
     ] {
-        let service = Service::read(draft, &units.within(draft.rootfs()), unit)?;
+        let service = Service::read(draft, unit)?;
         let environment = service.environment(draft)?;
         for (file, words) in service.commands(&environment) {
             for (option, value) in with_values(words) {

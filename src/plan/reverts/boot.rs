@@ -140,7 +140,7 @@ impl<'d, 'i> Search<'d, 'i> {
     fn count(&mut self, checks: usize) -> Result<(), Stop> {
         self.checks += checks;
         if self.checks > CHECKS {
-            return fail("tmpfiles.d has more lines that may mean edited files than can be tried");
+            return fail("tmpfiles.d has more lines that may apply to edited files than casehard tries");
         }
         Ok(())
     }

@@ -136,7 +136,7 @@ fn what_cannot_win_fails() {
     for (rule, why) in [
         (
             "Socket.SocketMode=0600 # x",
-            "systemd ignores the value of Socket.SocketMode: it is no octal mode",
+            "systemd ignores the value of Socket.SocketMode: it is not an octal mode",
         ),
         (
             "Service.User=x",

@@ -182,7 +182,7 @@ fn only_services_have_an_environment() {
     check(
         "file usr/lib/systemd/system/ssh.socket\n| [Socket]\n",
         "[Environment ssh.*/a.conf]\nSet=A=b",
-        "failed: ssh.socket is no service; only the processes of a service have an environment\n",
+        "failed: ssh.socket is not a service; only the processes of a service have an environment\n",
     );
 }
 

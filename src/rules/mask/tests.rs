@@ -1,6 +1,7 @@
 //! The rule on small images.
 
 mod bus;
+mod index;
 
 use crate::rules::harness::check;
 

@@ -75,7 +75,7 @@ fn what_undoes_it_fails_or_is_overridden() {
     check(
         "file usr/lib/systemd/system/d.socket\n| [Socket]\n",
         "[Sandbox d.*]",
-        "failed: d.socket is no service; only a service can be sandboxed\n",
+        "failed: d.socket is not a service; only a service can be sandboxed\n",
     );
 }
 

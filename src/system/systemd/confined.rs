@@ -6,13 +6,14 @@
 mod listed;
 
 use std::fmt;
+use std::path::Path;
 
 use bstr::ByteSlice;
 
 use super::merged::Found;
 use super::{Kind, Merged};
 
-pub(super) use listed::SystemCalls;
+pub(super) use listed::{Listed, system_calls};
 
 /// A service by all that systemd reads for it.
 pub(super) struct Service<'m>(pub(super) &'m Merged);
@@ -67,23 +68,30 @@ const WITH_DYNAMIC_USER: [&str; 4] = [
 
 impl Service<'_> {
     fn all(&self, key: &str) -> impl DoubleEndedIterator<Item = Found<'_>> {
-        let all: Vec<_> = self
-            .0
-            .section("Service")
-            .filter(|found| found.key == key)
-            .collect();
+        let all: Vec<_> = self.0.all("Service", key).collect();
         all.into_iter()
     }
 
-    /// Whether a truth value says yes, or another setting that brings it along does.
+    /// Returns the last value that systemd does not ignore.
+    fn last(&self, key: &str, kind: Kind) -> Option<String> {
+        let values = self
+            .all(key)
+            .filter_map(|found| kind.canonical(found.value));
+        Some(values.last()?.to_str_lossy().into_owned())
+    }
+
+    /// Returns whether a boolean says yes, or another setting that brings it along does.
     pub(super) fn is(&self, key: &str) -> bool {
-        last(self.0, "Service", key, Kind::Boolean).is_some_and(|value| value == "yes")
+        self.last(key, Kind::Boolean).as_deref() == Some("yes")
             || WITH_DYNAMIC_USER.contains(&key) && self.is("DynamicUser")
     }
 
     pub(super) fn has_default_dependencies(&self) -> bool {
-        last(self.0, "Unit", "DefaultDependencies", Kind::Boolean)
-            .is_none_or(|value| value == "yes")
+        let all = self.0.all("Unit", "DefaultDependencies");
+        let last = all
+            .filter_map(|found| Kind::Boolean.canonical(found.value))
+            .last();
+        last.is_none_or(|value| value == b"yes")
     }
 
     /// The last word of those that a setting can have.
@@ -124,7 +132,7 @@ impl Service<'_> {
 
     /// How bad what a service may do to homes is.
     pub(super) fn home(&self) -> u64 {
-        match last(self.0, "Service", "ProtectHome", Kind::of("ProtectHome")).as_deref() {
+        match self.last("ProtectHome", Kind::of("ProtectHome")).as_deref() {
             Some("yes") => 0,
             Some("tmpfs") => 1,
             Some("read-only") => 5,
@@ -135,13 +143,9 @@ impl Service<'_> {
 
     /// How bad what a service may do to the system's files is.
     pub(super) fn system(&self) -> u64 {
-        match last(
-            self.0,
-            "Service",
-            "ProtectSystem",
-            Kind::of("ProtectSystem"),
-        )
-        .as_deref()
+        match self
+            .last("ProtectSystem", Kind::of("ProtectSystem"))
+            .as_deref()
         {
             _ if self.is("DynamicUser") => 0,
             Some("strict") => 0,
@@ -170,7 +174,7 @@ impl Service<'_> {
 
     /// How bad the mode of new files is.
     pub(super) fn umask(&self) -> u64 {
-        let mask = last(self.0, "Service", "UMask", Kind::Mode);
+        let mask = self.last("UMask", Kind::Mode);
         let mask = mask.map_or(0o022, |mask| u32::from_str_radix(&mask, 8).unwrap_or(0));
         let open = [(0o002, 10), (0o004, 5), (0o020, 2), (0o040, 1)];
         open.into_iter()
@@ -204,13 +208,6 @@ impl Service<'_> {
     }
 }
 
-/// The last value that systemd does not ignore.
-fn last(unit: &Merged, section: &str, key: &str, kind: Kind) -> Option<String> {
-    let all = unit.section(section).filter(|found| found.key == key);
-    let value = all.filter_map(|found| kind.canonical(found.value)).last()?;
-    Some(value.to_str_lossy().into_owned())
-}
-
 /// Whether an assignment of `DeviceAllow` names what can be a device; systemd ignores others.
 fn is_device(words: &[&str]) -> bool {
     let (device, access) = match words {
@@ -218,14 +215,10 @@ fn is_device(words: &[&str]) -> bool {
         [device, access] => (device, *access),
         _ => return false,
     };
-    let of_a_kind = ["char-", "block-"]
-        .iter()
-        .any(|kind| device.starts_with(kind));
+    let of_a_kind = device.starts_with("char-") || device.starts_with("block-");
     let under = |path: String| {
-        ["/dev", "/run/systemd/inaccessible"].iter().any(|place| {
-            let rest = path.strip_prefix(place);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        let mut places = ["/dev", "/run/systemd/inaccessible"].iter();
+        places.any(|place| Path::new(&path).starts_with(place))
     };
     access.bytes().all(|c| b"rwm".contains(&c)) && (of_a_kind || simple(device).is_some_and(under))
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bstr::ByteSlice;
-
 use super::name::is_unit;
 use super::units::Units;
 
@@ -17,32 +15,31 @@ impl Units<'_> {
         let mut found = self.enabled_scripts();
         for by in self.pulling() {
             for suffix in PULLS {
-                let links = self.beside(&by, suffix).into_iter();
+                let links = self.files_in_dirs(&by, suffix).into_iter();
                 let kept = links.filter(|(unit, path)| {
                     is_unit(unit)
                         && self.source(unit).is_some()
                         && !self.is_masked(unit)
                         && !self.rootfs.leads_to(path.as_bytes(), "/dev/null")
                 });
-                found.extend(kept.map(|(unit, _)| (self.own_name(&unit), by.clone())));
+                found.extend(kept.map(|(unit, _)| (self.main_name(&unit), by.clone())));
             }
         }
         found
     }
 
     /// The name of the file that a unit comes from, so that aliases do not count twice.
-    fn own_name(&self, unit: &str) -> String {
+    fn main_name(&self, unit: &str) -> String {
         self.alias_of(unit).unwrap_or_else(|| unit.to_owned())
     }
 
     /// The units that have such a directory and are not masked.
     fn pulling(&self) -> BTreeSet<String> {
-        let directories = self.directories.iter();
-        let names = directories.flat_map(|(_, id)| self.rootfs.children(*id));
-        let names = names.filter_map(|(name, _)| name.to_str().ok()?.rsplit_once('.'));
+        let names = self.index.names(self.rootfs);
+        let names = names.filter_map(|name| name.rsplit_once('.'));
         names
             .filter(|(unit, suffix)| PULLS.contains(suffix) && is_unit(unit))
-            .map(|(unit, _)| self.own_name(unit))
+            .map(|(unit, _)| self.main_name(unit))
             .filter(|unit| !self.is_masked(unit))
             .collect()
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::Merged;
-use super::confined::{Service, SystemCalls, Unread, User};
+use super::confined::{Listed, Service, Unread, User, system_calls};
 
 /// From 0, not exposed at all, to 10; counted in tenths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,8 +187,9 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
 }
 
 /// How bad it is that a service may make system calls of a group: an allow list with one of them is a list after all.
-fn reached(calls: &SystemCalls, group: &str) -> u64 {
-    let any = |open: bool| SystemCalls::of(group).any(|call| calls.listed.contains(call) == open);
+fn reached(calls: &Listed, group: &str) -> u64 {
+    let group = system_calls(group);
+    let any = |open: bool| group.iter().any(|call| calls.listed.contains(call) == open);
     match (calls.allowed, calls.listed.is_empty()) {
         (true, _) => 9 * u64::from(any(true)),
         (false, true) => 10,

@@ -5,7 +5,7 @@ use bstr::BStr;
 use super::unit_file::{Assignment, settings};
 use super::units::{Units, base};
 use crate::error::Stop;
-use crate::rootfs::Files;
+use crate::rootfs::{Files, Place};
 
 /// A unit's assignments from all its files.
 #[derive(Debug, Default)]
@@ -32,12 +32,10 @@ pub(crate) fn merged(
     unit: &str,
     leave_out: impl Fn(&str) -> bool,
 ) -> Result<Merged, Stop> {
-    let drop_ins = units.beside(unit, "d");
-    let drop_ins = drop_ins
-        .into_iter()
-        .filter(|(name, _)| name.ends_with(".conf"));
-    let fragment = units.fragment(unit).map(str::to_owned);
-    let paths = fragment.into_iter().chain(drop_ins.map(|(_, path)| path));
+    let drop_ins = units.files_in_dirs(unit, "d").into_iter();
+    let drop_ins = drop_ins.filter(|(name, _)| name.ends_with(".conf"));
+    let fragment = units.fragment(unit).into_iter();
+    let paths = fragment.chain(drop_ins.map(|(_, path)| path));
     let mut merged = Merged::default();
     for file in paths.filter(|path| !leave_out(path)) {
         let text = files.text_at(&file)?.unwrap_or_default();
@@ -50,9 +48,15 @@ pub(crate) fn merged(
     Ok(merged)
 }
 
+impl Found<'_> {
+    pub(super) fn place(&self) -> Place {
+        Place::new(self.file, self.line)
+    }
+}
+
 impl Merged {
     /// The assignments of a section, in order.
-    pub(crate) fn section<'m>(&'m self, section: &'m str) -> impl Iterator<Item = Found<'m>> {
+    pub(crate) fn section<'m>(&'m self, section: &str) -> impl Iterator<Item = Found<'m>> {
         let found = self
             .assignments
             .iter()
@@ -63,6 +67,29 @@ impl Merged {
             key: a.key.as_ref(),
             value: a.value.as_ref(),
         })
+    }
+
+    /// Returns the assignments of a key, in order.
+    pub(crate) fn all<'m>(&'m self, section: &str, key: &str) -> impl Iterator<Item = Found<'m>> {
+        self.section(section).filter(move |found| found.key == key)
+    }
+
+    /// Returns the last value of a key.
+    pub(crate) fn value<'m>(&'m self, section: &str, key: &str) -> Option<&'m BStr> {
+        self.all(section, key).last().map(|found| found.value)
+    }
+
+    /// Returns the assignments of a key that is a list: an empty one resets it.
+    pub(crate) fn list<'m>(&'m self, section: &str, key: &str) -> Vec<Found<'m>> {
+        let mut found = Vec::new();
+        for assignment in self.all(section, key) {
+            if assignment.value.is_empty() {
+                found.clear();
+            } else {
+                found.push(assignment);
+            }
+        }
+        found
     }
 
     /// The drop-in of a name, which may not be the one that was looked for.

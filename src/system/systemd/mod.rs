@@ -1,69 +1,41 @@
 //! systemd as the rootfs shows it: where units come from, which are masked, and what drop-ins say.
 
-mod beside;
-mod bus;
+mod bus_activation;
 mod confined;
+mod dropin_dirs;
 mod enabled;
 mod exposure;
 mod load_path;
+mod mask_leftovers;
 mod merged;
 pub(crate) mod name;
-mod reach;
 mod setting;
 mod sysv;
 pub(crate) mod tmpfiles;
 mod unit_file;
+mod unit_index;
 mod units;
 
-use std::collections::BTreeSet;
+use bstr::ByteSlice;
 
 use crate::rootfs::Rootfs;
-use crate::rootfs::glob::{is_glob, matcher};
 
-pub(crate) use bus::{started_by_bus, still_start};
+pub(crate) use bus_activation::{left_to_bus, still_start};
 pub(crate) use exposure::exposure;
 pub(crate) use load_path::unread_copy;
-pub(crate) use merged::{Merged, merged};
-pub(crate) use reach::openings;
+pub(crate) use mask_leftovers::{Leftover, mask_leftovers};
+pub(crate) use merged::{Found, Merged, merged};
 pub(crate) use setting::{Kind, Loss, lost};
 pub(crate) use unit_file::words;
-pub(crate) use units::{UnitIndex, Units};
+pub(crate) use unit_index::UnitIndex;
+pub(crate) use units::Units;
 
 /// Where the administrator's units are; a rule writes here.
 pub(crate) const ETC: &str = "/etc/systemd/system";
 
-/// The units that a name or glob stands for, sorted; the name itself where it is no glob, be the unit there or not. Instances
-/// that only a link enables are among them, unless their template is.
-pub(crate) fn named(rootfs: &Rootfs, unit: &str) -> Vec<String> {
-    if !is_glob(unit) {
-        return vec![unit.to_owned()];
-    }
-    let Some(matcher) = matcher(unit) else {
-        return Vec::new();
-    };
-    let names = load_path::unit_path(rootfs)
-        .into_iter()
-        .flat_map(|directory| names_in(rootfs, &directory))
-        .chain(sysv::scripts(rootfs).into_keys());
-    let units: BTreeSet<String> = names
-        .filter(|unit| name::is_unit(unit) && matcher.is_match(unit))
-        .collect();
-    let enabled = Units::read(rootfs).enabled().into_iter();
-    let instances = enabled.map(|(unit, _)| unit).filter(|unit| {
-        let template = name::template(unit);
-        matcher.is_match(unit) && template.is_some_and(|template| !units.contains(&template))
-    });
-    instances
-        .collect::<BTreeSet<_>>()
-        .union(&units)
-        .cloned()
-        .collect()
-}
-
-fn names_in(rootfs: &Rootfs, directory: &str) -> Vec<String> {
-    let Some(directory) = rootfs.open(directory) else {
-        return Vec::new();
-    };
-    let names = rootfs.children(directory);
-    names.map(|(name, _)| name.to_string()).collect()
+/// Returns the names in a directory that are text, sorted; none where it is not there.
+fn names_in<'r>(rootfs: &'r Rootfs, directory: &str) -> impl Iterator<Item = &'r str> {
+    let children = rootfs.open(directory).map(|id| rootfs.children(id));
+    let children = children.into_iter().flatten();
+    children.filter_map(|(name, _)| name.to_str().ok())
 }

@@ -32,20 +32,12 @@ pub(crate) fn kind(unit: &str) -> &str {
     unit.rsplit_once('.').map_or("", |(_, kind)| kind)
 }
 
-/// The section that holds what is particular to a unit's type, if that type has one.
-pub(crate) fn own_section(unit: &str) -> Option<&'static str> {
-    Some(match kind(unit) {
-        "service" => "Service",
-        "socket" => "Socket",
-        "timer" => "Timer",
-        "mount" => "Mount",
-        "automount" => "Automount",
-        "path" => "Path",
-        "slice" => "Slice",
-        "scope" => "Scope",
-        "swap" => "Swap",
-        _ => return None,
-    })
+/// Returns the section that holds what is particular to a unit's type, if that type has one.
+pub(crate) fn own_section(unit: &str) -> Option<String> {
+    let kind = kind(unit);
+    let (first, rest) = kind.split_at_checked(1)?;
+    let has_one = TYPES.contains(&kind) && kind != "target" && kind != "device";
+    has_one.then(|| first.to_ascii_uppercase() + rest)
 }
 
 /// What stands before the `@`, or before the type.

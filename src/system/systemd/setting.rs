@@ -46,18 +46,15 @@ impl Kind {
             return Self::Words(words);
         }
         let line = SETTINGS.lines().filter_map(|line| line.split_once(": "));
-        let kind = line
-            .filter(|(_, keys)| keys.split(' ').any(|k| k == key))
-            .map(|(kind, _)| kind)
-            .next();
-        match kind {
-            Some("boolean") => Self::Boolean,
-            Some("mode") => Self::Mode,
-            Some("scalar") => Self::Scalar,
-            Some("environment") => Self::Environment,
-            Some("list") => Self::List,
-            Some("dependency") => Self::Dependency,
-            Some("set") => Self::Set,
+        let mut line = line.filter(|(_, keys)| keys.split(' ').any(|k| k == key));
+        match line.next() {
+            Some(("boolean", _)) => Self::Boolean,
+            Some(("mode", _)) => Self::Mode,
+            Some(("scalar", _)) => Self::Scalar,
+            Some(("environment", _)) => Self::Environment,
+            Some(("list", _)) => Self::List,
+            Some(("dependency", _)) => Self::Dependency,
+            Some(("set", _)) => Self::Set,
             _ => Self::Unknown,
         }
     }
@@ -67,10 +64,10 @@ impl Kind {
         self.canonical(value.as_bytes())
             .map(drop)
             .ok_or(match self {
-                Self::Boolean => "no truth value",
-                Self::Mode => "no octal mode",
+                Self::Boolean => "not a boolean: write yes or no",
+                Self::Mode => "not an octal mode",
                 Self::Dependency => "empty, and dependencies cannot be reset",
-                _ => "none that it knows",
+                _ => "not one that it knows",
             })
     }
 
@@ -84,13 +81,11 @@ impl Kind {
         match self {
             Self::Boolean => boolean(value).map(<[u8]>::to_vec),
             Self::Mode => mode(value),
-            Self::Words(words) => match boolean(value) {
-                Some(value) => Some(value.to_vec()),
-                None => words
-                    .iter()
-                    .any(|w| w.as_bytes() == value)
-                    .then(|| value.to_vec()),
-            },
+            Self::Words(words) => {
+                let word = || words.iter().find(|word| word.as_bytes() == value);
+                let value = boolean(value).or_else(|| Some(word()?.as_bytes()));
+                value.map(<[u8]>::to_vec)
+            }
             Self::Dependency if value.is_empty() => None,
             _ => Some(value.to_vec()),
         }
@@ -134,18 +129,16 @@ pub(crate) fn lost<'m>(
     asked: &[&str],
 ) -> Option<Loss<'m>> {
     let kind = Kind::of(key);
-    let asked: Vec<Vec<u8>> = asked
-        .iter()
-        .filter_map(|v| kind.canonical(v.as_bytes()))
-        .collect();
+    let asked = asked.iter().filter_map(|v| kind.canonical(v.as_bytes()));
+    let asked: Vec<Vec<u8>> = asked.collect();
     let last = asked.last()?;
     let found = found(merged, section, key, kind);
     let values: Vec<&[u8]> = found.iter().map(|(value, _)| value.as_slice()).collect();
+    let is_asked = |value: &[u8]| asked.iter().any(|asked| asked == value);
     let to = |at: usize| {
         found
             .get(at)
-            .map(|(_, found)| *found)
-            .map_or(Loss::Unread, Loss::to)
+            .map_or(Loss::Unread, |(_, found)| Loss::to(*found))
     };
     match kind {
         Kind::Boolean | Kind::Mode | Kind::Words(_) | Kind::Scalar => match values.last() {
@@ -154,58 +147,45 @@ pub(crate) fn lost<'m>(
             None => Some(Loss::Unread),
         },
         Kind::List | Kind::Dependency | Kind::Environment => {
-            let start = |values: &mut dyn DoubleEndedIterator<Item = bool>, len: usize| {
-                values.rev().position(|empty| empty).map(|back| len - back)
-            };
-            let reset = start(&mut values.iter().map(|v| v.is_empty()), values.len());
-            let asked_reset = start(&mut asked.iter().map(Vec::is_empty), asked.len());
-            let tail = &values[reset.unwrap_or(0)..];
-            let wanted = &asked[asked_reset.unwrap_or(0)..];
+            let reset = values.iter().rposition(|value| value.is_empty());
+            let asked_reset = asked.iter().rposition(Vec::is_empty);
+            let start = reset.map_or(0, |at| at + 1);
+            let tail = &values[start..];
+            let wanted = &asked[asked_reset.map_or(0, |at| at + 1)..];
             if let Some(missing) = wanted.iter().find(|w| !tail.contains(&w.as_slice())) {
                 let there = values.contains(&missing.as_slice());
-                return Some(
-                    reset
-                        .filter(|_| there)
-                        .map_or(Loss::Unread, |at| to(at - 1)),
-                );
+                return Some(reset.filter(|_| there).map_or(Loss::Unread, to));
             }
-            if asked_reset.is_some() {
-                let reset = reset.map_or_else(|| values.first().map(|_| 0), |_| None);
-                if let Some(at) = reset {
-                    return Some(to(at));
-                }
-                let base = values.len() - tail.len();
-                let extra = tail.iter().rposition(|v| wanted.iter().all(|w| w != v));
-                return extra.map(|at| to(base + at));
+            if asked_reset.is_none() {
+                let others = kind == Kind::Environment;
+                return others
+                    .then(|| overridden(&values, wanted))
+                    .flatten()
+                    .map(to);
             }
-            (kind == Kind::Environment)
-                .then(|| overridden(&values, wanted))
-                .flatten()
-                .map(to)
+            if reset.is_none() {
+                return values.first().map(|_| to(0));
+            }
+            let extra = tail.iter().rposition(|v| wanted.iter().all(|w| w != v));
+            extra.map(|at| to(start + at))
         }
         Kind::Set | Kind::Unknown => {
-            if !values.ends_with(&asked.iter().map(Vec::as_slice).collect::<Vec<_>>()) {
-                let stranger = values.iter().rposition(|v| asked.iter().all(|a| a != v));
-                return Some(if values.iter().any(|v| v == last) {
-                    stranger.map_or_else(|| to(values.len() - 1), to)
-                } else {
-                    Loss::Unread
-                });
-            }
+            let stranger = |values: &[&[u8]]| values.iter().rposition(|value| !is_asked(value));
+            let end = values.len().checked_sub(asked.len());
+            let Some(end) = end.filter(|end| values[*end..].iter().eq(&asked)) else {
+                let there = values.iter().any(|value| value == last);
+                let at = || to(stranger(&values).unwrap_or(values.len() - 1));
+                return Some(if there { at() } else { Loss::Unread });
+            };
             // An allow-list adds to what stands before it.
-            let before = &values[..values.len() - asked.len()];
-            let from = before
-                .iter()
-                .rposition(|v| v.is_empty())
-                .map_or(0, |at| at + 1);
-            let adds = asked
-                .first()
-                .is_some_and(|a| !a.is_empty() && !a.starts_with(b"~"));
-            let more = before[from..]
-                .iter()
-                .rposition(|v| asked.iter().all(|a| a != v));
-            more.filter(|_| adds && kind == Kind::Set)
-                .map(|at| to(from + at))
+            let adds = |first: &Vec<u8>| !first.is_empty() && !first.starts_with(b"~");
+            if kind == Kind::Unknown || !asked.first().is_some_and(adds) {
+                return None;
+            }
+            let before = &values[..end];
+            let reset = before.iter().rposition(|value| value.is_empty());
+            let from = reset.map_or(0, |at| at + 1);
+            stranger(&before[from..]).map(|at| to(from + at))
         }
     }
 }
@@ -217,41 +197,25 @@ fn found<'m>(
     key: &str,
     kind: Kind,
 ) -> Vec<(Vec<u8>, Found<'m>)> {
-    let found = merged.section(section).filter(|f| {
-        f.key == key
-            || (f.value.is_empty()
-                && group(key).is_some_and(|g| group(&f.key.to_str_lossy()) == Some(g)))
-    });
+    let shared = group(key);
+    let shares = |f: &Found<'_>| shared.is_some() && group(&f.key.to_str_lossy()) == shared;
+    let found = merged.section(section);
+    let found = found.filter(|f| f.key == key || (f.value.is_empty() && shares(f)));
     found
-        .filter_map(|f| kind.canonical(f.value).map(|value| (value, f)))
+        .filter_map(|f| Some((kind.canonical(f.value)?, f)))
         .collect()
 }
 
-/// Settings that share one list, which an empty value of any of them resets.
+/// Returns what settings that share one list have in common: an empty value of any of them resets it.
 fn group(key: &str) -> Option<&'static str> {
-    const TIMERS: [&str; 6] = [
-        "OnActiveSec",
-        "OnBootSec",
-        "OnStartupSec",
-        "OnUnitActiveSec",
-        "OnUnitInactiveSec",
-        "OnCalendar",
+    const PREFIXES: [&str; 3] = ["Listen", "Condition", "Assert"];
+    const LISTS: [&str; 2] = [
+        "OnActiveSec OnBootSec OnStartupSec OnUnitActiveSec OnUnitInactiveSec OnCalendar",
+        "PathExists PathExistsGlob PathChanged PathModified DirectoryNotEmpty",
     ];
-    const PATHS: [&str; 5] = [
-        "PathExists",
-        "PathExistsGlob",
-        "PathChanged",
-        "PathModified",
-        "DirectoryNotEmpty",
-    ];
-    match key {
-        _ if key.starts_with("Listen") => Some("Listen"),
-        _ if key.starts_with("Condition") => Some("Condition"),
-        _ if key.starts_with("Assert") => Some("Assert"),
-        _ if TIMERS.contains(&key) => Some("On"),
-        _ if PATHS.contains(&key) => Some("Path"),
-        _ => None,
-    }
+    let prefix = PREFIXES.into_iter().find(|prefix| key.starts_with(prefix));
+    let has_key = |list: &&str| list.split(' ').any(|known| known == key);
+    prefix.or_else(|| LISTS.into_iter().find(has_key))
 }
 
 /// The last assignment after those wanted that sets one of their variables.

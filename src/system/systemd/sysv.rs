@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::ByteSlice;
-
 use super::name::is_unit;
+use super::names_in;
 use super::units::Units;
 use crate::rootfs::{InodeId, Rootfs};
 
@@ -27,35 +26,34 @@ const RUNLEVELS: [(&str, &str); 5] = [
     ("/etc/rc5.d", "graphical.target"),
 ];
 
-/// The units that the generator would make where nothing has their names, each with its script; none where the image has no
-/// such generator.
+/// Returns the units that the generator makes where nothing has their names, each with its script; none where the image has
+/// no such generator.
 pub(super) fn scripts(rootfs: &Rootfs) -> BTreeMap<String, String> {
-    let directory = rootfs.open(SCRIPTS).filter(|_| has_generator(rootfs));
-    let children = directory.into_iter().flat_map(|id| rootfs.children(id));
-    children
-        .filter_map(|(name, _)| {
-            let path = format!("{SCRIPTS}/{}", name.to_str().ok()?);
-            let runs = is_program(rootfs, rootfs.open(&path)?) && !is_passed_over(name);
-            runs.then(|| Some((unit_of(name)?, path)))?
-        })
-        .collect()
+    if !has_generator(rootfs) {
+        return BTreeMap::new();
+    }
+    let scripts = names_in(rootfs, SCRIPTS).filter(|name| !is_passed_over(name));
+    let scripts = scripts.filter_map(|name| {
+        let path = format!("{SCRIPTS}/{name}");
+        let runs = is_program(rootfs, rootfs.open(&path)?);
+        runs.then(|| Some((unit_of(name)?, path)))?
+    });
+    scripts.collect()
 }
 
 impl Units<'_> {
-    /// The units of scripts that the links of a runlevel enable, each with the target that then wants it.
+    /// Returns the units of scripts that the links of a runlevel enable, each with the target that then wants it.
     pub(super) fn enabled_scripts(&self) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (directory, target) in RUNLEVELS {
-            let directory = self.rootfs.open(directory);
-            let links = directory
-                .into_iter()
-                .flat_map(|id| self.rootfs.children(id));
-            let units = links.filter_map(|(link, _)| match link.as_bytes() {
-                [b'S', b'0'..=b'9', b'0'..=b'9', name @ ..] => unit_of(name),
-                _ => None,
-            });
-            let made = units.filter(|unit| self.script_of(unit).is_some());
-            found.extend(made.map(|unit| (unit, target.to_owned())));
+            for link in names_in(self.rootfs, directory) {
+                if let [b'S', b'0'..=b'9', b'0'..=b'9', ..] = link.as_bytes()
+                    && let Some(unit) = link.get(3..).and_then(unit_of)
+                    && self.script_of(&unit).is_some()
+                {
+                    found.insert((unit, target.to_owned()));
+                }
+            }
         }
         found
     }
@@ -63,11 +61,11 @@ impl Units<'_> {
 
 fn has_generator(rootfs: &Rootfs) -> bool {
     let paths = GENERATORS.map(|directory| format!("{directory}/systemd-sysv-generator"));
-    let first = paths.iter().find(|path| {
-        rootfs
-            .locate(path.as_bytes())
-            .is_ok_and(|l| l.inode.is_some())
-    });
+    let there = |path: &&String| {
+        let place = rootfs.locate(path.as_bytes());
+        place.is_ok_and(|place| place.inode.is_some())
+    };
+    let first = paths.iter().find(there);
     let program = first.and_then(|path| rootfs.open(path));
     program.is_some_and(|id| is_program(rootfs, id))
 }
@@ -77,23 +75,19 @@ fn is_program(rootfs: &Rootfs, id: InodeId) -> bool {
     inode.is_file() && inode.metas().any(|meta| meta.mode & 0o100 != 0)
 }
 
-/// Hidden files, and what editors and package managers leave behind.
-fn is_passed_over(name: &[u8]) -> bool {
-    const ENDINGS: &str = "rpmnew rpmsave rpmorig dpkg-old dpkg-new dpkg-tmp dpkg-dist dpkg-bak dpkg-backup dpkg-remove \
+/// Returns whether a file is hidden, or one that an editor or package manager left behind.
+fn is_passed_over(name: &str) -> bool {
+    const EXTENSIONS: &str = "rpmnew rpmsave rpmorig dpkg-old dpkg-new dpkg-tmp dpkg-dist dpkg-bak dpkg-backup dpkg-remove \
         ucf-new ucf-old ucf-dist swp bak old new";
-    let ending = name.rsplit_once_str(".").map(|(_, ending)| ending);
-    name.starts_with(b".")
-        || name.ends_with(b"~")
-        || ending.is_some_and(|ending| ENDINGS.split(' ').any(|e| ending == e.as_bytes()))
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    name.starts_with('.')
+        || name.ends_with('~')
+        || extension.is_some_and(|extension| EXTENSIONS.split(' ').any(|known| known == extension))
 }
 
-/// The unit that a script's name stands for; what a unit's name cannot have is written as its number.
-fn unit_of(script: &[u8]) -> Option<String> {
-    let name = script
-        .strip_suffix(b".sh")
-        .unwrap_or(script)
-        .to_str()
-        .ok()?;
+/// Returns the unit that a script's name stands for; a byte that a unit's name cannot have is written as its number.
+fn unit_of(script: &str) -> Option<String> {
+    let name = script.strip_suffix(".sh").unwrap_or(script);
     if is_unit(name) {
         return Some(name.to_owned());
     }

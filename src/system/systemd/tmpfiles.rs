@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bstr::{BStr, BString, ByteSlice};
 use globset::GlobMatcher;
 
+use super::names_in;
 use crate::error::Stop;
 use crate::rootfs::Files;
 use crate::rootfs::Inode;
@@ -43,11 +44,10 @@ pub(crate) fn visit(
 ) -> Result<(), Stop> {
     let mut read = BTreeMap::new();
     for directory in DIRECTORIES {
-        for name in super::names_in(files.rootfs(), directory) {
-            if name.ends_with(".conf") {
-                read.entry(name.clone())
-                    .or_insert_with(|| format!("{directory}/{name}"));
-            }
+        let names = names_in(files.rootfs(), directory);
+        for name in names.filter(|name| name.ends_with(".conf")) {
+            let path = || format!("{directory}/{name}");
+            read.entry(name).or_insert_with(path);
         }
     }
     for file in read.into_values() {

@@ -3,38 +3,23 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Read, Service, words};
+use super::{Found, Read, Service, words};
 use crate::system::capability;
 use crate::system::systemd::Kind;
 
 /// Names that are allowed, or that are denied. The first assignment, also after a reset, says which, even where it names none.
 #[derive(Debug, Default)]
-pub(in crate::system::systemd) struct Listed<T> {
+pub(in crate::system::systemd) struct Listed {
     pub(in crate::system::systemd) allowed: bool,
-    pub(in crate::system::systemd) listed: BTreeSet<T>,
+    pub(in crate::system::systemd) listed: BTreeSet<&'static str>,
+    begun: bool,
 }
 
-pub(in crate::system::systemd) type SystemCalls = Listed<&'static str>;
-
-const NAMESPACES: [&str; 7] = ["cgroup", "ipc", "net", "mnt", "pid", "user", "uts"];
+const NAMESPACES: &str = "cgroup ipc net mnt pid user uts";
 
 /// The address families that services name; the kernel has more.
-const FAMILIES: [&str; 14] = [
-    "AF_UNIX",
-    "AF_INET",
-    "AF_INET6",
-    "AF_NETLINK",
-    "AF_PACKET",
-    "AF_ALG",
-    "AF_BLUETOOTH",
-    "AF_CAN",
-    "AF_KEY",
-    "AF_QIPCRTR",
-    "AF_TIPC",
-    "AF_VSOCK",
-    "AF_X25",
-    "AF_XDP",
-];
+const FAMILIES: &str = "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_ALG AF_BLUETOOTH AF_CAN AF_KEY AF_QIPCRTR AF_TIPC \
+    AF_VSOCK AF_X25 AF_XDP";
 
 /// The capabilities that settings take away.
 const WITHOUT: [(&str, &[&str]); 4] = [
@@ -44,9 +29,7 @@ const WITHOUT: [(&str, &[&str]); 4] = [
     ("ProtectClock", &["sys_time", "wake_alarm"]),
 ];
 
-const ARCHITECTURES: [&str; 9] = [
-    "native", "x86", "x86-64", "x32", "arm", "arm64", "ppc64-le", "riscv64", "s390x",
-];
+const ARCHITECTURES: &str = "native x86 x86-64 x32 arm arm64 ppc64-le riscv64 s390x";
 
 /// What services have calls answered with. systemd knows the name of every error, and ignores a call with another answer.
 const ANSWERS: [&str; 5] = ["EPERM", "EACCES", "ENOSYS", "EINVAL", "kill"];
@@ -75,107 +58,64 @@ impl Service<'_> {
         let mut set = default.clone();
         for found in self.all(key) {
             let (inverted, names) = inverted(words(found)?);
-            let mut named = BTreeSet::new();
-            for name in names {
-                let name = name.to_ascii_lowercase();
-                let known = capability::NAMES
-                    .iter()
-                    .find(|known| name.strip_prefix("cap_") == Some(known));
-                named.insert(*known.ok_or(found)?);
-            }
-            let replaces = named.is_empty() || set == default;
-            if replaces && inverted {
-                set = capability::NAMES.into();
-            } else if replaces {
+            let names = names.iter().map(|name| name.to_ascii_lowercase());
+            let known = |name: String| {
+                let mut all = capability::NAMES.into_iter();
+                all.find(|known| name.strip_prefix("cap_") == Some(known))
+            };
+            let named = names.map(known).collect::<Option<BTreeSet<_>>>();
+            let named = named.ok_or(found)?;
+            if named.is_empty() || set == default {
                 set.clear();
+                set.extend(capability::NAMES.iter().filter(|_| inverted));
             }
-            if inverted {
-                set.retain(|name| !named.contains(name));
-            } else {
-                set.extend(named);
-            }
+            change(&mut set, named, inverted);
         }
         Ok(set)
     }
 
-    /// The namespaces that a service may make.
+    /// Returns the namespaces that a service may make.
     pub(in crate::system::systemd) fn namespaces(&self) -> Read<BTreeSet<&'static str>> {
-        let every = || BTreeSet::from(NAMESPACES);
+        let every = || NAMESPACES.split(' ').collect();
         let mut left: Option<BTreeSet<_>> = None;
         for found in self.all("RestrictNamespaces") {
-            let boolean = Kind::Boolean.canonical(found.value);
             if found.value.is_empty() {
                 left = None;
-                continue;
-            }
-            if let Some(yes) = boolean {
-                left = Some(if yes == b"yes" {
-                    BTreeSet::new()
-                } else {
-                    every()
-                });
-                continue;
-            }
-            let (inverted, names) = inverted(words(found)?);
-            let mut named = BTreeSet::new();
-            for name in names {
-                named.insert(
-                    *NAMESPACES
-                        .iter()
-                        .find(|known| **known == name)
-                        .ok_or(found)?,
-                );
-            }
-            let start = || if inverted { every() } else { BTreeSet::new() };
-            let set = left.get_or_insert_with(start);
-            if inverted {
-                set.retain(|name| !named.contains(name));
+            } else if let Some(yes) = Kind::Boolean.canonical(found.value) {
+                left = (yes == b"yes").then(BTreeSet::new);
+                left.get_or_insert_with(every);
             } else {
-                set.extend(named);
+                let (inverted, names) = inverted(words(found)?);
+                let set =
+                    left.get_or_insert_with(|| if inverted { every() } else { BTreeSet::new() });
+                change(set, known(NAMESPACES, names, found)?, inverted);
             }
         }
         Ok(left.unwrap_or_else(every))
     }
 
-    pub(in crate::system::systemd) fn address_families(&self) -> Read<Listed<&'static str>> {
+    pub(in crate::system::systemd) fn address_families(&self) -> Read<Listed> {
         let mut families = Listed::default();
-        let mut begun = false;
         for found in self.all("RestrictAddressFamilies") {
-            if ["", "none"].iter().any(|reset| found.value == *reset) {
-                families = Listed {
-                    allowed: !found.value.is_empty(),
-                    listed: BTreeSet::new(),
-                };
-                begun = false;
+            if found.value.is_empty() || found.value == "none" {
+                families = Listed::default();
+                families.allowed = !found.value.is_empty();
                 continue;
             }
             let (inverted, names) = inverted(words(found)?);
-            if !begun {
-                (families.allowed, begun) = (!inverted, true);
-            }
-            for name in names {
-                let known = *FAMILIES.iter().find(|known| **known == name).ok_or(found)?;
-                families.take(known, inverted);
-            }
+            families.take(known(FAMILIES, names, found)?, inverted);
         }
         Ok(families)
     }
 
-    /// How bad it is by how many machines' system calls a service may call.
+    /// Returns how bad it is by how many machines' system calls a service may call.
     pub(in crate::system::systemd) fn architectures(&self) -> Read<u64> {
         let mut listed = BTreeSet::new();
         for found in self.all("SystemCallArchitectures") {
             if found.value.is_empty() {
                 listed.clear();
             }
-            for name in words(found)? {
-                listed.insert(
-                    *ARCHITECTURES
-                        .iter()
-                        .find(|known| **known == name)
-                        .ok_or(found)?,
-                );
-            }
+            listed.extend(known(ARCHITECTURES, words(found)?, found)?);
         }
         let only_native = listed.len() == 1 && listed.contains("native");
         Ok(match listed.len() {
@@ -185,18 +125,15 @@ impl Service<'_> {
         })
     }
 
-    pub(in crate::system::systemd) fn system_calls(&self) -> Read<SystemCalls> {
-        let mut calls = SystemCalls::default();
-        let mut begun = false;
+    pub(in crate::system::systemd) fn system_calls(&self) -> Read<Listed> {
+        let mut calls = Listed::default();
         for found in self.all("SystemCallFilter") {
             if found.value.is_empty() {
-                (calls, begun) = (SystemCalls::default(), false);
+                calls = Listed::default();
                 continue;
             }
             let (inverted, names) = inverted(words(found)?);
-            if !begun {
-                (calls.allowed, begun) = (!inverted, true);
-            }
+            let mut named = BTreeSet::new();
             for name in names {
                 // Without `~`, what is answered with an error is neither allowed nor denied by its name alone.
                 let name = match name.split_once(':') {
@@ -204,17 +141,18 @@ impl Service<'_> {
                     Some((name, answer)) if inverted && ANSWERS.contains(&answer) => name,
                     Some(_) => return Err(found.into()),
                 };
-                let mut named = SystemCalls::of(name).peekable();
-                if named.peek().is_none() {
+                let calls = system_calls(name);
+                if calls.is_empty() {
                     return Err(found.into());
                 }
-                named.for_each(|call| calls.take(call, inverted));
+                named.extend(calls);
             }
+            calls.take(named, inverted);
         }
         Ok(calls)
     }
 
-    /// How bad it is whom a service may talk to.
+    /// Returns how bad it is whom a service may talk to.
     pub(in crate::system::systemd) fn addresses(&self) -> Read<u64> {
         if let Some(found) = ["IPIngressFilterPath", "IPEgressFilterPath"]
             .iter()
@@ -225,15 +163,13 @@ impl Service<'_> {
         }
         let [denied, allowed] = ["IPAddressDeny", "IPAddressAllow"].map(|key| self.networks(key));
         let (denied, allowed) = (denied?, allowed?);
-        let all = |v4: bool| {
-            denied
-                .iter()
-                .any(|(address, bits)| address.is_ipv4() == v4 && *bits == 0)
-        };
+        let mut whole = denied.iter().filter(|(_, bits)| *bits == 0);
+        let is_v4 = |(address, _): &(IpAddr, u8)| address.is_ipv4();
+        let all_denied = whole.clone().any(is_v4) && !whole.all(is_v4);
         let local = |(address, bits): &(IpAddr, u8)| {
             address.is_loopback() && *bits >= if address.is_ipv4() { 8 } else { 128 }
         };
-        Ok(if !(all(true) && all(false)) {
+        Ok(if !all_denied {
             10
         } else if !allowed.iter().all(local) {
             5
@@ -267,46 +203,57 @@ impl Service<'_> {
     }
 }
 
-impl<T: Ord> Listed<T> {
-    /// Takes a name into the list, or out of it where the assignment means the opposite of the list.
-    fn take(&mut self, name: T, inverted: bool) {
-        if inverted == self.allowed {
-            self.listed.remove(&name);
-        } else {
-            self.listed.insert(name);
+impl Listed {
+    /// Takes names into the list, or out of it where the assignment means the opposite of the list.
+    fn take(&mut self, names: BTreeSet<&'static str>, inverted: bool) {
+        if !self.begun {
+            (self.allowed, self.begun) = (!inverted, true);
         }
+        change(&mut self.listed, names, inverted == self.allowed);
     }
 }
 
-impl SystemCalls {
-    /// The calls of a group, or the one call of that name; none where x86-64 or systemd 252 has neither.
-    pub(in crate::system::systemd) fn of(name: &str) -> impl Iterator<Item = &'static str> {
-        let lines = || GROUPS.lines().filter_map(|line| line.split_once(": "));
-        let mut open = Vec::new();
+/// Returns the calls of a group, or the one call of that name; none where x86-64 or systemd 252 has neither.
+pub(in crate::system::systemd) fn system_calls(name: &str) -> BTreeSet<&'static str> {
+    let lines = || GROUPS.lines().filter_map(|line| line.split_once(": "));
+    let names_of = |group: &str| {
+        let of_group = lines().filter(move |(name, _)| *name == group);
+        of_group
+            .flat_map(|(_, names)| names.split(' '))
+            .collect::<Vec<_>>()
+    };
+    if !name.starts_with('@') {
+        let mut every = lines().flat_map(|(_, names)| names.split(' '));
+        return every.find(|known| *known == name).into_iter().collect();
+    }
+    let (mut open, mut found) = (names_of(name), BTreeSet::new());
+    while let Some(name) = open.pop() {
         if name.starts_with('@') {
-            open.extend(
-                lines()
-                    .filter(|(group, _)| *group == name)
-                    .flat_map(|(_, names)| names.split(' ')),
-            );
+            open.extend(names_of(name));
         } else {
-            let mut every = lines().flat_map(|(_, names)| names.split(' '));
-            open.extend(every.find(|known| *known == name));
+            found.insert(name);
         }
-        std::iter::from_fn(move || {
-            while let Some(name) = open.pop() {
-                if !name.starts_with('@') {
-                    return Some(name);
-                }
-                let group = lines().filter(|(group, _)| *group == name);
-                open.extend(group.flat_map(|(_, names)| names.split(' ')));
-            }
-            None
-        })
+    }
+    found
+}
+
+/// Adds names to a set, or takes them away.
+fn change(set: &mut BTreeSet<&'static str>, names: BTreeSet<&'static str>, away: bool) {
+    if away {
+        set.retain(|name| !names.contains(name));
+    } else {
+        set.extend(names);
     }
 }
 
-/// The names without the `~` before them, and whether there was one.
+/// Returns names as a table has them, which has all of them.
+fn known(table: &'static str, names: Vec<&str>, found: Found<'_>) -> Read<BTreeSet<&'static str>> {
+    let known = |name| table.split(' ').find(|known| *known == name);
+    let known: Option<BTreeSet<_>> = names.into_iter().map(known).collect();
+    known.ok_or_else(|| found.into())
+}
+
+/// Returns the names without the `~` before them, and whether there was one.
 fn inverted(mut names: Vec<&str>) -> (bool, Vec<&str>) {
     let rest = names.first().and_then(|first| first.strip_prefix('~'));
     let is = rest.is_some();

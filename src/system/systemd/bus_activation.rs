@@ -1,19 +1,17 @@
 //! What the system's message bus starts itself, without asking systemd, and so what is masked too (dbus-daemon(1),
 //! dbus-daemon-launch-helper).
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
+use super::mask_leftovers::{ByKey, Leftover};
 use super::merged::{Merged, merged};
 use super::name::{expanded, kind};
-use super::reach::Opening;
 use super::unit_file::words;
-use super::units::Units;
+use super::units::{Units, base};
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::{Content, InodeId, Node, Rootfs};
+use crate::rootfs::{Content, Files, InodeId, Node, Place, Rootfs};
 
 /// Where the system bus looks for what it can start, but for `/run`. Which of two files for a name counts differs from one
 /// version to the next, so none is taken to hide another.
@@ -45,6 +43,12 @@ const PROGRAMS: [&str; 6] = [
 
 const SECTION: &[u8] = b"D-BUS Service";
 
+/// A file by which the bus starts a program itself, rather than ask systemd for a unit.
+pub(super) struct Activation {
+    path: String,
+    start: Start,
+}
+
 /// What a file of the bus starts.
 #[derive(Clone)]
 struct Start {
@@ -55,111 +59,131 @@ struct Start {
 /// A program by its place in the image; of one that runs others also what it runs.
 type Command = (String, Vec<String>);
 
-/// What the bus may still start of these services, which are masked: each file by which it does with the first of them that
-/// has its name or program. `units` are those without the masks.
-pub(crate) fn started_by_bus(
-    files: &Files<'_>,
-    units: &Units<'_>,
-    masked: &BTreeSet<String>,
-) -> Result<Vec<Opening>, Stop> {
-    let starts = if masked.is_empty() {
-        Vec::new()
-    } else {
-        starts(files)?
-    };
-    if starts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (mut names, mut commands) = (BTreeMap::new(), BTreeMap::new());
-    for unit in masked.iter().filter(|unit| kind(unit) == "service") {
-        let merged = readable(merged(files, units, unit, |_| false))?.unwrap_or_default();
-        if let Some(name) = last(&merged, "BusName") {
-            names.entry(expanded(unit, &name)).or_insert(unit);
+/// Masked services by what the bus may still start: their names on it, and their programs.
+#[derive(Default)]
+pub(super) struct Activated<'m> {
+    names: ByKey<'m, String>,
+    commands: ByKey<'m, Command>,
+}
+
+impl<'m> Activated<'m> {
+    /// Adds a service that a rule masks. `merged` is the unit without its mask.
+    pub(super) fn add(&mut self, files: &Files<'_>, merged: &Merged, rule: usize, unit: &'m str) {
+        if let Some(name) = merged.value("Service", "BusName") {
+            let name = expanded(unit, &name.to_str_lossy());
+            self.names.add(name, rule, unit);
         }
-        for line in programs(&merged) {
+        for line in merged.list("Service", "ExecStart") {
+            let line = line.value.to_str_lossy();
+            let line = words(line.trim_start_matches(['-', '@', ':', '+', '!', '|']));
             let line = line.iter().map(|word| expanded(unit, word)).collect();
             if let Some(command) = command(files, line) {
-                commands.entry(command).or_insert(unit);
+                self.commands.add(command, rule, unit);
             }
         }
     }
-    let openings = starts.into_iter().filter_map(|(path, start)| {
-        let Start { name, words } = start;
-        let program = words.first()?.clone();
-        let why = if let Some(unit) = names.get(&name) {
-            format!("which is the name of {unit}")
-        } else {
-            let unit = commands.get(&command(files, words)?)?;
-            format!("as {unit} did")
-        };
-        let message = format!(
-            "the bus may still start {program} itself when {name} is asked for, {why}; make it `Exec=/bin/false`"
-        );
-        Some(Opening { path, line: None, message })
-    });
-    Ok(openings.collect())
+
+    /// Returns the files by which the bus may still start a service, each with the first of a rule's services that has its
+    /// name or program.
+    pub(super) fn leftovers(
+        &self,
+        files: &Files<'_>,
+        activations: Vec<Activation>,
+    ) -> Vec<(usize, Leftover)> {
+        let mut found = Vec::new();
+        for Activation { path, start } in activations {
+            let Start { name, words } = start;
+            let program = words.first().cloned().unwrap_or_default();
+            let named = self.names.firsts(&name);
+            let same = command(files, words).map(|command| self.commands.firsts(&command));
+            let mut why: BTreeMap<usize, String> = BTreeMap::new();
+            for (rule, unit) in same.into_iter().flatten() {
+                why.insert(rule, format!("as {unit} did"));
+            }
+            for (rule, unit) in named {
+                why.insert(rule, format!("which is the name of {unit}"));
+            }
+            found.extend(why.into_iter().map(|(rule, why)| {
+                let message = format!(
+                    "the bus may still start {program} itself when {name} is asked for, {why}; make it `Exec=/bin/false`"
+                );
+                let place = Place::new(&path, None);
+                (rule, Leftover { place, message })
+            }));
+        }
+        found
+    }
 }
 
-/// What says of files of the bus, by their paths, whether they still start what they did.
+/// Returns what the bus may still start of these services once their files are gone.
+pub(crate) fn left_to_bus(
+    files: &Files<'_>,
+    units: &Units<'_>,
+    displaced: &[&str],
+) -> Result<Vec<Leftover>, Stop> {
+    let mut activated = Activated::default();
+    if displaced.is_empty() {
+        return Ok(Vec::new());
+    }
+    for unit in displaced.iter().filter(|unit| kind(unit) == "service") {
+        let merged = readable(merged(files, units, unit, |_| false))?.unwrap_or_default();
+        activated.add(files, &merged, 0, unit);
+    }
+    let found = activated.leftovers(files, activations(files)?);
+    Ok(found.into_iter().map(|(_, leftover)| leftover).collect())
+}
+
+/// Returns a function that tells of files of the bus, by their paths, whether they still start what they did.
 pub(crate) fn still_start(
     rootfs: &Rootfs,
-    paths: Vec<String>,
+    paths: Vec<BString>,
 ) -> impl Fn(&Rootfs) -> Vec<bool> + use<> {
-    let node = |rootfs: &Rootfs, path: &str| Some(rootfs.inode(rootfs.open(path)?).node.clone());
+    let node =
+        |rootfs: &Rootfs, path: &BString| Some(rootfs.inode(rootfs.open(path)?).node.clone());
     let was = paths.into_iter().map(|path| (node(rootfs, &path), path));
     let was: Vec<_> = was.collect();
     move |rootfs| {
-        let open = |(was, path): &(Option<Node>, String)| match node(rootfs, path) {
-            Some(Node::File(Content::New(bytes))) => starts_something(path, &bytes),
+        let open = |(was, path): &(Option<Node>, BString)| match node(rootfs, path) {
+            Some(Node::File(Content::New(bytes))) => {
+                start(&bytes).is_some_and(|start| is_called(&path.to_str_lossy(), &start))
+            }
             is => is == *was,
         };
         was.iter().map(open).collect()
     }
 }
 
-fn starts_something(path: &str, text: &[u8]) -> bool {
-    let file = path.rsplit('/').next().unwrap_or_default();
-    start(text).is_some_and(|start| is_called(file, &start))
-}
-
-/// The files by which the bus starts a program itself, rather than ask systemd for a unit.
-fn starts(files: &Files<'_>) -> Result<Vec<(String, Start)>, Stop> {
-    let rootfs = files.rootfs();
+/// Returns the files by which the bus starts programs itself.
+pub(super) fn activations(files: &Files<'_>) -> Result<Vec<Activation>, Stop> {
     // A file may have many names.
     let mut read: BTreeMap<InodeId, Option<Start>> = BTreeMap::new();
     let mut found = Vec::new();
     for directory in DIRECTORIES {
-        let directory_id = rootfs.open(directory);
-        let children = directory_id.into_iter().flat_map(|id| rootfs.children(id));
-        for (file, _) in children {
-            let Some(file) = file.to_str().ok().filter(|file| file.ends_with(".service")) else {
-                continue;
-            };
-            let path = format!("{directory}/{file}");
-            let Some(id) = rootfs.open(&path) else {
-                continue;
-            };
-            if rootfs.size(id).is_none_or(|size| size > LIMIT) {
-                continue;
-            }
+        for (path, id) in files.files_in(directory, ".service") {
             let start = match read.entry(id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
-                    let text = readable(files.text(id))?;
+                    let small = files.rootfs().size(id).is_some_and(|size| size <= LIMIT);
+                    let text = if small {
+                        readable(files.text(id))?
+                    } else {
+                        None
+                    };
                     new.insert(text.and_then(|text| start(&text)))
                 }
             };
-            if let Some(start) = start.as_ref().filter(|start| is_called(file, start)) {
-                found.push((path, start.clone()));
+            if let Some(start) = start.as_ref().filter(|start| is_called(&path, start)) {
+                let start = start.clone();
+                found.push(Activation { path, start });
             }
         }
     }
     Ok(found)
 }
 
-/// Whether a file is called as what starts programs for the bus looks for it.
-fn is_called(file: &str, start: &Start) -> bool {
-    file.strip_suffix(".service") == Some(&start.name)
+/// Returns whether a file has the name by which the bus looks for what it starts.
+fn is_called(path: &str, start: &Start) -> bool {
+    base(path).strip_suffix(".service") == Some(&start.name)
 }
 
 /// What a file of the bus starts: with a program, for a user, and without a unit that systemd is asked for in its place.
@@ -205,34 +229,6 @@ fn keys(text: &[u8]) -> Option<BTreeMap<&BStr, &BStr>> {
     Some(keys)
 }
 
-/// The last value of a setting of a service.
-fn last(unit: &Merged, key: &str) -> Option<String> {
-    let value = unit
-        .section("Service")
-        .filter(|found| found.key == key)
-        .last()?;
-    Some(value.value.to_str_lossy().into_owned())
-}
-
-/// The command lines of a service, without what tells systemd how to run them.
-fn programs(unit: &Merged) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    for line in unit
-        .section("Service")
-        .filter(|found| found.key == "ExecStart")
-    {
-        if line.value.is_empty() {
-            found.clear();
-        } else {
-            let line = line.value.to_str_lossy();
-            found.push(words(
-                line.trim_start_matches(['-', '@', ':', '+', '!', '|']),
-            ));
-        }
-    }
-    found
-}
-
 fn command(files: &Files<'_>, words: Vec<String>) -> Option<Command> {
     let rootfs = files.rootfs();
     let program = words.first().filter(|program| !program.is_empty())?;
@@ -254,7 +250,7 @@ fn command(files: &Files<'_>, words: Vec<String>) -> Option<Command> {
 }
 
 /// What cannot be read says nothing.
-fn readable<T>(read: Result<T, Stop>) -> Result<Option<T>, Stop> {
+pub(super) fn readable<T>(read: Result<T, Stop>) -> Result<Option<T>, Stop> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Stop::Failed(_)) => Ok(None),
