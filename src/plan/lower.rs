@@ -14,7 +14,8 @@ use tar::EntryType;
 use crate::image::{Damage, Entry, EntryKind, Format, Head, Image, Piece, Splice, styled};
 use crate::rootfs::{Content, Inode, InodeId, Node, Rootfs};
 
-/// The splices, for each layer, that turn the image's tar streams into ones which extract to `after`, sorted and disjoint.
+/// Returns the splices, for each layer, that turn the image's tar streams into ones which extract to
+/// `after`, sorted and disjoint.
 pub(crate) fn lower(
     image: &Image,
     before: &Rootfs,
@@ -98,8 +99,8 @@ impl<'a> Lowering<'a> {
         layer.head(&entry)
     }
 
-    /// Finds the entries in one directory whose names are gone or stand for something new. All that extraction would put at
-    /// such a name must go, or an earlier duplicate would come to light.
+    /// Finds the entries in one directory whose names are gone or mean something new. Every entry
+    /// with such a name must go, or an earlier duplicate would reappear.
     fn names_of(&mut self, directory: InodeId) {
         for (name, child) in self.before.children(directory) {
             if self.after.child(directory, name).map(|c| c.inode) != Some(child.inode) {
@@ -150,7 +151,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// The entries that speak of an inode and stay.
+    /// Returns the entries that speak of an inode and stay.
     fn surviving(&self, id: InodeId) -> impl Iterator<Item = u32> + '_ {
         let entries = self.before.inode(id).entries.iter().copied();
         entries.filter(|n| !self.removed.contains(n))
@@ -210,7 +211,7 @@ impl<'a> Lowering<'a> {
             .try_for_each(|(path, id)| self.add(path.as_bstr(), *id))
     }
 
-    /// Edits only ever name inodes of their own anew, so what the archive lacked is what has a higher number.
+    /// Returns whether the archive lacks an inode. Edits add inodes only at the end.
     fn is_new(&self, id: InodeId) -> bool {
         self.before.inode_count() <= id.index()
     }
@@ -250,7 +251,8 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// How names and headers look near an inode, and whether those name owners: by the entry of the nearest directory above it, else by the archive's first.
+    /// Returns an example for the names near an inode, the format of headers there and whether they
+    /// name owners: by the entry of the nearest directory above, else by the archive's first.
     fn style(&self, id: InodeId) -> Result<(BString, Format, bool), Damage> {
         let (mut at, mut found) = (id, None);
         while found.is_none()
@@ -320,7 +322,8 @@ impl<'a> Lowering<'a> {
         splices
     }
 
-    /// The splice of an entry that stays; only its headers where its data is the same, and nothing where they are too.
+    /// Returns the splice of an entry that stays: only its headers if its data is the same, and none
+    /// if the headers are the same too.
     fn rewritten(&self, entry: &Entry<'_>, rewrite: &Rewrite) -> Option<Splice> {
         let head = rewrite.head.to_bytes();
         let (end, data) = match &rewrite.data {

@@ -7,16 +7,17 @@ use bstr::{BStr, ByteSlice};
 
 use super::{InodeId, Numbers};
 
-/// As many names as move at most where one is put between them.
+/// The most names in a piece, and so the most that move where one is put between them.
 const PIECE: usize = 128;
 
-/// A directory's names, sorted. They lie in pieces, so that a new one moves few of them in a directory of any size.
+/// A directory's names, sorted. They lie in pieces, so that a new name moves few others however
+/// large the directory is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Directory {
     /// None of them is empty.
     pieces: Vec<Vec<Child>>,
-    /// Whether only the paths of its files say that this directory is there. Extractors decide on its mode and owner then;
-    /// the inode has the usual ones.
+    /// Whether only the paths of its files say that this directory exists. Extractors choose its
+    /// mode and owner then; the inode has the usual ones.
     pub(crate) implied: bool,
 }
 
@@ -26,7 +27,7 @@ pub struct Child {
     name: Name,
     /// What the name stands for.
     pub inode: InodeId,
-    /// The archive's entries that extraction would put at this name, the last of which counts. None for what is new.
+    /// The archive's entries with this name, of which extraction keeps the last. None for a new name.
     pub(crate) entries: Numbers,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// More bytes than this are refused before they are too many.
+    /// The most bytes of names in an archive. Its names then fit 32 bits, with room for edits.
     pub(super) const MOST: u64 = 1 << 31;
 
     pub(super) fn get(&self, name: Name) -> &BStr {
@@ -69,7 +70,7 @@ impl Names {
         (self.shared.len() + self.more.len()) as u64
     }
 
-    /// Lets clones share what is there now.
+    /// Moves all names to where clones share them.
     pub(super) fn share(&mut self) {
         let mut all = std::mem::take(Arc::make_mut(&mut self.shared));
         all.append(&mut self.more);
@@ -135,13 +136,13 @@ impl Directory {
         Some(child)
     }
 
-    /// Gives back what room is left.
+    /// Frees the spare capacity.
     pub(super) fn shrink(&mut self) {
         self.pieces.shrink_to_fit();
         self.pieces.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
-    /// In which piece a name is and where, or where it would be.
+    /// Returns the piece of a name and its place in it, or those where it would go.
     fn find(&self, names: &Names, name: &[u8]) -> Result<(usize, usize), (usize, usize)> {
         let order = |child: &Child| -> Ordering { child.name(names).as_bytes().cmp(name) };
         let later = self.pieces.get(1..).unwrap_or_default();

@@ -1,8 +1,9 @@
-//! Lists that mostly have one element.
+//! Lists that mostly have one element or none.
 
 use std::ops::Deref;
 
-/// A list that takes no more room than a box while it has one element or none, as nearly all that a tree has.
+/// A list that needs no heap block while it has at most one element, as nearly every list of an
+/// inode has. It takes 16 bytes for numbers, where a vector takes 24.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Few<T> {
     #[default]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Inode, InodeId};
 
-/// How many inodes are copied where a clone changes one of them.
+/// How many inodes share a page. A clone copies the page of an inode that it changes.
 const PAGE: usize = 32;
 
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl Inodes {
         pages.flat_map(|page| Arc::make_mut(page).iter_mut())
     }
 
-    /// Whether an inode is certainly the same in both, since nothing of its page was changed.
+    /// Returns true if no inode of its page was changed in either, so that it is the same in both.
     pub(super) fn share(&self, other: &Self, id: InodeId) -> bool {
         let page = id.index() / PAGE;
         let pages = self.0.get(page).zip(other.0.get(page));

@@ -127,34 +127,34 @@ impl Inode {
         }
     }
 
-    /// Whether this is a directory of which only the paths of its files say that it is there.
+    /// Returns true for a directory of which only the paths of its files say that it exists.
     pub(crate) fn implied(&self) -> bool {
         matches!(&self.node, Node::Directory(directory) if directory.implied)
     }
 
-    /// Says of a directory whether it is [`implied`](Self::implied).
+    /// Sets whether a directory is [`implied`](Self::implied).
     pub(crate) fn set_implied(&mut self, implied: bool) {
         if let Node::Directory(directory) = &mut self.node {
             directory.implied = implied;
         }
     }
 
-    /// Whether this directory gets an entry, which it did not have before.
+    /// Returns whether this directory gets an entry that it did not have before.
     pub(crate) fn is_entered(&self, before: &Self) -> bool {
         before.implied() && !self.implied()
     }
 
-    /// Whether this is a directory.
+    /// Returns whether this is a directory.
     pub fn is_directory(&self) -> bool {
         matches!(self.node, Node::Directory(_))
     }
 
-    /// Whether this is a regular file.
+    /// Returns whether this is a regular file.
     pub fn is_file(&self) -> bool {
         matches!(self.node, Node::File(_))
     }
 
-    /// The target, if this is a symbolic link.
+    /// Returns the target, if this is a symbolic link.
     pub fn symlink(&self) -> Option<&BStr> {
         match &self.node {
             Node::Symlink(target) => Some(target),
@@ -162,7 +162,8 @@ impl Inode {
         }
     }
 
-    /// What each header of this inode says of it; extractors differ in which one they apply to a hard link.
+    /// Returns what each header says of this inode. Extractors differ in which one they apply to a
+    /// hard link.
     pub fn metas(&self) -> impl Iterator<Item = &Meta> {
         let metas = std::iter::once(&self.meta).chain(self.link_metas.iter());
         metas.map(|meta| &**meta)
@@ -177,12 +178,12 @@ impl Inode {
         self.names.len()
     }
 
-    /// The file type bits as `stat` and git show them, such as 0o100000 for a regular file.
+    /// Returns the file type bits as `stat` and git show them, such as 0o100000 for a regular file.
     pub fn type_bits(&self) -> u32 {
         self.file_type().0
     }
 
-    /// The file type in a word, as reports have it.
+    /// Returns the file type in a word, as reports have it.
     pub(crate) fn type_name(&self) -> &'static str {
         self.file_type().1
     }
@@ -200,7 +201,7 @@ impl Inode {
 }
 
 impl Image {
-    /// What extracting the image would give.
+    /// Returns the tree that extracting the image would give.
     ///
     /// # Errors
     /// [`Error::Image`](crate::Error::Image) where extractors would not agree on one file tree, or where the image is an
@@ -217,7 +218,7 @@ impl Rootfs {
     /// The root directory.
     pub const ROOT: InodeId = InodeId(0);
 
-    /// An inode by its number.
+    /// Returns an inode by its number.
     pub fn inode(&self, id: InodeId) -> &Inode {
         self.inodes.get(id)
     }
@@ -227,7 +228,7 @@ impl Rootfs {
         self.inodes.len()
     }
 
-    /// Every inode with its number, also those that lost all their names.
+    /// Returns every inode with its number, those that lost all their names included.
     pub fn inodes(&self) -> impl Iterator<Item = (InodeId, &Inode)> {
         (0u32..).map(InodeId).zip(self.inodes.iter())
     }
@@ -238,7 +239,7 @@ impl Rootfs {
         names.map(|(directory, name)| (*directory, self.names.get(*name)))
     }
 
-    /// The children of a directory; none for anything else.
+    /// Returns the children of a directory, sorted by name; none for anything else.
     pub fn children(&self, directory: InodeId) -> impl Iterator<Item = (&BStr, &Child)> {
         let children = self.directory(directory).map(Directory::children);
         children
@@ -247,7 +248,7 @@ impl Rootfs {
             .map(|child| (child.name(&self.names), child))
     }
 
-    /// One name in a directory.
+    /// Returns one name in a directory.
     pub fn child(&self, directory: InodeId, name: &[u8]) -> Option<&Child> {
         self.directory(directory)?.get(&self.names, name)
     }
@@ -259,7 +260,7 @@ impl Rootfs {
         }
     }
 
-    /// How many bytes a regular file has, as the archive stores it; a sparse file expands to more.
+    /// Returns how many bytes a regular file has, as the archive stores it; a sparse file expands to more.
     pub fn size(&self, id: InodeId) -> Option<u64> {
         match &self.inode(id).node {
             Node::File(content) => Some(content.len()),
@@ -267,17 +268,18 @@ impl Rootfs {
         }
     }
 
-    /// Hard links to what the archive does not have: the directory that each would be in, and its entry.
+    /// Returns the hard links to files that the archive lacks: the directory that each would be in,
+    /// and its entry.
     pub(crate) fn dangling(&self) -> &[(InodeId, u32)] {
         &self.dangling
     }
 
-    /// What the reader should know of the archive itself.
+    /// Returns what a reader of the report should know of the archive itself.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The absolute path of a name in a directory.
+    /// Returns the absolute path of a name in a directory.
     pub fn path_in(&self, directory: InodeId, name: &[u8]) -> BString {
         // Upwards in a loop, since a tree can be deeper than a stack.
         let (mut at, mut names) = (directory, vec![name]);
@@ -293,7 +295,7 @@ impl Rootfs {
         path
     }
 
-    /// The absolute path of an inode by its first name, without symbolic links on the way.
+    /// Returns the absolute path of an inode by its first name, without symbolic links on the way.
     pub fn path(&self, id: InodeId) -> BString {
         match self.names(id).next() {
             Some((directory, name)) => self.path_in(directory, name),
@@ -301,7 +303,7 @@ impl Rootfs {
         }
     }
 
-    /// Every name of an inode as an absolute path, sorted.
+    /// Returns every name of an inode as an absolute path, sorted.
     pub fn paths(&self, id: InodeId) -> Vec<BString> {
         let names = self.names(id);
         let mut paths: Vec<_> = names.map(|(dir, name)| self.path_in(dir, name)).collect();
@@ -309,8 +311,8 @@ impl Rootfs {
         paths
     }
 
-    /// At most so many of the other names of what a path stands for, in the archive's order, and how many there are. Who asks
-    /// at each name of a file must not get all names of it each time.
+    /// Returns at most `most` of the other names of the file at a path, in the archive's order, and
+    /// how many there are. Listing all of them at each name would grow with their square.
     pub(crate) fn other_paths(
         &self,
         id: InodeId,
@@ -325,19 +327,19 @@ impl Rootfs {
         (others.take(most).collect(), count)
     }
 
-    /// Every name below a directory, depth first and sorted, with its absolute path.
+    /// Returns every name below a directory, depth first and sorted, with its absolute path.
     pub fn walk(&self, from: InodeId) -> Vec<(BString, InodeId)> {
         let mut found = Vec::new();
         self.visit(from, |path, id| found.push((path.to_owned(), id)));
         found
     }
 
-    /// As [`walk`](Self::walk), for who keeps few of the paths.
+    /// Calls `see` with what [`walk`](Self::walk) returns, for callers that keep few of the paths.
     pub(crate) fn visit(&self, from: InodeId, see: impl FnMut(&BStr, InodeId)) {
         self.visit_to(usize::MAX, from, see);
     }
 
-    /// As [`visit`](Self::visit), down to so many names below.
+    /// As [`visit`](Self::visit), down to `depth` names below.
     fn visit_to(&self, depth: usize, from: InodeId, mut see: impl FnMut(&BStr, InodeId)) {
         let mut path = self.path(from);
         // The root's slash comes with its children's names.

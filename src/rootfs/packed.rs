@@ -1,7 +1,8 @@
-//! What is a tar and no root file system: an image packed with its layers, a tree one folder down, a part of an image.
+//! Finds archives that are not a root file system: an image packed with its layers, a tree one
+//! folder down, a part of an image.
 //!
-//! A rule finds nothing to do in these, which reads like a hardened system. So what is certainly none is refused, and what may
-//! be a part of one on purpose, as a layer is, is noted.
+//! A rule finds nothing to do in these, which reads like a hardened system. So an archive that is
+//! certainly not a root file system is refused, and one that may be a part on purpose is noted.
 
 use bstr::{BString, ByteSlice};
 
@@ -22,7 +23,7 @@ const PACKED: [(&str, &[&str], &str); 2] = [
 /// A manifest has some kilobytes.
 const MANIFEST_LIMIT: u64 = 1 << 20;
 
-/// How a layer says that a file of those below it is gone.
+/// The prefix by which a layer says that a file of a lower layer is gone.
 const WHITEOUT: &[u8] = b".wh.";
 
 /// Refuses an image whose file trees are archives within it, unless it is a system that has such archives too.
@@ -50,7 +51,7 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
                 image: image.name().to_owned(),
                 offset: Some(entry.start),
                 message: format!(
-                    "this is {what}, an archive of layers and no root file system; give what `docker export` writes of a container made from it"
+                    "this is {what}: an archive of layers, not a root file system; give the output of `docker export` for a container made from it"
                 ),
             });
         }
@@ -59,7 +60,7 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
 }
 
 impl Rootfs {
-    /// Why this may be no root file system, or a part of one.
+    /// Returns why this may not be a root file system, or only a part of one.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         let top = ["etc", "usr"].map(|name| self.child(Self::ROOT, name.as_bytes()));
@@ -70,24 +71,24 @@ impl Rootfs {
                 Some((name, _)) => format!(
                     "the root file system is not at the archive's root but in {name}, where no rule looks; pack that folder's contents, as `tar -C {name} -c .` does"
                 ),
-                None => "the archive has neither etc nor usr, so it is no root file system, or a small part of one".to_owned(),
+                None => "the archive has neither etc nor usr: it is not a root file system, or only a small part of one".to_owned(),
             });
         }
         let (whiteouts, first) = self.whiteouts();
         if let Some(first) = first {
             doubts.push(format!(
-                "the archive is a layer of an image: {first} and so on, {whiteouts} in all, take files of the layers below away; what those have is neither seen nor hardened"
+                "the archive is a layer of an image: {first} and so on, {whiteouts} in all, remove files of the layers below; casehard neither sees nor hardens those layers"
             ));
         }
         doubts
     }
 
-    /// Whether this is one layer of an image, which takes files of those below it away.
+    /// Returns whether this is one layer of an image, which removes files of the layers below.
     pub(crate) fn is_layer(&self) -> bool {
         self.whiteouts().0 > 0
     }
 
-    /// How many names take files of the layers below away, and the first.
+    /// Returns how many names remove files of the layers below, and the first one.
     fn whiteouts(&self) -> (usize, Option<BString>) {
         let (mut whiteouts, mut first) = (0, None);
         self.visit(Self::ROOT, |path, _| {

@@ -1,4 +1,4 @@
-//! From an archive's entries to the tree that extracting them in order would give.
+//! Replays an archive's entries in order, to the tree that extracting them would give.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use super::tree::usual_directory;
 use super::{Content, Few, Inode, InodeId, Inodes, Location, Names, Node, Numbers, Rootfs};
 use crate::image::{Damage, Entry, EntryKind, Exceeded, Image, Limits, too_long};
 
-/// The names that one file may have: what ext4 takes. Looking through them must not take for ever.
+/// The most names that one file may have, as on ext4. It bounds how long a search through them takes.
 const NAMES_LIMIT: usize = 65_000;
 
 /// The different headers that the hard links of one file may have.
 const METAS_LIMIT: usize = 64;
 
-/// What is said of an archive that ends like one that was cut between two entries.
-const NO_MARKER: &str = "the archive ends without an end marker, so entries may be missing from it; GNU tar, bsdtar, Go's archive/tar and Python's tarfile extract what is there and say nothing";
+/// The note on an archive that ends like one that was cut between two entries.
+const NO_MARKER: &str = "the archive ends without an end marker, so entries may be missing from it; GNU tar, bsdtar, Go's archive/tar and Python's tarfile extract what there is without a warning";
 
 impl Rootfs {
-    /// Replays an image's layers. What extractors would do differently is refused, with the entry's offset.
+    /// Replays an image's layers. Refuses an entry that extractors treat differently, with its offset.
     pub(crate) fn replay(image: &Image) -> Result<Self, Damage> {
         let limits = image.limits();
         let mut root = usual_directory(0);
@@ -60,12 +60,13 @@ impl Rootfs {
 struct Replay {
     rootfs: Rootfs,
     limits: Limits,
-    /// How many directories were made because a path needs them.
+    /// How many directories exist only because a path needs them.
     implied: u64,
     /// The symbolic links that paths of entries go through.
     ways: BTreeSet<InodeId>,
-    /// Where the last entry was put, and how the archive writes that, if no link leads there: the next one mostly goes there
-    /// too, and nothing that is put in a directory changes where that is.
+    /// The directory of the last entry, with the way in which the archive writes it, if no link
+    /// leads there. The next entry mostly goes there too, and nothing that is put into a directory
+    /// changes where that directory is.
     last: Option<(BString, Folder)>,
 }
 
@@ -90,7 +91,7 @@ impl Replay {
         if entry.kind == EntryKind::Metadata {
             if !entry.path.is_empty() {
                 self.note(format!(
-                    "{} is a volume label, not a file; Python's tarfile makes an empty file of it, and Go's archive/tar leaves it to its caller",
+                    "{} is a volume label, not a file; Python's tarfile extracts it as an empty file, and Go's archive/tar hands it to its caller",
                     entry.path
                 ));
             }
@@ -141,7 +142,8 @@ impl Replay {
         Ok(())
     }
 
-    /// The directory that an entry goes to, made where it is missing, and the entry's name there; none for the root.
+    /// Returns the directory of an entry, made where it is missing, and the entry's name there.
+    /// None for the root.
     fn folder<'e>(&mut self, entry: &Entry<'e>) -> Result<Option<(Folder, &'e BStr)>, String> {
         let written = entry.path.trim_end_with(|c| c == '/');
         let split = written.rfind_byte(b'/').map_or(0, |slash| slash + 1);
@@ -170,7 +172,7 @@ impl Replay {
         Ok(Some((found, name)))
     }
 
-    /// Whether an entry may take the place of what an earlier one made, as far as the programs that build images agree.
+    /// Refuses an entry that replaces an earlier one where extractors disagree on the result.
     fn may_replace(&mut self, existing: InodeId, entry: &Entry<'_>) -> Result<(), String> {
         let inode = self.rootfs.inode(existing);
         let hard_link = entry.kind == EntryKind::HardLink;
@@ -244,7 +246,7 @@ impl Replay {
         if inode.meta != *meta && !inode.link_metas.contains(meta) {
             if inode.link_metas.len() >= METAS_LIMIT {
                 return Err(format!(
-                    "{} gives its file yet another mode, owner or attribute, after {METAS_LIMIT} hard links that did; that is no honest image",
+                    "{} gives its file yet another mode, owner or attribute, after {METAS_LIMIT} hard links that did; no real image has so many",
                     entry.path
                 ));
             }
@@ -262,7 +264,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether the way to an entry goes through a symbolic link; notes the first such entry of each link.
+    /// Returns whether a symbolic link is on the way to an entry; notes the first such entry of
+    /// each link.
     fn note_way(&mut self, parents: &[&BStr], path: &BStr) -> bool {
         let mut at = Rootfs::ROOT;
         for name in parents {
@@ -289,7 +292,7 @@ impl Replay {
         false
     }
 
-    /// The directory that a chain of names leads to, made where it is missing.
+    /// Returns the directory that a chain of names leads to, made where it is missing.
     fn parents(&mut self, names: &[&BStr]) -> Result<InodeId, String> {
         let path = bstr::join(b"/", names);
         let location = self.rootfs.follow(&path).map_err(|e| e.to_string())?;
@@ -321,7 +324,7 @@ impl Replay {
         }))
     }
 
-    /// Takes away what has an entry's name, if it may; gives the entries that were put there.
+    /// Removes what has an entry's name, if that is allowed; returns the entries that were there.
     fn displace(
         &mut self,
         existing: Option<InodeId>,
@@ -344,17 +347,17 @@ impl Replay {
     }
 }
 
-/// Whether a symbolic link's target could be outside the folder that an archive is extracted to.
+/// Returns whether a symbolic link's target could be outside the folder of the extraction.
 fn leads_out(target: &[u8]) -> bool {
     target.starts_with(b"/") || components(target).any(|c| c == b"..")
 }
 
-/// The components of an archive path, which may not climb.
+/// Returns the components of an archive path. Refuses `..`.
 fn within(path: &BStr) -> Result<Vec<&BStr>, String> {
     let names: Vec<&BStr> = components(path).map(ByteSlice::as_bstr).collect();
     if names.iter().any(|n| *n == "..") {
         return Err(format!(
-            "the path {path} has `..` in it and could leave the root; it is refused"
+            "the path {path} contains `..` and could leave the root, so it is refused"
         ));
     }
     Ok(names)

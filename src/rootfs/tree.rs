@@ -1,4 +1,4 @@
-//! The few changes that a tree can undergo. Everything else is made of these.
+//! The few changes that a tree can undergo. All others are made of these.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl Rootfs {
         self.inode_mut(inode).names.push((directory, name));
     }
 
-    /// Takes a name away; the inode stays for its other names.
+    /// Removes a name; the inode stays for its other names.
     pub(crate) fn unlink(&mut self, directory: InodeId, name: &BStr) -> Option<Child> {
         let Node::Directory(children) = &mut self.inodes.get_mut(directory).node else {
             return None;
@@ -54,7 +54,7 @@ impl Rootfs {
         Some(child)
     }
 
-    /// Gives back what room is left, once an archive is replayed.
+    /// Frees the spare capacity, once an archive is replayed.
     pub(super) fn finish(&mut self) {
         self.names.share();
         self.inodes.iter_mut().for_each(|inode| {
@@ -64,13 +64,13 @@ impl Rootfs {
         });
     }
 
-    /// Whether an inode is certainly the same in a clone of this tree. False says nothing.
+    /// Returns true if an inode is certainly the same in a clone of this tree. False says nothing.
     pub(crate) fn shares(&self, clone: &Self, id: InodeId) -> bool {
         self.inodes.share(&clone.inodes, id)
     }
 
-    /// The first path at which two trees differ. Told apart are names, hard links, what headers say and the size of data, but not
-    /// the times of directories, which those without an entry only inherit.
+    /// Returns the first path at which two trees differ: in names, hard links, headers or the size
+    /// of data. The times of directories do not count, since one without an entry inherits its time.
     pub(crate) fn difference(&self, other: &Self) -> Option<BString> {
         let (mut ours, mut theirs) = (
             vec![None; self.inodes.len()],
@@ -113,7 +113,7 @@ impl Rootfs {
     }
 }
 
-/// What a directory is that nothing says more of.
+/// Returns a directory that has no entry: mode 0755, owned by root.
 pub(super) fn usual_directory(mtime: u64) -> Inode {
     let meta = Meta {
         mode: 0o755,
@@ -122,7 +122,7 @@ pub(super) fn usual_directory(mtime: u64) -> Inode {
     Inode::new(Node::Directory(Box::default()), Arc::new(meta), mtime)
 }
 
-/// Whether two inodes are the same but for their names and a directory's time.
+/// Returns whether two inodes are the same, apart from their names and a directory's time.
 fn alike(a: &Inode, b: &Inode) -> bool {
     let node = match (&a.node, &b.node) {
         (Node::Directory(_), Node::Directory(_)) => true,

@@ -10,14 +10,16 @@ use crate::image::ACCESS_LISTS;
 use crate::rootfs::{Content, Inode, InodeId, Location, Meta, Node, Numbers, Rootfs};
 
 impl Draft<'_> {
-    /// Whether every header of an inode says this mode, with no access control list beside it that may say more.
+    /// Returns whether every header of an inode says this mode, without an access control list that
+    /// may grant more.
     pub(crate) fn has_mode(&self, id: InodeId, mode: u32) -> bool {
         self.rootfs().inode(id).metas().all(|meta| {
             meta.mode == mode && ACCESS_LISTS.iter().all(|name| meta.xattr(name).is_none())
         })
     }
 
-    /// Sets the mode of an inode, for every name and header that it has, and takes access control lists away.
+    /// Sets the mode of an inode, for every name and header that it has, and removes its access control
+    /// lists.
     pub(crate) fn set_mode(&mut self, id: InodeId, mode: u32) {
         self.set_meta(
             id,
@@ -41,8 +43,8 @@ impl Draft<'_> {
         self.record(self.rootfs().path(directory), Change::Created);
     }
 
-    /// A directory that nothing but its files' paths implied, and whose files are gone, gets an entry that keeps it. In a layer
-    /// it goes too, since an entry would stand in for what the layers below say of it.
+    /// Adds an entry for a directory that only its files' paths implied and whose files are gone. In
+    /// a layer the directory goes too, since an entry would override what the layers below say of it.
     pub(crate) fn settle_emptied(&mut self, before: &Rootfs) {
         let mut layer = None;
         // From the end, since it was the last file's rule that emptied it.
@@ -66,7 +68,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The directory without an entry that a removal left empty.
+    /// Returns the directory without an entry that a removal left empty.
     fn emptied_above(&self, path: &BString) -> Option<(InodeId, Location)> {
         let (parent, _) = path.rsplit_once_str("/")?;
         let location = self.rootfs().locate(parent).ok()?;
@@ -75,7 +77,7 @@ impl Draft<'_> {
         (empty && self.rootfs().inode(id).implied()).then_some((id, location))
     }
 
-    /// Takes mode bits away from every header of an inode, and leaves what else they say.
+    /// Clears mode bits in every header of an inode, and keeps the others.
     pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
         self.set_meta(
             id,
@@ -117,7 +119,7 @@ impl Draft<'_> {
         Arc::make_mut(meta).xattrs.push((name.into(), value));
     }
 
-    /// Changes what all headers of an inode say, and records it for each of its names as seen by the header that changed.
+    /// Changes every header of an inode, and records the first difference for each of its names.
     fn set_meta(
         &mut self,
         id: InodeId,

@@ -89,7 +89,7 @@ impl Meta {
     }
 }
 
-/// Entries in little room: their names lie in one string, and the metas that are equal are one.
+/// Entries in little memory: all names lie in one string, and equal metas are shared.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     entries: Vec<Packed>,
@@ -114,7 +114,7 @@ struct Packed {
 }
 
 impl Table {
-    /// Adds an entry. None where its headers or all names are longer than 32 bits can say.
+    /// Adds an entry. Returns none if its headers, or all names together, exceed 4 GiB.
     pub(super) fn push(&mut self, entry: &Entry<'_>) -> Option<()> {
         let number = |from: usize| u32::try_from(from).ok();
         let after_start = |place: u64| u32::try_from(place - entry.start).ok();
@@ -159,13 +159,13 @@ impl Table {
         })
     }
 
-    /// The number of the entry that starts at a place.
+    /// Returns the number of the entry that starts at a place.
     pub(super) fn at(&self, start: u64) -> Option<usize> {
         let found = self.entries.binary_search_by_key(&start, |e| e.start);
         found.ok()
     }
 
-    /// Gives back what room is left, once all entries are there.
+    /// Frees the spare capacity, once all entries are there.
     pub(super) fn finish(&mut self) {
         self.entries.shrink_to_fit();
         self.names.shrink_to_fit();

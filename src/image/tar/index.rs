@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub(super) range: Range<usize>,
     /// How many entries the archive has before these.
     before: usize,
-    /// What the places that the table has are short of, wrapping around.
+    /// What to add to places of the table, wrapping around.
     pub(super) shift: u64,
 }
 
@@ -95,12 +95,12 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Whether nothing is extracted.
+    /// Returns whether extraction gives nothing.
     pub(crate) fn has_nothing(&self) -> bool {
         self.entries().all(|e| e.kind == EntryKind::Metadata)
     }
 
-    /// Refuses what can be no archive by its first block. A shorter one is no matter.
+    /// Refuses an archive by its first block. Accepts a shorter block.
     pub(in crate::image) fn begins(block: &[u8]) -> Result<(), Damage> {
         if block.len() as u64 != BLOCK {
             return Ok(());
@@ -173,7 +173,7 @@ impl Archive {
     }
 }
 
-const NOTHING: &str = "the archive has nothing in it; what should have made it may have failed";
+const NOTHING: &str = "the archive has nothing in it; the command that made it may have failed";
 
 /// After the end marker only zeros may come: some extractors go on reading there, so anything else is ambiguous.
 fn only_zeros_from(stream: &impl Bytes, start: u64) -> Result<(), Damage> {

@@ -10,20 +10,20 @@ use crate::image::segments::Origin;
 use crate::image::stream::TarStream;
 
 impl Archive {
-    /// The index of this archive's stream with splices laid over it.
+    /// Indexes this archive's stream with splices laid over it.
     pub(in crate::image) fn reindex(&self, stream: &TarStream) -> Result<Self, Damage> {
         let archive = self;
         Self::walk(stream, self.limits, Some(&Before { archive, stream }))
     }
 }
 
-/// What is known of a spliced stream from reading its input.
+/// Finds the entries of a spliced stream that are the input's.
 pub(super) struct Before<'a> {
     pub(super) archive: &'a Archive,
     stream: &'a TarStream,
 }
 
-/// Entries that need not be read.
+/// Entries that need not be read again.
 pub(super) struct Known {
     pub(super) run: Run,
     /// Where the last of them ends.
@@ -33,7 +33,8 @@ pub(super) struct Known {
 }
 
 impl Before<'_> {
-    /// The entries from a place on of which no byte changed. `first_pax` is where the first PAX header before it lies.
+    /// Returns the entries from a place on of which no byte changed. `first_pax` is the place of the
+    /// first PAX header before them.
     pub(super) fn known(&self, at: u64, first_pax: Option<u64>) -> Option<Known> {
         let (input, left) = self.input(at)?;
         let mut run = self.archive.run_from(input)?;
@@ -57,14 +58,15 @@ impl Before<'_> {
         })
     }
 
-    /// Whether the stream goes on from a place as the input does from its end marker on.
+    /// Returns whether the stream continues from a place as the input does from its end marker.
     pub(super) fn ends(&self, at: u64) -> bool {
         self.input(at).is_some_and(|(input, left)| {
             input == self.archive.end && at + left == self.stream.len()
         })
     }
 
-    /// The place in the input that a place of the stream comes from, and how far the two go on alike.
+    /// Returns the place in the input that a place of the stream comes from, and for how many bytes
+    /// the two are alike.
     fn input(&self, at: u64) -> Option<(u64, u64)> {
         let (segment, skip) = self.stream.segments().at(at)?;
         match segment.from {

@@ -12,7 +12,8 @@ use crate::image::{Damage, EntryKind, styled};
 use crate::rootfs::{InodeId, Rootfs};
 
 impl Lowering<'_> {
-    /// Hard links to nothing make no file, but extraction still makes the directory that they would be in.
+    /// Removes hard links to nothing from directories that are gone. They make no file, but
+    /// extraction would still make the directory.
     pub(super) fn dangling(&mut self) {
         let gone = |id| id != Rootfs::ROOT && self.after.inode(id).links() == 0;
         let numbers = self.before.dangling().iter();
@@ -49,7 +50,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Sees to it that what is left of an inode's hard links still has something to link to; gives the entry with its data.
+    /// Makes the hard links that an inode keeps link to something; returns the entry with its data.
     pub(super) fn relink(&mut self, id: InodeId) -> Result<Option<u32>, Damage> {
         let inode = self.before.inode(id);
         let Some(data) = inode.entries.first().copied() else {
@@ -95,7 +96,7 @@ impl Lowering<'_> {
         Ok(Some(first))
     }
 
-    /// The surviving entries of an inode after which no other inode's comes at the same name.
+    /// Returns the surviving entries of an inode whose name no later entry takes over.
     fn lasting(&self, id: InodeId) -> BTreeSet<u32> {
         let ours = &self.before.inode(id).entries;
         let names = self.after.names(id);
@@ -112,7 +113,7 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// Whether a hard link names something that an edit took away or replaced.
+    /// Returns whether a hard link names something that an edit removed or replaced.
     fn is_broken(&self, number: u32) -> bool {
         let Some((directory, name)) = self.place(self.entry(number).link) else {
             return false;
@@ -121,13 +122,13 @@ impl Lowering<'_> {
         child(self.before) != child(self.after)
     }
 
-    /// The directory and name that an archive path stands for.
+    /// Returns the directory and name that an archive path stands for.
     fn place(&self, path: &BStr) -> Option<(InodeId, BString)> {
         let mut found = self.before.locate(path).ok()?;
         Some((found.directory, found.rest.pop()?)).filter(|_| found.rest.is_empty())
     }
 
-    /// An entry's path in the result.
+    /// Returns an entry's path in the result.
     fn path_of(&self, number: u32) -> BString {
         let path = self.paths.get(&number).cloned();
         path.unwrap_or_else(|| self.entry(number).path.to_owned())
