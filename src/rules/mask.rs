@@ -4,25 +4,15 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::{InodeId, Place, Rootfs};
 use crate::system::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Mask",
-    argument: Some(ArgumentSchema {
-        name: "UNIT",
-        check: Check::Unit,
-        about: "A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.",
-    }),
+    name: "Mask",
+    argument: Some(KeySchema::argument("UNIT", Check::Is(value::unit)).about("A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.")),
     summary: "a unit cannot be started, by hand, at boot or by a socket",
     about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does, in the directory that \
         this leads to in the image. A unit file or alias link that stands there is replaced, where systemctl refuses; the diff \
@@ -40,62 +30,73 @@ static SCHEMA: RuleSchema = RuleSchema {
         is masked, but one of another name may start the same program. Only services that have no more than a script in \
         `/etc/init.d` count as units, where the image has systemd-sysv-generator to make them; a script's further names, in \
         `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, masks there do not.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],
-    waived: Some(Waivable {
-        what: "the unit",
-        example: "sshd.socket",
-    }),
+    waived: Some(("the unit", "sshd.socket")),
     example: "[Mask sshd.socket]\nReason=nobody logs in to an immutable image over the network\n",
+    ..RuleKind::of::<Mask>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let named = systemd::named(draft.rootfs(), &section.argument);
-    let units = Units::read(draft.rootfs());
-    let waits = section.on_missing == OnMissing::Mask;
-    let found: Vec<(String, bool)> = named
-        .into_iter()
-        .filter(|unit| waits || units.has(unit))
-        .map(|unit| {
-            let masked = units.is_masked(&unit);
-            (unit, masked)
-        })
-        .collect();
-    if found.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "the image has no unit {}",
-            section.argument
-        )));
-    }
-    let already = found.iter().filter(|(_, masked)| *masked).count();
-    if already > 0 && already < found.len() {
-        draft.note(format!(
-            "{already} of {} units were masked already",
-            found.len()
-        ));
-    }
-    let mut masked = BTreeSet::new();
-    let mut open = Vec::new();
-    for (unit, already) in found {
-        if already {
-            masked.insert(unit);
-        } else if !draft.waived(unit.as_bytes().as_bstr()) {
-            open.push(unit);
+/// A unit that is not to start.
+#[derive(Debug)]
+struct Mask {
+    /// Its name, or a glob.
+    unit: String,
+    /// Whether to mask it even if the image has no such unit yet.
+    waits: bool,
+}
+
+impl Rule for Mask {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            unit: fields.argument.to_owned(),
+            waits: fields.on_missing == OnMissing::Mask,
         }
     }
-    mask(draft, &open)?;
-    masked.extend(open);
-    for opening in systemd::openings(draft, &masked)? {
-        draft.open_so_far(
-            ResidualKind::OtherStart,
-            Place::new(&opening.path, opening.line),
-            opening.message,
-        );
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let named = systemd::named(draft.rootfs(), &self.unit);
+        let units = Units::read(draft.rootfs());
+        let found: Vec<(String, bool)> = named
+            .into_iter()
+            .filter(|unit| self.waits || units.has(unit))
+            .map(|unit| {
+                let masked = units.is_masked(&unit);
+                (unit, masked)
+            })
+            .collect();
+        if found.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no unit {}",
+                self.unit
+            )));
+        }
+        let already = found.iter().filter(|(_, masked)| *masked).count();
+        if already > 0 && already < found.len() {
+            draft.note(format!(
+                "{already} of {} units were masked already",
+                found.len()
+            ));
+        }
+        let mut masked = BTreeSet::new();
+        let mut open = Vec::new();
+        for (unit, already) in found {
+            if already {
+                masked.insert(unit);
+            } else if !draft.waived(unit.as_bytes().as_bstr()) {
+                open.push(unit);
+            }
+        }
+        mask(draft, &open)?;
+        masked.extend(open);
+        for opening in systemd::openings(draft, &masked)? {
+            draft.open_so_far(
+                ResidualKind::OtherStart,
+                Place::new(&opening.path, opening.line),
+                opening.message,
+            );
+        }
+        Ok(Verdict::Holds)
     }
-    Ok(Verdict::Holds)
 }
 
 /// Masks units, of which none is.

@@ -2,26 +2,20 @@
 
 use bstr::ByteSlice;
 
-use super::{RuleKind, granted_elsewhere};
+use super::support::granted_elsewhere;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{self, Grantee, Policy};
 use crate::system::accounts::{self, Account};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "RemoveSudo",
-    argument: Some(ArgumentSchema {
-        name: "USER",
-        check: Check::AccountName,
-        about: "The user to whom sudo grants nothing by name.",
-    }),
+    name: "RemoveSudo",
+    argument: Some(
+        KeySchema::argument("USER", Check::Is(value::account_name))
+            .about("The user to whom sudo grants nothing by name."),
+    ),
     summary: "sudo grants the user nothing by name",
     about: "Comments out each sudoers line that grants something to this user alone, with its continuation lines. Where a line or \
         a `User_Alias` lists others too, only the user leaves the list; an alias that has nobody else in it is commented out, \
@@ -34,34 +28,43 @@ static SCHEMA: RuleSchema = RuleSchema {
         Lines that grant to everyone or to a group that the user stays in, lines that name him but cannot be read, and \
         other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
         systemd-homed record would grant him again or pam_group brings along at logins.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
     on_missing: OnMissing::Warn,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the user",
-        example: "core",
-    }),
+    leaves_no_trace: true,
+    waived: Some(("the user", "core")),
     example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be root\n",
+    ..RuleKind::of::<RemoveSudo>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let user = section.argument.as_str();
-    let account = Account::read(draft, user)?;
-    let changes = sudoers::without(&Policy::read(draft)?, &account);
-    if changes.is_empty() && !accounts::user_exists(draft, user)? {
-        return Ok(Verdict::Absent(format!(
-            "the image knows no user {user}, and sudo grants him nothing by name"
-        )));
-    }
-    if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
-        for (file, text) in changes {
-            draft.set_content(file, text);
+/// The user to whom sudo is to grant nothing by name.
+#[derive(Debug)]
+struct RemoveSudo {
+    user: String,
+}
+
+impl Rule for RemoveSudo {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            user: fields.argument.to_owned(),
         }
     }
-    residuals(draft, &account)?;
-    Ok(Verdict::Holds)
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let user = self.user.as_str();
+        let account = Account::read(draft, user)?;
+        let changes = sudoers::without(&Policy::read(draft)?, &account);
+        if changes.is_empty() && !accounts::user_exists(draft, user)? {
+            return Ok(Verdict::Absent(format!(
+                "the image knows no user {user}, and sudo grants him nothing by name"
+            )));
+        }
+        if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
+            for (file, text) in changes {
+                draft.set_content(file, text);
+            }
+        }
+        residuals(draft, &account)?;
+        Ok(Verdict::Holds)
+    }
 }
 
 /// What still grants something to the user, or may.

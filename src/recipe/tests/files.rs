@@ -146,15 +146,15 @@ fn a_file_is_text_and_not_large() {
     ]);
     assert_eq!(
         files.read("latin.ini"),
-        "latin.ini:3:11: this is no text: what follows is not UTF-8 (help: store the recipe as UTF-8)"
+        "latin.ini:3:11: not a text file: what follows is not UTF-8 (help: store the recipe as UTF-8)"
     );
     assert_eq!(
         files.read("nul.ini"),
-        "nul.ini:3:1: this is no text: it contains NUL"
+        "nul.ini:3:1: not a text file: it contains NUL"
     );
     assert_eq!(
         files.read("large.ini"),
-        "large.ini:1:1: this file is larger than 1 MiB (help: is it a recipe?)"
+        "large.ini:1:1: this file is larger than 1 MiB (help: check that it is a recipe)"
     );
     assert_eq!(files.read("fits.ini"), "");
 }
@@ -236,12 +236,12 @@ fn what_is_no_recipe_is_not_shown() {
     ]);
     let said = files.read("third.ini");
     assert!(
-        said.contains("`bytes` is no recipe: ") && !said.contains("hunter2"),
+        said.contains("`bytes` is not a recipe: ") && !said.contains("hunter2"),
         "{said}"
     );
     for (name, extended) in [("top.ini", "passwd"), ("other.ini", "keys")] {
         let said = files.read(name);
-        let expected = format!("`{extended}` is no recipe: it has no section `[Recipe]`");
+        let expected = format!("`{extended}` is not a recipe: it has no section `[Recipe]`");
         assert!(
             said.ends_with(&expected) && said.lines().count() == 1,
             "{said}"

@@ -102,7 +102,7 @@ fn what_cannot_be_seen_is_refused() {
     );
     check(
         "[Mask\0 a.service]",
-        "r.ini:3:6: this is no text: it contains NUL",
+        "r.ini:3:6: not a text file: it contains NUL",
     );
 }
 

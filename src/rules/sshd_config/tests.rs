@@ -101,7 +101,7 @@ fn what_extends_replaces_a_value_and_two_in_one_section_are_a_mistake() {
         panic!("{recipe:?}")
     };
     let sets = |start: &str| -> Vec<&str> {
-        let sets = section.all("Set");
+        let sets = section.settings.iter().map(|set| set.value.as_str());
         sets.filter(|set| set.to_lowercase().starts_with(start))
             .collect()
     };
@@ -310,9 +310,9 @@ fn what_cannot_be_set_is_refused() {
         ("Banner  ", "Banner needs a value without `#`"),
         (
             "PermitRotLogin no",
-            "`PermitRotLogin` is no keyword of sshd_config, and sshd would not start",
+            "`PermitRotLogin` is not a keyword of sshd_config, and sshd would not start",
         ),
     ] {
-        assert_eq!(super::setting(set), Err(why.to_owned()), "{set}");
+        assert_eq!(super::setting(set), Err(why.into()), "{set}");
     }
 }

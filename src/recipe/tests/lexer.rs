@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ini::{Ini, ParseOption};
 use proptest::prelude::*;
 
-use super::super::lines;
+use super::super::lexer;
 use crate::error::Source;
 
 type Sections = Vec<(String, Vec<(String, String)>)>;
@@ -13,7 +13,7 @@ type Sections = Vec<(String, Vec<(String, String)>)>;
 fn indexed(text: &str) -> (Sections, Vec<String>) {
     let source = Arc::new(Source::new("r.ini", text));
     let mut mistakes = Vec::new();
-    let sections = lines::read(&source, &mut mistakes);
+    let sections = lexer::read(&source, &mut mistakes);
     for section in &sections {
         for placed in section
             .properties
