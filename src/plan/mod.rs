@@ -57,8 +57,8 @@ impl PlanOptions {
         self
     }
 
-    /// The modification time of new and changed entries, in seconds since 1970. Without it a new entry takes that of its
-    /// directory, and a changed one keeps its own.
+    /// The modification time of new and changed entries, in seconds since 1970. Without it a new
+    /// entry takes that of its directory, and a changed one keeps its own.
     #[must_use]
     pub fn mtime(mut self, seconds: u64) -> Self {
         self.mtime = Some(seconds);
@@ -97,10 +97,11 @@ impl Image {
     /// Plans what a recipe changes, and verifies the result. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`] where two rules want
-    /// different things, or where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with));
-    /// [`Error::Unfulfilled`] where the result is not what was planned. A rule that cannot be fulfilled is no error here:
-    /// its outcome is [`Outcome::Failed`], and [`Plan::failed`] says so.
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`]
+    /// where two rules want different things, or where the recipe has waivers (a date is needed:
+    /// see [`plan_with`](Self::plan_with)); [`Error::Unfulfilled`] where the result is not what was
+    /// planned. A rule that cannot be fulfilled is no error here: its outcome is
+    /// [`Outcome::Failed`], and [`Plan::failed`] says so.
     pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
         self.plan_with(recipe, &PlanOptions::new())
     }

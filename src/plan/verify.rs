@@ -93,7 +93,8 @@ impl Plan<'_> {
         own.find(|e| removed.get(&e.path).is_some_and(|by| *by != e.rule))
     }
 
-    /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule failed.
+    /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule
+    /// failed.
     fn conflict(&mut self, wanted: &Edit) -> Result<()> {
         let section = &self.rules[wanted.rule].section;
         let touches = |edit: &&Edit| {
@@ -106,7 +107,8 @@ impl Plan<'_> {
             .edits
             .iter()
             .rfind(|e| e.rule != wanted.rule && touches(e))
-            // The result is what was planned, so a later rule must have changed what this one looks at.
+            // The result is what was planned, so a later rule must have changed what this one looks
+            // at.
             .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);
         match other {

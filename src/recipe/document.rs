@@ -109,13 +109,9 @@ pub(super) fn read(
             let at = reader.given.get("Recipe").cloned();
             let at = at.unwrap_or_else(|| span(source, 0..0));
             reader.mistakes.push(
-                Diagnostic::new(
-                    at,
-                    "the recipe does not say which version of the language it is in",
-                )
-                .help(format!(
-                    "write `Schema={VERSION}` into a section `[Recipe]`"
-                )),
+                Diagnostic::new(at, "the recipe does not name its version of the language").help(
+                    format!("write `Schema={VERSION}` into a section `[Recipe]`"),
+                ),
             );
         }
     }
@@ -200,7 +196,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The properties whose keys are in a table; the others, and repeats of what may be given once, are mistakes.
+    /// The properties whose keys are in a table; the others, and repeats of what may be given once,
+    /// are mistakes.
     fn known(
         &mut self,
         section: &str,
@@ -248,10 +245,7 @@ impl Reader<'_> {
         let at = section.at;
         match (&schema.argument, argument.text.as_str()) {
             (Some(expected), "") => {
-                let message = format!(
-                    "`[{kind}]` does not say of what: {} is missing",
-                    expected.name
-                );
+                let message = format!("`[{kind}]` needs an argument: {}", expected.name);
                 let mistake = Diagnostic::new(at, message).label("nothing after the name");
                 self.mistakes
                     .push(mistake.help(format!("write `{}`", schema.usage())));
@@ -363,7 +357,7 @@ impl Reader<'_> {
             )
             .label("the second one")
             .related(earlier.clone(), "the first one")
-            .help("it takes one value: take one of them out"),
+            .help("it takes one value: delete one of them"),
         );
         false
     }

@@ -1,4 +1,5 @@
-//! The lexer: a recipe's lines, each a section, a `key=value`, a comment or blank, and where it stands.
+//! The lexer: a recipe's lines, each a section, a `key=value`, a comment or blank, and where it
+//! stands.
 //!
 //! **Invariants.** Every other line is a mistake, and all mistakes are reported at once. A text has
 //! one reading: what other INI parsers take in another way (`:` for `=`, a `\` that joins lines,
@@ -111,7 +112,7 @@ pub(super) fn read(source: &Arc<Source>, mistakes: &mut Vec<Diagnostic>) -> Vec<
                 (Place::Section, Some(section)) => section.properties.push(property),
                 (Place::Broken, _) => {}
                 _ => mistakes.push(
-                    Diagnostic::new(property.at(), "this key stands before any section")
+                    Diagnostic::new(property.at(), "this key comes before any section")
                         .label("belongs to nothing")
                         .help("start the recipe with `[Recipe]` and `Schema=1`"),
                 ),
@@ -148,10 +149,10 @@ fn classify(line: &Placed) -> Result<Line, Diagnostic> {
     let text = line.text.as_str();
     if let Some((at, odd)) = text.char_indices().find(|(_, c)| is_hidden(*c)) {
         let at = line.part(at..at + odd.len_utf8()).at;
-        let message = format!("the character U+{:04X} cannot be seen", u32::from(odd));
+        let message = format!("the character U+{:04X} is invisible", u32::from(odd));
         return Err(Diagnostic::new(at, message)
             .label("here")
-            .help("a recipe is plain text: take the character out"));
+            .help("a recipe is plain text: delete the character"));
     }
     match text.chars().next() {
         None => Ok(Line::Blank),
@@ -161,7 +162,8 @@ fn classify(line: &Placed) -> Result<Line, Diagnostic> {
     }
 }
 
-/// Whether a reader could overlook a character: controls, and those that turn the direction of writing.
+/// Whether a reader could overlook a character: controls, and those that turn the direction of
+/// writing.
 fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | BYTE_ORDER_MARK)
@@ -178,7 +180,7 @@ fn section(line: &Placed) -> Result<Line, Diagnostic> {
     };
     if !text.ends_with(']') {
         let rest = line.trimmed(first_end + 1..text.len());
-        let mistake = Diagnostic::new(rest.at.clone(), "something stands after the section's `]`");
+        let mistake = Diagnostic::new(rest.at.clone(), "text follows the section's `]`");
         return Err(if rest.text.starts_with(['#', ';']) {
             mistake.help("give the comment a line of its own")
         } else {
@@ -212,7 +214,7 @@ fn property(line: &Placed) -> Result<Line, Diagnostic> {
         let (key, value) = (text[..colon].trim(), text[colon + 1..].trim());
         let at = line.part(colon..colon + 1).at;
         return Err(
-            Diagnostic::new(at, "a key and its value are parted by `=`, not by `:`")
+            Diagnostic::new(at, "write `=`, not `:`, between a key and its value")
                 .label("not `=`")
                 .help(format!("write {}", quoted(&format!("{key}={value}")))),
         );
@@ -224,10 +226,7 @@ fn property(line: &Placed) -> Result<Line, Diagnostic> {
     };
     let key = line.trimmed(0..equals);
     if key.text.is_empty() {
-        return Err(Diagnostic::new(
-            line.at.clone(),
-            "no key stands before the `=`",
-        ));
+        return Err(Diagnostic::new(line.at.clone(), "no key before the `=`"));
     }
     if key.text.contains('\\') {
         return Err(Diagnostic::new(key.at, "a key cannot contain `\\`"));

@@ -42,14 +42,8 @@ const DEEPEST: usize = 16;
 const MOST: usize = 100;
 
 impl Loader<'_> {
-    /// Reads one recipe, given by the path of a file or the name of a shipped one.
-    pub(crate) fn load(&self, spec: impl AsRef<Path>) -> Result<Recipe> {
-        self.load_all(&[spec])
-    }
-
-    /// Reads several recipes that stand side by side, and combines them by [`Recipe::and`].
-    ///
-    /// A parameter that is set needs to be one of any of them.
+    /// Reads recipes, each a path or the name of a shipped one, and combines them by
+    /// [`Recipe::and`]. A parameter that is set must be one of any of them.
     pub(crate) fn load_all(&self, specs: &[impl AsRef<Path>]) -> Result<Recipe> {
         let origins = specs.iter().map(|spec| self.find(spec.as_ref()));
         let origins = origins.collect::<Result<Vec<_>>>()?;
@@ -121,7 +115,8 @@ impl Loader<'_> {
         Ok(recipe)
     }
 
-    /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any other is a shipped recipe's.
+    /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any
+    /// other is a shipped recipe's.
     fn find(&self, spec: &Path) -> Result<Origin> {
         let text = spec.to_str();
         let is_path = text.is_none_or(|text| text.contains('/'));

@@ -1,4 +1,5 @@
-//! From the sections of several documents to rules: values are checked, and what extends is added to what it extends.
+//! From the sections of several documents to rules: values are checked, and what extends is added
+//! to what it extends.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,7 +198,8 @@ impl Layer {
         });
     }
 
-    /// Of two settings that are the same one goes; two that set one thing to different values are a mistake.
+    /// Of two settings that are the same one goes; two that set one thing to different values are a
+    /// mistake.
     fn settle_twins(&mut self, mistakes: &mut Vec<Diagnostic>) {
         let mut seen: BTreeMap<_, (String, Span)> = BTreeMap::new();
         self.settings.retain(|setting| {
@@ -217,7 +219,7 @@ impl Layer {
                     Diagnostic::new(setting.at.clone(), format!("{name} is given two values"))
                         .label("the second one")
                         .related(first.1.clone(), "the first one")
-                        .help("take one of them out"),
+                        .help("delete one of them"),
                 );
             }
             false
@@ -326,7 +328,8 @@ impl Layer {
     }
 }
 
-/// What a setting sets, by its key and a name, and to which value, where the key is one of assignments.
+/// What a setting sets, by its key and a name, and to which value, where the key is one of
+/// assignments.
 fn sets(setting: &Setting) -> Option<((String, String), String)> {
     match &setting.read {
         Value::Pair {
@@ -367,7 +370,7 @@ impl Merged {
                             Diagnostic::new(layer.at, format!("{header} is here twice"))
                                 .label("the second one")
                                 .related(twin, "the first one")
-                                .help("take one of them out"),
+                                .help("delete one of them"),
                         ),
                         None => {
                             places.push(self.layers.len());

@@ -1,11 +1,11 @@
 //! Recipes: lists of rules, written as INI.
 //!
-//! [`Loader`] reads them, against a table of rule kinds that it is handed. One row of that table, a [`RuleSchema`],
-//! drives the parser, the help and the reference, so that these cannot differ. What comes out is a [`Recipe`], whose
-//! [`Section`]s still are texts, each known to be of a form that its rule accepts.
+//! A loader reads them, against a table of rule kinds. One row of that table drives the parser, the
+//! help and the reference, so that these cannot differ. The result is a [`Recipe`], whose
+//! [`Section`]s each hold their texts, with places, and the rule that was read from them.
 //!
-//! **Invariants.** Nothing here knows any rule kind or reads anything but recipes. All mistakes of a recipe, and of
-//! those that it extends, are reported at once, each with its place.
+//! **Invariants.** Only `shipped` knows rule kinds; nothing here reads anything but recipes. All
+//! mistakes of a recipe, and of those that it extends, are reported at once, each with its place.
 
 mod document;
 mod help;
@@ -60,7 +60,8 @@ impl Recipe {
         &self.waivers
     }
 
-    /// The recipes that were named, without those that they extend: one, or as many as [`and`](Self::and) combined.
+    /// The recipes that were named, without those that they extend: one, or as many as
+    /// [`and`](Self::and) combined.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -76,7 +77,8 @@ impl Recipe {
         self.parts.first()?.summary.as_deref()
     }
 
-    /// The `ID`s of os-release that the first part is meant for; without any it is meant for all images.
+    /// The `ID`s of os-release that the first part is meant for; without any it is meant for all
+    /// images.
     pub fn os_ids(&self) -> &[String] {
         self.parts.first().map_or(&[], |part| &part.os_ids)
     }
@@ -88,8 +90,8 @@ impl Recipe {
 
     /// Puts another recipe beside this one.
     ///
-    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same settings, is one rule,
-    /// for the first one's reason.
+    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same
+    /// settings, is one rule, for the first one's reason.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         let mut known: BTreeMap<_, usize> = BTreeMap::new();

@@ -23,7 +23,8 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Returns what to write instead of `name`: the nearest candidate, else all of them if they are few.
+/// Returns what to write instead of `name`: the nearest candidate, else all of them if they are
+/// few.
 pub(crate) fn suggest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -41,7 +42,8 @@ pub(crate) fn suggest<'a>(
     }
 }
 
-/// Returns what to write instead of `name`: the nearest candidate, else all of them after `they_are`.
+/// Returns what to write instead of `name`: the nearest candidate, else all of them after
+/// `they_are`.
 pub(crate) fn nearest_or_all<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,

@@ -67,8 +67,8 @@ impl Recipe {
         loader(&[]).parse(name, text)
     }
 
-    /// Loads the shipped recipe whose `[Match]` fits the image's os-release; `sets` gives parameters
-    /// their values.
+    /// Loads the shipped recipe whose `[Match]` fits the image's os-release; `sets` gives
+    /// parameters their values.
     ///
     /// # Errors
     /// [`Error::Usage`] with the list of recipes if none fits, or more than one.

@@ -1,4 +1,5 @@
-//! What values may be. A check reads a value once, so that a slip is found before any image is read.
+//! What values may be. A check reads a value once, so that a slip is found before any image is
+//! read.
 
 use jiff::civil::Date;
 
@@ -163,7 +164,7 @@ pub(crate) fn absolute_path(value: &str) -> Result<Value, Refusal> {
     for component in rest.split('/') {
         if component.is_empty() {
             return Err(
-                Refusal::new(format!("{} has a `/` too many", quoted(value)))
+                Refusal::new(format!("{} has a superfluous `/`", quoted(value)))
                     .help("write one `/` between names and none at the end"),
             );
         }
@@ -221,7 +222,7 @@ pub(crate) fn unit(value: &str) -> Result<Value, Refusal> {
     };
     if stem.is_empty() || stem.starts_with('@') {
         let end = &value[value.find(['@', '.']).unwrap_or(0)..];
-        return Err(wrong(format!("nothing stands before {}", quoted(end))));
+        return Err(wrong(format!("no name before {}", quoted(end))));
     }
     if stem.matches('@').count() > 1 {
         return Err(wrong("it contains more than one `@`".to_owned()));
@@ -247,12 +248,12 @@ pub(crate) fn drop_in(value: &str) -> Result<Value, Refusal> {
     };
     unit(of)?;
     if name.contains('/') {
-        return Err(wrong("it has a `/` too many"));
+        return Err(wrong("it has a superfluous `/`"));
     }
     match name.strip_suffix(".conf") {
         None => Err(wrong("the file's name does not end in `.conf`")),
         Some("") => Err(wrong("the file has no name before `.conf`")),
-        Some(stem) if stem.starts_with('.') => Err(wrong("systemd passes over hidden files")),
+        Some(stem) if stem.starts_with('.') => Err(wrong("systemd ignores hidden files")),
         Some(_) => Ok(Value::pair(of, name)),
     }
 }

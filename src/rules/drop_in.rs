@@ -16,18 +16,21 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("The unit (a template or glob too) and the drop-in's file name."),
     ),
     summary: "a unit has these settings, by a drop-in that wins",
-    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with exactly the settings given, in their order; a file of that name is \
-        replaced. Values are written as they stand, an empty one too, since that resets systemd's lists.\n\n\
-        Then the unit is read as systemd reads it: its file, the drop-ins of all its names, of its template, its prefixes and \
-        its type, sorted by file name; what copies of /etc have, from which the booted system fills it, too. The rule holds \
-        only if each setting comes out as asked: the same value, or a list that has what was asked for, and nothing else if \
-        asking began with an empty value. An allow-list such as `CapabilityBoundingSet=` must come last, and after an empty \
-        value if the unit has one already. A truth value or mode \
-        that systemd would ignore, with a comment or quotes, counts neither here nor there. Otherwise the rule fails and names \
-        the file and line that win; with `Ensure=yes` it adds `zz-NAME.conf`, with as many `z` as it takes to sort last, \
-        that sets them again. A template is judged by every instance that the image knows.\n\n\
-        What `/run` and generators hold when the system runs is not in the image, and a drop-in there can still win. Drop-ins \
-        of a masked unit wait until it is unmasked.",
+    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with exactly the settings given, in \
+        their order; a file of that name is replaced. Values are written as they stand, an empty \
+        one too, since that resets systemd's lists.\n\n\
+        Then the unit is read as systemd reads it: its file, the drop-ins of all its names, of its \
+        template, its prefixes and its type, sorted by file name; what copies of /etc have, from \
+        which the booted system fills it, too. The rule holds only if each setting comes out as \
+        asked: the same value, or a list that has what was asked for, and nothing else if asking \
+        began with an empty value. An allow-list such as `CapabilityBoundingSet=` must come last, \
+        and after an empty value if the unit has one already. A boolean or mode that systemd would \
+        ignore, with a comment or quotes, counts neither here nor there. Otherwise the rule fails \
+        and names the file and line that win; with `Ensure=yes` it adds `zz-NAME.conf`, with as \
+        many `z` as it takes to sort last, that sets them again. A template is judged by every \
+        instance that the image knows.\n\n\
+        What `/run` and generators hold when the system runs is not in the image, and a drop-in \
+        there can still win. Drop-ins of a masked unit wait until it is unmasked.",
     keys: &[ENSURE],
     open_keys: Some(
         KeySchema::new("Section.Key", "VALUE", Check::Verbatim)
@@ -38,8 +41,9 @@ pub(super) static KIND: RuleKind = RuleKind {
         "the unit, or the unit and the file",
         "fleet.socket/10-root-only.conf",
     )),
-    example: "[DropIn fleet.socket/10-root-only.conf]\nSocket.SocketMode=0600\nSocket.SocketUser=root\nSocket.SocketGroup=root\n\
-        Ensure=yes\nReason=only root may start units in the cluster\n",
+    example: "[DropIn \
+        fleet.socket/10-root-only.conf]\nSocket.SocketMode=0600\nSocket.SocketUser=root\nSocket.SocketGroup=root\nEnsure=yes\nReason=only \
+        root may start units in the cluster\n",
     ..RuleKind::of::<DropIn>()
 };
 

@@ -21,22 +21,29 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("The service (a template or glob too) and the drop-in's file name."),
     ),
     summary: "the processes of a service have these environment variables",
-    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with an `Environment=` line for each variable; a file of that name is \
-        replaced. Values are taken as they stand: no specifier of systemd is expanded. The rule fails, and names the file, where \
-        another drop-in, an `EnvironmentFile=` of the image or an `UnsetEnvironment=` wins. An `EnvironmentFile=` that the image \
-        lacks would win too, and is a residual.\n\n\
-        etcd and locksmithd pass over certificates on `http://` URLs, so in their variables (`ETCD_…`, `LOCKSMITHD_…`) such a \
-        URL is a mistake in the recipe, as is `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or \
-        a command line with the flag that says the same as a variable (such as `--cert-file`), fails. So does a file of settings for \
-        etcd (`ETCD_CONFIG_FILE`, `--config-file`), with which it passes over all other variables.",
+    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with an `Environment=` line for each \
+        variable; a file of that name is replaced. Values are taken as they stand: no specifier of \
+        systemd is expanded. The rule fails, and names the file, where another drop-in, an \
+        `EnvironmentFile=` of the image or an `UnsetEnvironment=` wins. An `EnvironmentFile=` that \
+        the image lacks would win too, and is a residual.\n\n\
+        etcd and locksmithd pass over certificates on `http://` URLs, so in their variables \
+        (`ETCD_…`, `LOCKSMITHD_…`) such a URL is a mistake in the recipe, as is \
+        `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or a \
+        command line with the flag that says the same as a variable (such as `--cert-file`), \
+        fails. So does a file of settings for etcd (`ETCD_CONFIG_FILE`, `--config-file`), with \
+        which it passes over all other variables.",
     keys: &[KeySchema::new("Set", "NAME=VALUE", Check::Is(variable))
         .list()
         .required()
         .about("A variable and its value.")],
     waived: Some(("the unit, or the unit and the file", "locksmithd.service")),
-    example: "[Environment locksmithd.service/20-tls.conf]\nSet=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
-        Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\nSet=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
-        Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\nReason=who can write to etcd decides when hosts reboot\n",
+    example: "[Environment locksmithd.service/20-tls.conf]\n\
+        Set=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
+        Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\n\
+        Set=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
+        Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\n\
+        Reason=who can write to etcd decides when hosts reboot\n\
+        ",
     ..RuleKind::of::<Environment>()
 };
 

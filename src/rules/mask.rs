@@ -12,24 +12,33 @@ use crate::system::systemd::{self, UnitIndex, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "Mask",
-    argument: Some(KeySchema::argument("UNIT", Check::Is(value::unit)).about("A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.")),
+    argument: Some(KeySchema::argument("UNIT", Check::Is(value::unit)).about(
+        "A unit's name, a template such as `sshd@.service`, or a glob over the units that the \
+            image has.",
+    )),
     summary: "a unit cannot be started, by hand, at boot or by a socket",
-    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does, in the directory that \
-        this leads to in the image. A unit file or alias link that stands there is replaced, where systemctl refuses; the diff \
-        shows what was displaced. Enablement links stay, as systemd ignores them for a masked unit.\n\n\
-        Masking a unit masks its aliases, but masking an alias does not mask the unit, and masking a template leaves instances \
-        that have a file of their own. What stays open so is a residual with its path: the unit behind an alias, such an \
-        instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
-        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
-        `.requires` directory will not start any more; that is a residual with file and line too. So is a file in \
-        `dbus-1/system-services` by which the message bus may start a masked service itself: one for its `BusName=`, or with \
-        the program of its `ExecStart=`, that has no `SystemdService=`. Whether another file for the same name hides it is \
-        not looked at, since that differs between versions of the bus. What an alias link or \
-        file that is displaced leaves open only the report of the hardening says, since the result has no trace of it.\n\n\
-        What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
-        is masked, but one of another name may start the same program. Only services that have no more than a script in \
-        `/etc/init.d` count as units, where the image has systemd-sysv-generator to make them; a script's further names, in \
-        `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, masks there do not.",
+    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` \
+        does, in the directory that this leads to in the image. A unit file or alias link that \
+        stands there is replaced, where systemctl refuses; the diff shows what was displaced. \
+        Enablement links stay, as systemd ignores them for a masked unit.\n\n\
+        Masking a unit masks its aliases, but masking an alias does not mask the unit, and masking \
+        a template leaves instances that have a file of their own. What stays open so is a \
+        residual with its path: the unit behind an alias, such an instance, another name of the \
+        same file, and of a masked socket the other sockets that start its service, and the \
+        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, \
+        `Requisite=`, `BindsTo=` or a `.requires` directory will not start any more; that is a \
+        residual with file and line too. So is a file in `dbus-1/system-services` by which the \
+        message bus may start a masked service itself: one for its `BusName=`, or with the program \
+        of its `ExecStart=`, that has no `SystemdService=`. Whether another file for the same name \
+        hides it is not looked at, since that differs between versions of the bus. If the \
+        mask replaces a link or file, only this run's report lists what stays open: the result has \
+        no trace of it.\n\n\
+        What `/run` and generators hold when the system runs is not in the image: a unit made \
+        there does not start while it is masked, but one of another name may start the same \
+        program. Only services that have no more than a script in `/etc/init.d` count as units, \
+        where the image has systemd-sysv-generator to make them; a script's further names, in \
+        `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, \
+        masks there do not.",
     extra_on_missing: &[OnMissing::Mask],
     waived: Some(("the unit", "sshd.socket")),
     example: "[Mask sshd.socket]\nReason=nobody logs in to an immutable image over the network\n",

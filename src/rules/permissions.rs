@@ -18,11 +18,12 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("A file or directory; symbolic links are followed."),
     ),
     summary: "a path has this mode and owner",
-    about: "Sets mode, owner and group in every header of the file; an access control list beside the mode, which could allow more, \
-        goes. Names are looked up in the image's own passwd and group files. A directory that the archive has no entry for, only \
-        files below it, gets one, with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
-        extracts it decides, by their umask. In a layer of an image, which takes files of those below it away, the rule must say \
-        all three then, since an entry replaces what those say.",
+    about: "Sets mode, owner and group in every header of the file; an access control list beside \
+        the mode, which could allow more, goes. Names are looked up in the image's own passwd and \
+        group files. A directory that the archive has no entry for, only files below it, gets one, \
+        with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
+        extracts it decides, by their umask. In a layer of an image, which takes files of those \
+        below it away, the rule must say all three then, since an entry replaces what those say.",
     keys: &[
         KeySchema::new("Mode", "MODE", Check::Is(value::mode))
             .about("The mode in octal, such as `0600`."),
@@ -31,7 +32,11 @@ pub(super) static KIND: RuleKind = RuleKind {
     ],
     needs_a_key: true,
     waived: Some(("the path", "/etc/ssh/sshd_config")),
-    example: "[Permissions /etc/ssh/sshd_config]\nMode=0600\nOwner=root\nReason=it names the users that may log in\n",
+    example: "[Permissions /etc/ssh/sshd_config]\n\
+        Mode=0600\n\
+        Owner=root\n\
+        Reason=it names the users that may log in\n\
+        ",
     ..RuleKind::of::<Permissions>()
 };
 

@@ -15,10 +15,12 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("What to remove. `*` stays within one directory, `**` does not."),
     ),
     summary: "nothing is at this path",
-    about: "Removes what the path or glob names, a directory with all that is in it. A symbolic link at the end is removed itself, \
-        not what it leads to. If the data of a hard-linked file, in a removed directory too, has other names left, it moves to the \
-        first of them, and those names are a residual of the hardening, which a check of the result cannot find again. A directory \
-        that the archive has no entry for gets one where its last file goes; in a layer of an image it goes along.",
+    about: "Removes what the path or glob names, a directory with all that is in it. A symbolic \
+        link at the end is removed itself, not what it leads to. If the data of a hard-linked \
+        file, in a removed directory too, has other names left, it moves to the first of them, and \
+        those names are a residual of the hardening, which a check of the result cannot find \
+        again. A directory that the archive has no entry for gets one where its last file goes; in \
+        a layer of an image it goes along.",
     on_missing: OnMissing::Warn,
     leaves_no_trace: true,
     waived: Some(("a path", "/usr/bin/ssl_client")),

@@ -16,22 +16,36 @@ use crate::system::busybox::{self, Binary, Busyboxes};
 pub(super) static KIND: RuleKind = RuleKind {
     name: "RemoveApplets",
     summary: "busybox does not run these applets, under any name",
-    about: "Removes every name of the applet, in whatever directory, that is a symbolic or hard link to a busybox. If the name is \
-        the entry that holds the binary's data, the data moves to the next name. A program of the same name that is no busybox \
-        is left, and noted.\n\n\
-        Links are not what makes an applet run: `busybox wget` needs none, nor do shells that find applets by themselves. So each \
-        busybox is changed too: in its table of applets, the entry of the unwanted one leads to the code of `false`, which does \
-        nothing and ends 1. `busybox --list` still names it. Nothing else in the binary changes.\n\n\
-        This works for x86-64, i386, arm64 and arm, and where the table is recognised beyond doubt; where it is not, the rule \
-        fails and says why, unless `Binary=` says otherwise. A binary over 16 MiB, one that is stored as a sparse file or one \
-        that `security.ima` signs is not changed either.",
+    about: "Removes every name of the applet, in whatever directory, that is a symbolic or hard \
+        link to a busybox. If the name is the entry that holds the binary's data, the data moves \
+        to the next name. A program of the same name that is not a busybox stays, with a note.\n\n\
+        Links are not what makes an applet run: `busybox wget` needs none, nor do shells that find \
+        applets by themselves. So each busybox is changed too: in its table of applets, the entry \
+        of the unwanted one leads to the code of `false`, which does nothing and ends 1. `busybox \
+        --list` still names it. Nothing else in the binary changes.\n\n\
+        This works for x86-64, i386, arm64 and arm, and where the table is recognised beyond \
+        doubt; where it is not, the rule fails and says why, unless `Binary=` says otherwise. A \
+        binary over 16 MiB, one that is stored as a sparse file or one that `security.ima` signs \
+        is not changed either.",
     keys: &[
-        KeySchema::new("Applet", "NAME", Check::Is(name)).list().required().about("The applet's name, such as `wget`."),
-        KeySchema::new("Binary", "required|try|no", Check::OneOf(&["required", "try", "no"])).about("Whether the applets must be closed off in the binary itself: `required`, which is the default, fails where that \
-                cannot be done; `try` reports it as a residual; `no` removes links only."),
+        KeySchema::new("Applet", "NAME", Check::Is(name))
+            .list()
+            .required()
+            .about("The applet's name, such as `wget`."),
+        KeySchema::new(
+            "Binary",
+            "required|try|no",
+            Check::OneOf(&["required", "try", "no"]),
+        )
+        .about(
+            "Whether the applets must be closed off in the binary itself: `required`, which is the \
+                default, fails where that cannot be done; `try` reports it as a residual; `no` \
+                removes links only.",
+        ),
     ],
     waived: Some(("a link's path, or that of a binary", "/bin/wget")),
-    example: "[RemoveApplets]\nApplet=wget\nApplet=nc\nReason=nothing in the image may fetch programs\n",
+    example: "[RemoveApplets]\nApplet=wget\nApplet=nc\nReason=nothing in the image may fetch \
+        programs\n",
     ..RuleKind::of::<RemoveApplets>()
 };
 

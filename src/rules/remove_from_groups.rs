@@ -18,12 +18,15 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("The user who leaves the groups."),
     ),
     summary: "a user is a member of none of these groups",
-    about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
-        `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
-        sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
-        A primary group, a group of another name that has the number of one of these, sudoers lines that grant something to the \
-        user by name, and polkit rules that name him, are reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits him, and groups into which \
-        cloud-init or a systemd-homed record puts him again, or pam_group brings him at logins. polkit rules that name one of the groups are a note.",
+    about: "Takes the user out of the members and administrators of each group, in every source \
+        that the booted system merges: `group` and `gshadow` in /etc, /usr/lib, \
+        /usr/share/baselayout and every copy of /etc below /usr; `m` lines of sysusers.d; userdb \
+        records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
+        A primary group, a group of another name that has the number of one of these, sudoers \
+        lines that grant something to the user by name, and polkit rules that name the user, are \
+        reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits, and \
+        groups into which cloud-init or a systemd-homed record puts the user again, or pam_group \
+        at logins. polkit rules that name one of the groups are a note.",
     keys: &[
         KeySchema::new("Group", "GROUP", Check::Is(value::account_name))
             .list()
@@ -31,7 +34,11 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("A group to leave."),
     ],
     waived: Some(("the user, or the user and one group", "core:docker")),
-    example: "[RemoveFromGroups core]\nGroup=wheel\nGroup=docker\nReason=the login user must not become root\n",
+    example: "[RemoveFromGroups core]\n\
+        Group=wheel\n\
+        Group=docker\n\
+        Reason=the login user must not become root\n\
+        ",
     ..RuleKind::of::<RemoveFromGroups>()
 };
 

@@ -17,21 +17,25 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("The user to whom sudo grants nothing by name."),
     ),
     summary: "sudo grants the user nothing by name",
-    about: "Comments out each sudoers line that grants something to this user alone, with its continuation lines. Where a line or \
-        a `User_Alias` lists others too, only the user leaves the list; an alias that has nobody else in it is commented out, \
-        and what names it loses it. A user is named by his name, in any case as sudo compares it, and by his number in the \
-        image's account files. An alias that some list excludes with `!` keeps him, and the lines that grant to it exclude him. \
-        All other bytes, and the mode, stay.\n\n\
-        Read are /etc/sudoers, /etc/sudoers.d, sudo-rs's /etc/sudoers-rs, the `sudoers_file=` of sudo.conf, Container Linux's \
-        /usr/share/baselayout/sudoers, copies of these from which the booted system fills /etc, and all that they include. \
-        `%h` in an include stands for any name; netgroups are not looked at.\n\n\
-        Lines that grant to everyone or to a group that the user stays in, lines that name him but cannot be read, and \
-        other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
-        systemd-homed record would grant him again or pam_group brings along at logins.",
+    about: "Comments out each sudoers line that grants something to this user alone, with its \
+        continuation lines. Where a line or a `User_Alias` lists others too, only the user leaves \
+        the list; an alias that has nobody else in it is commented out, and what names it loses \
+        it. A line names the user by name, in any case as sudo compares it, or by number in the \
+        image's account files. An alias that some list excludes with `!` keeps the user, and the \
+        lines that grant to it exclude the user. All other bytes, and the mode, stay.\n\n\
+        The rule reads /etc/sudoers, /etc/sudoers.d, sudo-rs's /etc/sudoers-rs, the \
+        `sudoers_file=` of sudo.conf, Container Linux's /usr/share/baselayout/sudoers, copies of \
+        these from which the booted system fills /etc, and all that they include. `%h` in an \
+        include stands for any name; netgroups are not looked at.\n\n\
+        Lines that grant to everyone or to a group that the user stays in, lines that name the \
+        user but cannot be read, and other sources in nsswitch.conf, are reported as residuals. So \
+        is what doas permits, and what cloud-init or a systemd-homed record would grant again or \
+        pam_group brings along at logins.",
     on_missing: OnMissing::Warn,
     leaves_no_trace: true,
     waived: Some(("the user", "core")),
-    example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be root\n",
+    example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be \
+        root\n",
     ..RuleKind::of::<RemoveSudo>()
 };
 

@@ -15,33 +15,55 @@ const NAME: &str = "50-casehard-sandbox.conf";
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "Sandbox",
-    argument: Some(KeySchema::argument("UNIT", Check::Is(value::service)).about("A service, a template or a glob over the services that the image has.")),
+    argument: Some(
+        KeySchema::argument("UNIT", Check::Is(value::service))
+            .about("A service, a template or a glob over the services that the image has."),
+    ),
     summary: "a service runs with fewer privileges and sees less of the system",
-    about: "Writes the settings of a level, as a drop-in that is judged as `DropIn` judges them.\n\n\
-        - `basic` is meant for any service that does not administer the system: `NoNewPrivileges`, `PrivateTmp`, \
-        `ProtectSystem=full`, `ProtectHome=read-only`, `ProtectClock`, `ProtectControlGroups`, `ProtectHostname`, \
-        `ProtectKernelLogs`, `ProtectKernelModules`, `ProtectKernelTunables`, `RestrictRealtime`, `RestrictSUIDSGID`, \
-        `LockPersonality`, `SystemCallArchitectures=native`.\n\
-        - `strict` adds `ProtectSystem=strict`, `ProtectHome=yes`, `ProtectProc=invisible`, `PrivateDevices`, \
-        `MemoryDenyWriteExecute`, `RestrictNamespaces`, `RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6`, an empty \
-        `CapabilityBoundingSet=` and `SystemCallFilter=@system-service`. Few services run so without `Set=` or `Except=`.\n\n\
-        A setting of the level that the unit has in a form at least as tight stays as it is, and so does a filter or set of \
-        its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` and file capabilities in the service. A system call \
-        filter together with a capability set is noted, as hardening guides warn of mixing them: what a missing capability \
-        denies as an error, a filter answers by killing the service.\n\n\
-        Whether the service still works is not known offline. A note says how exposed it was and is, from 0 to 10, by the weights \
-        of systemd 252 on x86-64; `systemd-analyze security --offline=true --root=DIR UNIT` says what makes up the figure. systemd \
-        ignores settings that are newer than itself.",
+    about: "Writes the settings of a level, as a drop-in that is judged as `DropIn` judges \
+        them.\n\n\
+        - `basic` is meant for any service that does not administer the system: `NoNewPrivileges`, \
+        `PrivateTmp`, `ProtectSystem=full`, `ProtectHome=read-only`, `ProtectClock`, \
+        `ProtectControlGroups`, `ProtectHostname`, `ProtectKernelLogs`, `ProtectKernelModules`, \
+        `ProtectKernelTunables`, `RestrictRealtime`, `RestrictSUIDSGID`, `LockPersonality`, \
+        `SystemCallArchitectures=native`.\n\
+        - `strict` adds `ProtectSystem=strict`, `ProtectHome=yes`, `ProtectProc=invisible`, \
+        `PrivateDevices`, `MemoryDenyWriteExecute`, `RestrictNamespaces`, \
+        `RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6`, an empty `CapabilityBoundingSet=` and \
+        `SystemCallFilter=@system-service`. Few services run so without `Set=` or `Except=`.\n\n\
+        A setting of the level that the unit has in a form at least as tight stays as it is, and \
+        so does a filter or set of its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` \
+        and file capabilities in the service. A system call filter together with a capability set \
+        is noted, as hardening guides warn of mixing them: what a missing capability denies as an \
+        error, a filter answers by killing the service.\n\n\
+        Whether the service still works is not known offline. A note says how exposed it was and \
+        is, from 0 to 10, by the weights of systemd 252 on x86-64; `systemd-analyze security \
+        --offline=true --root=DIR UNIT` says what makes up the figure. systemd ignores settings \
+        that are newer than itself.",
     keys: &[
-        KeySchema::new("Level", "basic|strict", Check::OneOf(&["basic", "strict"])).about("How much is taken away. Default `basic`."),
-        KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value)).list().about("A setting of `[Service]` beside or in place of the level's; may repeat for one key. It is written even if it loosens the unit."),
-        KeySchema::new("Except", "KEY", Check::Is(of_a_level)).list().about("A setting of the level that is left out."),
-        KeySchema::new("Name", "NAME.conf", Check::Is(conf)).about("The drop-in's file name. Default `50-casehard-sandbox.conf`."),
+        KeySchema::new("Level", "basic|strict", Check::OneOf(&["basic", "strict"]))
+            .about("How much is taken away. Default `basic`."),
+        KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value))
+            .list()
+            .about(
+                "A setting of `[Service]` beside or in place of the level's; may repeat for one \
+                    key. It is written even if it loosens the unit.",
+            ),
+        KeySchema::new("Except", "KEY", Check::Is(of_a_level))
+            .list()
+            .about("A setting of the level that is left out."),
+        KeySchema::new("Name", "NAME.conf", Check::Is(conf))
+            .about("The drop-in's file name. Default `50-casehard-sandbox.conf`."),
         ENSURE,
     ],
     waived: Some(("the unit", "locksmithd.service")),
-    example: "[Sandbox locksmithd.service]\nLevel=strict\nExcept=MemoryDenyWriteExecute\nSet=CapabilityBoundingSet=\n\
-        Set=CapabilityBoundingSet=CAP_SYS_BOOT\nReason=a program that reboots the machine needs little else\n",
+    example: "[Sandbox locksmithd.service]\n\
+        Level=strict\n\
+        Except=MemoryDenyWriteExecute\n\
+        Set=CapabilityBoundingSet=\n\
+        Set=CapabilityBoundingSet=CAP_SYS_BOOT\n\
+        Reason=a program that reboots the machine needs little else\n\
+        ",
     ..RuleKind::of::<Sandbox>()
 };
 

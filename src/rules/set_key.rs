@@ -19,17 +19,22 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("A file of KEY=VALUE lines; a symbolic link is followed."),
     ),
     summary: "keys of a KEY=VALUE file have these values",
-    about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
-        bytes stay. Refused is a file that sets the key without a `=`, as /etc/login.defs does, or by more than one line, and one of \
-        several sections none of which has the key. Edited are the file that the path \
-        leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+    about: "Changes the value on every line that sets the key, and appends a line where none does. \
+        Comments, order and all other bytes stay. The rule refuses a file that sets the key \
+        without a `=`, as /etc/login.defs does, or by more than one line, and a file of several \
+        sections none of which has the key. It edits the file that the path leads to, the copies \
+        of it from which the booted system fills /etc, and, where the image has no such path, the \
+        file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
     keys: &[KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value))
         .list()
         .required()
         .about("A key and its value.")],
     waived: Some(("the path, or that of a copy", "/etc/selinux/config")),
-    example: "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing\nReason=a policy that only logs stops nobody\n",
+    example: "[SetKey /etc/selinux/config]\n\
+        Set=SELINUX=enforcing\n\
+        Reason=a policy that only logs stops nobody\n\
+        ",
     ..RuleKind::of::<SetKey>()
 };
 
@@ -112,7 +117,8 @@ impl Rule for SetKey {
     }
 }
 
-/// The first line that gives one of the keys a value after a blank, as in login.defs, where no line has it with a `=`.
+/// The first line that gives one of the keys a value after a blank, as in login.defs, where no line
+/// has it with a `=`.
 fn without_equals<'s>(text: &[u8], keys: &[&'s str]) -> Option<(usize, &'s str)> {
     let assigned = |line: &[u8], key: &str| {
         let left = line.split_once_str("=").map(|(left, _)| left);

@@ -21,21 +21,32 @@ use crate::system::systemd::UnitIndex;
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "SshdConfig",
-    argument: Some(KeySchema::argument("PATH", Check::Is(value::absolute_path)).about("sshd's configuration, such as `/etc/ssh/sshd_config`; a symbolic link is followed.")),
+    argument: Some(
+        KeySchema::argument("PATH", Check::Is(value::absolute_path)).about(
+            "sshd's configuration, such as `/etc/ssh/sshd_config`; a symbolic link is followed.",
+        ),
+    ),
     summary: "sshd works with these values",
-    about: "The first value that sshd reads for a keyword counts, in the order of lines and of the files that `Include` names. \
-        The rule changes the value on that line, wherever it is, and on lines of `Match all` blocks; where no line sets the \
-        keyword, one is put before the first `Include` or `Match`. All other bytes stay. Edited are the file that the path \
-        leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file \
-        that tmpfiles.d links or copies there at boot.\n\n\
-        A `Match` block that says something else for some connections, an `Include` with a wildcard whose later files would \
-        come first, and units that start sshd with another file or with options for these keywords, are reported as \
-        residuals.",
-    keys: &[KeySchema::new("Set", "KEYWORD VALUE", Check::Is(setting)).list().required().about("A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or `AllowUsers`, are refused. \
-            `MaxAuthTries <=4` leaves a lower number as it is; so do `MaxSessions` and `LoginGraceTime`.")],
+    about: "The first value that sshd reads for a keyword counts, in the order of lines and of the \
+        files that `Include` names. The rule changes the value on that line, wherever it is, and \
+        on lines of `Match all` blocks; where no line sets the keyword, one is put before the \
+        first `Include` or `Match`. All other bytes stay. The rule edits the file that the path \
+        leads to, the copies of it from which the booted system fills /etc, and, where the image \
+        has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+        A `Match` block that says something else for some connections, an `Include` with a \
+        wildcard whose later files would come first, and units that start sshd with another file \
+        or with options for these keywords, are reported as residuals.",
+    keys: &[KeySchema::new("Set", "KEYWORD VALUE", Check::Is(setting))
+        .list()
+        .required()
+        .about(
+            "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or \
+                `AllowUsers`, are refused. `MaxAuthTries <=4` leaves a lower number as it is; so \
+                do `MaxSessions` and `LoginGraceTime`.",
+        )],
     waived: Some(("the keyword", "PermitRootLogin")),
-    example: "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no\nSet=PasswordAuthentication no\n\
-        Reason=passwords can be guessed from anywhere\n",
+    example: "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin \
+        no\nSet=PasswordAuthentication no\nReason=passwords can be guessed from anywhere\n",
     ..RuleKind::of::<SshdConfig>()
 };
 
@@ -215,7 +226,7 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted]) {
                 ResidualKind::Override,
                 Place::new(&open.path, open.line),
                 format!(
-                    "files that are yet to come at {} are read before what sets {keyword}",
+                    "a file added later in {} would override {keyword}",
                     open.pattern
                 ),
             );
@@ -256,7 +267,8 @@ fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted]) -> Result<(), S
     Ok(())
 }
 
-/// The options of a command line of sshd's that have values; of several letters in a word the last may be one.
+/// The options of a command line of sshd's that have values; of several letters in a word the last
+/// may be one.
 fn with_values(words: Vec<String>) -> Vec<(char, String)> {
     const WITH_VALUE: &str = "CEbcfghkopu";
     let mut found = Vec::new();

@@ -14,13 +14,27 @@ use crate::system::packages;
 pub(super) static KIND: RuleKind = RuleKind {
     name: "StripSetid",
     summary: "no program gains privileges from its file, but for those kept",
-    about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both of the spellings that PAX \
-        archives have. SGID directories are left: there the bit only hands down a group. All names and headers of a hard-linked \
-        file change together, since extractors differ in which one they apply.",
+    about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both \
+        of the spellings that PAX archives have. SGID directories are left: there the bit only \
+        hands down a group. All names and headers of a hard-linked file change together, since \
+        extractors differ in which one they apply.",
     keys: &[
-        KeySchema::new("Keep", "PATH|GLOB", Check::Is(value::path_or_glob)).list().about("A file to leave as it is, also through symbolic links; one that keeps nothing is noted in the report."),
-        KeySchema::new("Capabilities", "strip|keep", Check::OneOf(&["strip", "keep"])).about("Whether file capabilities go too; they do by default."),
-        KeySchema::new("StatOverride", "yes|no", Check::OneOf(&["yes", "no"])).about("Whether dpkg is told to keep the modes of stripped files when it upgrades their packages; it is not by default."),
+        KeySchema::new("Keep", "PATH|GLOB", Check::Is(value::path_or_glob))
+            .list()
+            .about(
+                "A file to leave as it is, also through symbolic links; one that keeps nothing is \
+                    noted in the report.",
+            ),
+        KeySchema::new(
+            "Capabilities",
+            "strip|keep",
+            Check::OneOf(&["strip", "keep"]),
+        )
+        .about("Whether file capabilities go too; they do by default."),
+        KeySchema::new("StatOverride", "yes|no", Check::OneOf(&["yes", "no"])).about(
+            "Whether dpkg is told to keep the modes of stripped files when it upgrades their \
+                packages; it is not by default.",
+        ),
     ],
     waived: Some(("a path", "/usr/bin/su")),
     example: "[StripSetid]\nKeep=/usr/bin/sudo\nReason=nothing but sudo may change the user\n",
@@ -80,7 +94,8 @@ impl Rule for StripSetid {
     }
 }
 
-/// Adds a line to dpkg's statoverride for each stripped file that a package owns, in place of one that is there for it.
+/// Adds a line to dpkg's statoverride for each stripped file that a package owns, in place of one
+/// that is there for it.
 fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
     let owners = packages::owners(draft, draft.rootfs(), stripped)?;
     let lines: Vec<(BString, String)> = owners

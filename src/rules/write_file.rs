@@ -11,8 +11,9 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("The file; a symbolic link is written through."),
     ),
     summary: "a file has exactly these lines",
-    about: "Creates the file, and the directories above it where they are missing, owned by root with mode 0644; or replaces the \
-        content of the file that is there, whose mode and owner stay unless `Mode=` says otherwise.",
+    about: "Creates the file, and the directories above it where they are missing, owned by root \
+        with mode 0644; or replaces the content of the file that is there, whose mode and owner \
+        stay unless `Mode=` says otherwise.",
     keys: &[
         KeySchema::new("Line", "TEXT", Check::Verbatim)
             .list()
@@ -22,7 +23,10 @@ pub(super) static KIND: RuleKind = RuleKind {
         ),
     ],
     waived: Some(("the path", "/etc/issue.net")),
-    example: "[WriteFile /etc/issue.net]\nLine=Authorised use only.\nReason=the banner must not tell the version\n",
+    example: "[WriteFile /etc/issue.net]\n\
+        Line=Authorised use only.\n\
+        Reason=the banner must not tell the version\n\
+        ",
     ..RuleKind::of::<WriteFile>()
 };
 

@@ -49,7 +49,7 @@ fn paths_start_at_the_root_and_have_no_turns() {
             ),
             (
                 "/etc/",
-                "`/etc/` has a `/` too many (help: write one `/` between names and none at the end)",
+                "`/etc/` has a superfluous `/` (help: write one `/` between names and none at the end)",
             ),
             (
                 "/a/../b",
@@ -118,11 +118,11 @@ fn units_have_a_known_suffix() {
             ),
             (
                 ".service",
-                "`.service` is not a unit's name: nothing stands before `.service`",
+                "`.service` is not a unit's name: no name before `.service`",
             ),
             (
                 "@.service",
-                "`@.service` is not a unit's name: nothing stands before `@.service`",
+                "`@.service` is not a unit's name: no name before `@.service`",
             ),
             (
                 "a@b@c.service",
@@ -154,7 +154,7 @@ fn drop_ins_name_unit_and_file() {
             ),
             (
                 "a.socket/b/c.conf",
-                &format!("`a.socket/b/c.conf` is not a drop-in: it has a `/` too many {help}"),
+                &format!("`a.socket/b/c.conf` is not a drop-in: it has a superfluous `/` {help}"),
             ),
             (
                 "a.socket/x.cfg",
@@ -171,7 +171,7 @@ fn drop_ins_name_unit_and_file() {
             (
                 "a.socket/.x.conf",
                 &format!(
-                    "`a.socket/.x.conf` is not a drop-in: systemd passes over hidden files {help}"
+                    "`a.socket/.x.conf` is not a drop-in: systemd ignores hidden files {help}"
                 ),
             ),
             (

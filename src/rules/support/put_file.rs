@@ -5,9 +5,9 @@ use bstr::BStr;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
 
-/// Gives the file that a path leads to this content, and this mode if there is one. A path that leads
-/// nowhere, or to anything but a regular file, becomes a new file. A waiver of one of the subjects
-/// prevents it.
+/// Gives the file that a path leads to this content, and this mode if there is one. A path that
+/// leads nowhere, or to anything but a regular file, becomes a new file. A waiver of one of the
+/// subjects prevents it.
 pub(in crate::rules) fn put_file(
     draft: &mut Draft<'_>,
     path: &str,
@@ -17,10 +17,8 @@ pub(in crate::rules) fn put_file(
 ) -> Result<(), Stop> {
     let subjects: Vec<&BStr> = subjects.iter().map(|subject| (*subject).into()).collect();
     let waived = |draft: &mut Draft<'_>| draft.waived_as(&subjects);
-    let location = match draft.rootfs().follow(path.as_bytes()) {
-        Ok(location) => location,
-        Err(error) => return fail(error.to_string()),
-    };
+    let location = draft.rootfs().follow(path.as_bytes());
+    let location = location.or_else(|error| fail(error.to_string()))?;
     if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") {
         // A mask; writing through it would make a file of the device.
         let Ok(link) = draft.rootfs().locate(path.as_bytes()) else {
