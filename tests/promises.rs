@@ -140,7 +140,7 @@ fn what_would_have_nothing_in_it_is_not_made() {
         let plan = image.plan(&recipe).expect("reports can be made");
         let outcome = &plan.rules()[1].outcome;
         assert!(
-            matches!(outcome, Outcome::Failed(why) if why.contains("what has nothing in it is no image")),
+            matches!(outcome, Outcome::Failed(why) if why.contains("this would leave an empty image")),
             "{outcome:?}"
         );
     }

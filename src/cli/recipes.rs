@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use casehard::recipe::{Loader, RuleSchema, Shipped, help};
+use casehard::recipe::Shipped;
 use casehard::{Recipe, Result};
 
 use super::Exit;
@@ -11,20 +11,14 @@ use super::console::Console;
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &RecipeCommand, console: &Console) -> Result<Exit> {
-    let kinds = Recipe::kinds();
-    let loader = Loader {
-        kinds: &kinds,
-        library: Recipe::SHIPPED,
-        sets: &[],
-    };
     let text = match command {
         RecipeCommand::List => list()?,
-        RecipeCommand::Show { name } => loader.shipped(name)?.text.to_owned(),
+        RecipeCommand::Show { name } => Recipe::shipped(name)?.text.to_owned(),
         RecipeCommand::Check { files } => return check(files, console),
-        RecipeCommand::Help { rule: Some(rule) } => help(loader.kind(rule)?),
+        RecipeCommand::Help { rule: Some(rule) } => Recipe::help(rule)?,
         RecipeCommand::Help { rule: None } => {
-            let row = |kind: &&RuleSchema| (kind.usage(), kind.summary.to_owned());
-            columns(&kinds.iter().map(row).collect::<Vec<_>>())
+            let rows = Recipe::kinds().map(|(usage, summary)| (usage, summary.to_owned()));
+            columns(&rows.collect::<Vec<_>>())
         }
     };
     console.text(&text)?;

@@ -1,8 +1,10 @@
-//! From an image and a recipe to a plan: what each rule came to, the edits with their reasons, and the result, verified.
+//! From an image and a recipe to a plan: what each rule came to, the edits with their reasons, and
+//! the verified result.
 //!
-//! **Invariant: a plan is a fixpoint.** Rules work one after another on a draft. The edited tar stream is then indexed and
-//! resolved afresh, and every rule looks at it once more: one that still wants an edit conflicts with a rule that undid it,
-//! or lowering went wrong. So "apply twice is apply once" and "the output fulfils every rule" are checked on each run.
+//! **Invariant: a plan is a fixpoint.** Rules work one after another on a draft. The edited tar
+//! stream is then indexed and resolved afresh, and every rule looks at it once more. A rule that
+//! still wants an edit conflicts with a rule that undid it, or lowering went wrong. So "applying
+//! twice is applying once" and "the output fulfils every rule" are checked on each run.
 
 mod labels;
 pub(crate) mod lower;
@@ -18,12 +20,11 @@ use jiff::civil::Date;
 
 use self::lower::lower;
 use crate::edit::{Draft, Edit, Outcome, Residual, Verdict};
+use crate::error::Result;
 use crate::error::Stop;
-use crate::error::{Error, Result};
 use crate::image::{Image, TarStream};
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::{Files, Rootfs};
-use crate::rules;
 use crate::system::os_release::OsRelease;
 
 pub use waivers::{WaiverResult, WaiverState};
@@ -56,8 +57,8 @@ impl PlanOptions {
         self
     }
 
-    /// The modification time of new and changed entries, in seconds since 1970. Without it a new entry takes that of its
-    /// directory, and a changed one keeps its own.
+    /// The modification time of new and changed entries, in seconds since 1970. Without it a new
+    /// entry takes that of its directory, and a changed one keeps its own.
     #[must_use]
     pub fn mtime(mut self, seconds: u64) -> Self {
         self.mtime = Some(seconds);
@@ -93,13 +94,14 @@ pub struct RuleResult {
 }
 
 impl Image {
-    /// Works out what a recipe would change, and verifies the result. Writes nothing.
+    /// Plans what a recipe changes, and verifies the result. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`] where two rules want
-    /// different things, or where the recipe has waivers (a date is needed: see [`plan_with`](Self::plan_with));
-    /// [`Error::Unfulfilled`] where the result is not what was planned. A rule that cannot be fulfilled is no error here:
-    /// its outcome is [`Outcome::Failed`], and [`Plan::failed`] says so.
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree; [`Error::Recipe`]
+    /// where two rules want different things, or where the recipe has waivers (a date is needed:
+    /// see [`plan_with`](Self::plan_with)); [`Error::Unfulfilled`] where the result is not what was
+    /// planned. A rule that cannot be fulfilled is no error here: its outcome is
+    /// [`Outcome::Failed`], and [`Plan::failed`] says so.
     pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
         self.plan_with(recipe, &PlanOptions::new())
     }
@@ -119,11 +121,15 @@ impl Image {
         let mut outcomes = run(&mut draft, recipe, Look::First)?;
         draft.settle();
         let mut notes = before.doubts();
-        notes.extend(self::notes(&draft, recipe)?);
-        notes.extend(regrants(&mut draft, &before)?);
+        notes.extend(general_notes(&draft, recipe)?);
+        notes.extend(find_reverts(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed::residuals(&draft, &before, &os_release(&draft)?));
-        // No rule's wish, so nothing takes it back.
+        residuals.extend(sealed::residuals(
+            &draft,
+            &before,
+            &OsRelease::read(&draft)?,
+        ));
+        // Not an edit of a rule, so not one to look for reverts of.
         draft.settle_emptied(&before);
         let doubtful = readable(labels::label_new(&mut draft, &before))?;
         notes.extend(
@@ -146,28 +152,9 @@ impl Image {
         if let Some(last) = edits.last()
             && empty(&after)
         {
-            let why =
-                "it removes the last of what the image has, and what has nothing in it is no image";
-            outcomes[last.rule] = Outcome::Failed(why.into());
+            outcomes[last.rule] = Outcome::Failed("this would leave an empty image".into());
         }
-        let rules: Vec<RuleResult> = recipe
-            .rules()
-            .iter()
-            .zip(outcomes)
-            .enumerate()
-            .map(|(at, (section, outcome))| {
-                let notes = rule_notes
-                    .iter()
-                    .filter(|(rule, _)| *rule == at)
-                    .map(|(_, note)| note.clone())
-                    .collect();
-                RuleResult {
-                    section: section.clone(),
-                    outcome,
-                    notes,
-                }
-            })
-            .collect();
+        let rules = rule_results(recipe, outcomes, &rule_notes);
         let mut plan = Plan {
             image: self,
             recipe,
@@ -203,8 +190,8 @@ enum Look {
 fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for (at, section) in recipe.rules().iter().enumerate() {
-        draft.begin(at, section.kind);
-        outcomes.push(match rules::apply(section, draft) {
+        draft.begin(at, section.kind());
+        outcomes.push(match section.rule.apply(draft) {
             Ok(verdict) => judge(draft, section, &verdict, look),
             Err(Stop::Failed(why)) => Outcome::Failed(why),
             Err(Stop::Fatal(error)) => return Err(error),
@@ -233,12 +220,29 @@ fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look
     }
 }
 
-/// What concerns the plan as a whole.
-fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
+fn rule_results(
+    recipe: &Recipe,
+    outcomes: Vec<Outcome>,
+    notes: &[(usize, String)],
+) -> Vec<RuleResult> {
+    let rules = recipe.rules().iter().zip(outcomes).enumerate();
+    let result = |(at, (section, outcome)): (usize, (&Section, Outcome))| {
+        let own = notes.iter().filter(|(rule, _)| *rule == at);
+        RuleResult {
+            section: section.clone(),
+            outcome,
+            notes: own.map(|(_, note)| note.clone()).collect(),
+        }
+    };
+    rules.map(result).collect()
+}
+
+/// Returns what concerns the image and the recipe as a whole.
+fn general_notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     let mut notes = draft.rootfs().notes().to_vec();
-    let os = os_release(draft)?;
+    let os = OsRelease::read(draft)?;
     for part in recipe.parts() {
-        if !part.os_ids.is_empty() && rank(&part.os_ids, &os).is_none() {
+        if !part.os_ids.is_empty() && os.rank(&part.os_ids).is_none() {
             let is = if os.id.is_empty() {
                 "the image has no os-release".into()
             } else {
@@ -254,17 +258,17 @@ fn notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// Adds what takes edits back; notes where that cannot be found out.
-fn regrants(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Vec<String>> {
+/// Adds residuals for everything that reverts an edit. Returns notes where that is not known.
+fn find_reverts(draft: &mut Draft<'_>, before: &Rootfs) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     for searched in reverts::residuals(draft, before) {
         let why = readable(searched)?;
-        notes.extend(why.map(|why| format!("what takes edits back is not known in full: {why}")));
+        notes.extend(why.map(|why| format!("not everything that reverts an edit is known: {why}")));
     }
     Ok(notes)
 }
 
-/// Why a file of the image could not be made sense of, which is no reason to stop, if that is so.
+/// Returns why a file of the image was not understood, if so. That does not stop the plan.
 fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
     match found {
         Ok(()) => Ok(None),
@@ -273,83 +277,34 @@ fn readable(found: Result<(), Stop>) -> Result<Option<String>> {
     }
 }
 
-/// Leaves out what is in a list already.
+/// Keeps the first of equal residuals.
 fn keep_first(residuals: &mut Vec<Residual>) {
     let mut seen = BTreeSet::new();
     residuals.retain(|one| seen.insert(one.clone()));
 }
 
-fn os_release(files: &Files<'_>) -> Result<OsRelease> {
-    match OsRelease::read(files) {
-        Err(Stop::Fatal(error)) => Err(error),
-        found => Ok(found.unwrap_or_default()),
-    }
-}
-
-/// How well a recipe's `OsId=` fits: by ID before ID_LIKE.
-fn rank(os_ids: &[String], os: &OsRelease) -> Option<u8> {
-    let has = |id: &String| os_ids.contains(id);
-    if has(&os.id) {
-        Some(0)
-    } else {
-        os.id_like.iter().any(has).then_some(1)
-    }
-}
-
-impl Recipe {
-    /// The shipped recipe whose `[Match]` fits the image's os-release. `sets` fills in parameters.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] with the list of recipes where none fits, or more than one.
-    pub fn matching(image: &Image, sets: &[(String, String)]) -> Result<Self> {
-        let os = os_release(&image.files()?)?;
-        let mut fitting = Vec::new();
-        for shipped in Self::SHIPPED {
-            let recipe = Self::load(shipped.name)?;
-            fitting.extend(rank(recipe.os_ids(), &os).map(|rank| (rank, shipped.name)));
-        }
-        let best = fitting.iter().map(|(rank, _)| *rank).min();
-        fitting.retain(|(rank, _)| Some(*rank) == best);
-        match fitting[..] {
-            [(_, name)] => Self::load_all(&[name], sets),
-            _ => {
-                let system = if os.id.is_empty() {
-                    "without os-release".into()
-                } else {
-                    format!("with ID={}", os.id)
-                };
-                let names: Vec<&str> = Self::SHIPPED.iter().map(|s| s.name).collect();
-                Err(Error::Usage(format!(
-                    "no shipped recipe is meant for an image {system}; name one with -r: {}",
-                    names.join(", ")
-                )))
-            }
-        }
-    }
-}
-
 impl Plan<'_> {
-    /// What became of each rule, in the recipe's order.
+    /// Returns what became of each rule, in the recipe's order.
     pub fn rules(&self) -> &[RuleResult] {
         &self.rules
     }
 
-    /// Every edit, in the order in which they were made.
+    /// Returns every edit, in the order in which they were made.
     pub fn edits(&self) -> &[Edit] {
         &self.edits
     }
 
-    /// What stays open although every rule did its work.
+    /// Returns what stays open although every rule did its work.
     pub fn residuals(&self) -> &[Residual] {
         &self.residuals
     }
 
-    /// What became of each of the recipe's waivers.
+    /// Returns what became of each of the recipe's waivers.
     pub fn waivers(&self) -> &[WaiverResult] {
         &self.waivers
     }
 
-    /// What the reader should know of image and recipe as a whole.
+    /// Returns what the reader should know of image and recipe as a whole.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -374,14 +329,14 @@ impl Plan<'_> {
         Files::new(self.image, Cow::Borrowed(&self.after))
     }
 
-    /// Whether a rule failed; such a plan is not written.
+    /// Returns whether a rule failed; such a plan is not written.
     pub fn failed(&self) -> bool {
         self.rules
             .iter()
             .any(|r| matches!(r.outcome, Outcome::Failed(_)))
     }
 
-    /// Whether the image is as the recipe wants it: no edits, no failures.
+    /// Returns whether the image is as the recipe wants it: no edits, no failures.
     pub fn compliant(&self) -> bool {
         self.edits.is_empty() && !self.failed()
     }

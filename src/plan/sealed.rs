@@ -66,8 +66,7 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }
     if let Some(path) = systemd::unread_copy(draft.rootfs()) {
-        let message =
-            "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
+        let message = "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
         found.push(whole(ResidualKind::NotInspected, path.into(), message));
     }
     let has = |rootfs: &Rootfs, path: &str| {

@@ -1,4 +1,4 @@
-//! The second look: whether the result, read anew, is what was planned and fulfils every rule.
+//! The second look: the result, read anew, must be what was planned and satisfy every rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use crate::edit::{Change, Draft, Edit, Outcome};
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::Image;
 use crate::recipe::OnMissing;
-use crate::rules;
 
 impl Plan<'_> {
     /// Lets every rule look at the edited image, read anew.
@@ -44,10 +43,8 @@ impl Plan<'_> {
             return self.conflict(&edit);
         }
         for at in robbed {
-            self.fail(
-                at,
-                "nothing that it names is left, which another rule removes",
-            );
+            let why = self.removed_by_another(at);
+            self.rules[at].outcome = Outcome::Failed(why);
         }
         // The second look sees every edit in place, so what it finds open is open in the result.
         self.residuals.extend(draft.residuals);
@@ -58,18 +55,32 @@ impl Plan<'_> {
     }
 
     fn fail(&mut self, rule: usize, why: &str) {
-        let why = format!("not so in the result, read again: {why}");
+        let why = format!("the result does not satisfy this rule: {why}");
         self.rules[rule].outcome = Outcome::Failed(why);
     }
 
-    /// Whether nothing of what a rule names need be left: it leaves nothing itself, or does not ask for it.
+    /// Names the rule that removed last, for a rule of which the result has nothing.
+    fn removed_by_another(&self, rule: usize) -> String {
+        let removes = |e: &&Edit| e.change == Change::Removed && e.rule != rule;
+        let by = match self.edits.iter().rfind(removes) {
+            Some(edit) => {
+                let section = &self.rules[edit.rule].section;
+                format!("`[{}]` ({})", section.label(), section.at)
+            }
+            None => "another rule".into(),
+        };
+        format!("{by} removes everything this rule names")
+    }
+
+    /// Returns whether the result need not have anything that a rule names: the rule removes it
+    /// itself, or does not ask for it.
     fn may_be_absent(&self, rule: usize) -> bool {
         let RuleResult {
             section, outcome, ..
         } = &self.rules[rule];
         match outcome {
             _ if section.on_missing != OnMissing::Fail => true,
-            Outcome::Changed => rules::leaves_no_trace(section),
+            Outcome::Changed => section.kind.leaves_no_trace,
             outcome => *outcome == Outcome::Waived,
         }
     }
@@ -82,7 +93,8 @@ impl Plan<'_> {
         own.find(|e| removed.get(&e.path).is_some_and(|by| *by != e.rule))
     }
 
-    /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule failed.
+    /// A rule wants an edit that another rule undid: shows both. Where there is no other, the rule
+    /// failed.
     fn conflict(&mut self, wanted: &Edit) -> Result<()> {
         let section = &self.rules[wanted.rule].section;
         let touches = |edit: &&Edit| {
@@ -95,7 +107,8 @@ impl Plan<'_> {
             .edits
             .iter()
             .rfind(|e| e.rule != wanted.rule && touches(e))
-            // The result is what was planned, so else a later rule took away what this one went by.
+            // The result is what was planned, so a later rule must have changed what this one looks
+            // at.
             .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);
         match other {
@@ -110,7 +123,7 @@ impl Plan<'_> {
             ])),
             None => {
                 self.rules[wanted.rule].outcome = Outcome::Failed(format!(
-                    "not so in the result, read again, at {}; please report this with the image's name",
+                    "the result does not satisfy this rule at {}; please report this with the image's name",
                     wanted.path
                 ));
                 Ok(())
@@ -171,7 +184,7 @@ mod tests {
         let plan = unit.plan(&recipe).expect("reports can be made");
         let outcome = &plan.rules()[0].outcome;
         assert!(
-            matches!(outcome, Outcome::Failed(why) if why.contains("which another rule removes")),
+            matches!(outcome, Outcome::Failed(why) if why.contains("removes everything this rule names")),
             "{outcome:?}"
         );
     }

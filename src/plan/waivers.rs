@@ -82,8 +82,8 @@ pub(super) fn judge(recipe: &Recipe, as_of: Option<Date>) -> Result<Waivers> {
     };
     let Some(day) = as_of else {
         return Err(Error::Recipe(vec![
-            Diagnostic::new(first.at.clone(), "a waiver needs a day by which it is judged")
-                .help("give one with `PlanOptions::as_of`; the clock is never asked, so that a build can be repeated"),
+            Diagnostic::new(first.at.clone(), "a waiver needs a day to be judged by")
+                .help("give one with `PlanOptions::as_of`; casehard never asks the clock, so that a build can be repeated"),
         ]));
     };
     Ok(recipe

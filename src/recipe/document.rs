@@ -1,13 +1,14 @@
-//! One text of a recipe: its sections by what they are, before parameters are filled in and others are extended.
+//! One text of a recipe: what its sections are, before parameters are filled in and other recipes
+//! are extended.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Source, Span};
 
-use super::lines::{self, Placed, Property, RawSection};
-use super::nearest::{list, nearest, quoted, suggest};
-use super::schema::{COMMON, KeySchema, MATCH, ON_MISSING, OpenKeys, RECIPE, RuleSchema, WAIVE};
+use super::lexer::{self, Placed, Property, RawSection, span};
+use super::nearest::{nearest, nearest_or_all, quoted, suggest};
+use super::schema::{COMMON, KeySchema, MATCH, ON_MISSING, RECIPE, RuleKind, WAIVE};
 
 /// What one text says.
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// One that cannot be read.
+    /// Returns a document of a text that cannot be read.
     pub(super) fn unread() -> Self {
         Self {
             unread: true,
@@ -38,7 +39,7 @@ impl Document {
 /// A rule's section whose kind and keys are known, or a waiver's.
 #[derive(Debug)]
 pub(super) struct RawRule {
-    pub(super) schema: &'static RuleSchema,
+    pub(super) schema: &'static RuleKind,
     pub(super) argument: Placed,
     pub(super) at: Span,
     pub(super) settings: Vec<(Key, Property)>,
@@ -65,12 +66,12 @@ const SECTIONS: &[&str] = &["Recipe", "Match", "Params", "Waive"];
 /// Reads one text. Where it is not of this version of the language, that is its only mistake.
 pub(super) fn read(
     source: &Arc<Source>,
-    kinds: &[&'static RuleSchema],
+    kinds: &[&'static RuleKind],
     mistakes: &mut Vec<Diagnostic>,
 ) -> Document {
     if let Some(at) = source.text.find('\0') {
-        let at = span(source, at, at + 1);
-        mistakes.push(Diagnostic::new(at, "this is no text: it contains NUL"));
+        let at = span(source, at..at + 1);
+        mistakes.push(Diagnostic::new(at, "not a text file: it contains NUL"));
         return Document::unread();
     }
     let mut reader = Reader {
@@ -80,7 +81,7 @@ pub(super) fn read(
         given: BTreeMap::new(),
         version: None,
     };
-    let sections = lines::read(source, &mut reader.mistakes);
+    let sections = lexer::read(source, &mut reader.mistakes);
     reader.document.hides_params = !reader.mistakes.is_empty();
     for section in sections {
         reader.section(section);
@@ -106,15 +107,11 @@ pub(super) fn read(
         Some(_) => {}
         None => {
             let at = reader.given.get("Recipe").cloned();
-            let at = at.unwrap_or_else(|| span(source, 0, 0));
+            let at = at.unwrap_or_else(|| span(source, 0..0));
             reader.mistakes.push(
-                Diagnostic::new(
-                    at,
-                    "the recipe does not say which version of the language it is in",
-                )
-                .help(format!(
-                    "write `Schema={VERSION}` into a section `[Recipe]`"
-                )),
+                Diagnostic::new(at, "the recipe does not name its version of the language").help(
+                    format!("write `Schema={VERSION}` into a section `[Recipe]`"),
+                ),
             );
         }
     }
@@ -122,16 +119,8 @@ pub(super) fn read(
     reader.document
 }
 
-fn span(source: &Arc<Source>, start: usize, end: usize) -> Span {
-    Span {
-        source: Arc::clone(source),
-        start,
-        end,
-    }
-}
-
 struct Reader<'a> {
-    kinds: &'a [&'static RuleSchema],
+    kinds: &'a [&'static RuleKind],
     document: Document,
     mistakes: Vec<Diagnostic>,
     /// Where `[Recipe]`, `[Match]` and `[Params]` are, which may be there once.
@@ -146,8 +135,8 @@ impl Reader<'_> {
             .text
             .find(char::is_whitespace)
             .unwrap_or(name.text.len());
-        let kind = part(name, 0, end);
-        let argument = part(name, end, name.text.len());
+        let kind = name.trimmed(0..end);
+        let argument = name.trimmed(end..name.text.len());
         match kind.text.as_str() {
             "Recipe" => {
                 self.once("Recipe", &section, &argument);
@@ -170,7 +159,7 @@ impl Reader<'_> {
                 self.params(section.properties);
             }
             "Waive" => self.rule(&WAIVE, section, argument),
-            _ => match self.kinds.iter().find(|known| known.kind == kind.text) {
+            _ => match self.kinds.iter().find(|known| known.name == kind.text) {
                 Some(schema) => self.rule(schema, section, argument),
                 None => self.unknown_section(&kind),
             },
@@ -179,28 +168,21 @@ impl Reader<'_> {
 
     fn unknown_section(&mut self, kind: &Placed) {
         self.document.hides_params = true;
-        let names = self.kinds.iter().map(|schema| schema.kind);
+        let names = self.kinds.iter().map(|schema| schema.name);
         let mut mistake = Diagnostic::new(
             kind.at.clone(),
             format!("unknown section {}", quoted(&kind.text)),
         )
         .label("no rule of this name");
+        let all = names.clone().chain(SECTIONS.iter().copied());
         mistake.help =
-            suggest(&kind.text, names.clone().chain(SECTIONS.iter().copied())).or_else(|| {
-                Some(format!(
-                    "the rules are {}",
-                    list(&names.collect::<Vec<_>>())
-                ))
-            });
+            suggest(&kind.text, all).or_else(|| nearest_or_all(&kind.text, names, "the rules are"));
         self.mistakes.push(mistake);
     }
 
     fn once(&mut self, name: &'static str, section: &RawSection, argument: &Placed) {
         if !argument.text.is_empty() {
-            let message = format!("`[{name}]` takes nothing after its name");
-            let mistake = Diagnostic::new(argument.at.clone(), message);
-            self.mistakes
-                .push(mistake.help(format!("write `[{name}]`")));
+            self.mistakes.push(too_much(name, argument));
         }
         if let Some(first) = self.given.get(name) {
             self.mistakes.push(
@@ -214,7 +196,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The properties whose keys are in a table; the others, and repeats of what may be given once, are mistakes.
+    /// The properties whose keys are in a table; the others, and repeats of what may be given once,
+    /// are mistakes.
     fn known(
         &mut self,
         section: &str,
@@ -225,8 +208,8 @@ impl Reader<'_> {
         let mut known = Vec::new();
         for property in properties {
             let Some(key) = keys.iter().find(|key| key.name == property.key.text) else {
-                let names = keys.iter().map(|key| key.name);
-                self.unknown_key(section, &property.key, names);
+                let help = suggest(&property.key.text, keys.iter().map(|key| key.name));
+                self.unknown_key(section, &property.key, help);
                 continue;
             };
             if key.list || self.first(&mut first, &property) {
@@ -257,25 +240,19 @@ impl Reader<'_> {
         }
     }
 
-    fn rule(&mut self, schema: &'static RuleSchema, section: RawSection, argument: Placed) {
-        let kind = schema.kind;
+    fn rule(&mut self, schema: &'static RuleKind, section: RawSection, argument: Placed) {
+        let kind = schema.name;
         let at = section.at;
         match (&schema.argument, argument.text.as_str()) {
             (Some(expected), "") => {
-                let message = format!(
-                    "`[{kind}]` does not say of what: {} is missing",
-                    expected.name
-                );
+                let message = format!("`[{kind}]` needs an argument: {}", expected.name);
                 let mistake = Diagnostic::new(at, message).label("nothing after the name");
                 self.mistakes
                     .push(mistake.help(format!("write `{}`", schema.usage())));
                 return;
             }
             (None, text) if !text.is_empty() => {
-                let message = format!("`[{kind}]` takes nothing after its name");
-                let mistake = Diagnostic::new(argument.at, message).label("too much");
-                self.mistakes
-                    .push(mistake.help(format!("write `[{kind}]`")));
+                self.mistakes.push(too_much(kind, &argument));
                 return;
             }
             _ => {}
@@ -305,10 +282,9 @@ impl Reader<'_> {
         });
     }
 
-    fn key(&mut self, schema: &'static RuleSchema, key: &Placed) -> Option<Key> {
+    fn key(&mut self, schema: &'static RuleKind, key: &Placed) -> Option<Key> {
         let name = key.text.as_str();
-        // A waiver is no rule: it has keys of its own only.
-        let is_rule = schema.kind != WAIVE.kind;
+        let is_rule = !schema.is_waiver();
         if let Some(own) = schema.key(name) {
             return Some(Key::Own(own));
         }
@@ -322,8 +298,8 @@ impl Reader<'_> {
         let common = COMMON.iter().map(|key| key.name).chain([ON_MISSING]);
         let names: Vec<_> = own.chain(common.filter(|_| is_rule)).collect();
         match &schema.open_keys {
-            None => self.unknown_key(schema.kind, key, names.iter().copied()),
-            Some(open) => return self.open_key(schema.kind, open, key, &names),
+            None => self.unknown_key(schema.name, key, suggest(name, names)),
+            Some(open) => return self.open_key(schema.name, open, key, &names),
         }
         None
     }
@@ -331,7 +307,7 @@ impl Reader<'_> {
     fn open_key(
         &mut self,
         kind: &str,
-        open: &OpenKeys,
+        open: &KeySchema,
         key: &Placed,
         names: &[&str],
     ) -> Option<Key> {
@@ -350,30 +326,20 @@ impl Reader<'_> {
                 );
             }
             None => {
-                let message = format!("unknown key {} in `[{kind}]`", quoted(name));
                 let help = match nearest(name, names.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write `{}`: the section comes first", open.name),
                 };
-                self.mistakes.push(
-                    Diagnostic::new(key.at.clone(), message)
-                        .label("unknown")
-                        .help(help),
-                );
+                self.unknown_key(kind, key, Some(help));
             }
         }
         None
     }
 
-    fn unknown_key<'a>(
-        &mut self,
-        section: &str,
-        key: &Placed,
-        names: impl Iterator<Item = &'a str>,
-    ) {
+    fn unknown_key(&mut self, section: &str, key: &Placed, help: Option<String>) {
         let message = format!("unknown key {} in `[{section}]`", quoted(&key.text));
         let mut mistake = Diagnostic::new(key.at.clone(), message).label("unknown");
-        mistake.help = suggest(&key.text, names);
+        mistake.help = help;
         self.mistakes.push(mistake);
     }
 
@@ -391,25 +357,17 @@ impl Reader<'_> {
             )
             .label("the second one")
             .related(earlier.clone(), "the first one")
-            .help("it takes one value: take one of them out"),
+            .help("it takes one value: delete one of them"),
         );
         false
     }
 }
 
-/// A piece of a placed text, without the blanks around it.
-fn part(of: &Placed, start: usize, end: usize) -> Placed {
-    let piece = &of.text[start..end];
-    let start = start + piece.len() - piece.trim_start().len();
-    let text = piece.trim().to_owned();
-    Placed {
-        at: span(
-            &of.at.source,
-            of.at.start + start,
-            of.at.start + start + text.len(),
-        ),
-        text,
-    }
+fn too_much(section: &str, argument: &Placed) -> Diagnostic {
+    let message = format!("`[{section}]` takes nothing after its name");
+    Diagnostic::new(argument.at.clone(), message)
+        .label("too much")
+        .help(format!("write `[{section}]`"))
 }
 
 fn not_empty(value: Placed) -> Option<Placed> {

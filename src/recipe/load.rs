@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::error::{Diagnostic, Error, Result, Source, Span};
 
 use super::document::{self, Document};
-use super::lines::Placed;
+use super::lexer::{Placed, span};
 use super::merge::merge;
-use super::nearest::{list, nearest, quoted};
+use super::nearest::{nearest_or_all, quoted};
 use super::origin::{Identity, Origin, Text};
 use super::params::{Params, check_names, check_values};
-use super::schema::RuleSchema;
+use super::schema::RuleKind;
 use super::{Part, Recipe};
 
 /// A recipe that comes with the program.
@@ -26,13 +26,13 @@ pub struct Shipped {
 
 /// Reads recipes: it knows the rule kinds, the shipped recipes, and what the caller sets.
 #[derive(Clone, Copy, Debug)]
-pub struct Loader<'a> {
+pub(crate) struct Loader<'a> {
     /// The rule kinds that a recipe can use.
-    pub kinds: &'a [&'static RuleSchema],
+    pub(crate) kinds: &'a [&'static RuleKind],
     /// The recipes that can be named without a path.
-    pub library: &'a [Shipped],
+    pub(crate) library: &'a [Shipped],
     /// Parameters and the values that they get in place of their defaults.
-    pub sets: &'a [(String, String)],
+    pub(crate) sets: &'a [(String, String)],
 }
 
 /// How many recipes may extend one another in a row.
@@ -42,15 +42,9 @@ const DEEPEST: usize = 16;
 const MOST: usize = 100;
 
 impl Loader<'_> {
-    /// Reads one recipe, given by the path of a file or the name of a shipped one.
-    pub fn load(&self, spec: impl AsRef<Path>) -> Result<Recipe> {
-        self.load_all(&[spec])
-    }
-
-    /// Reads several recipes that stand side by side, and combines them by [`Recipe::and`].
-    ///
-    /// A parameter that is set needs to be one of any of them.
-    pub fn load_all(&self, specs: &[impl AsRef<Path>]) -> Result<Recipe> {
+    /// Reads recipes, each a path or the name of a shipped one, and combines them by
+    /// [`Recipe::and`]. A parameter that is set must be one of any of them.
+    pub(crate) fn load_all(&self, specs: &[impl AsRef<Path>]) -> Result<Recipe> {
         let origins = specs.iter().map(|spec| self.find(spec.as_ref()));
         let origins = origins.collect::<Result<Vec<_>>>()?;
         let reads = origins.into_iter().map(|origin| {
@@ -63,25 +57,22 @@ impl Loader<'_> {
     /// Reads a recipe from a text; `name` is what mistakes in it are shown with.
     ///
     /// It can extend shipped recipes only, as it stands beside no other.
-    pub fn parse(&self, name: &str, text: &str) -> Result<Recipe> {
+    pub(crate) fn parse(&self, name: &str, text: &str) -> Result<Recipe> {
         self.combine(vec![(Origin::text(name), Ok(text.to_owned()))])
     }
 
     /// A shipped recipe by its name, with or without `.ini`.
-    pub fn shipped(&self, name: &str) -> Result<Shipped> {
+    pub(crate) fn shipped(&self, name: &str) -> Result<Shipped> {
         let found = self.in_library(name).copied();
         found.ok_or_else(|| Error::Usage(self.not_shipped(name)))
     }
 
     /// A rule kind by its name.
-    pub fn kind(&self, name: &str) -> Result<&'static RuleSchema> {
-        let found = self.kinds.iter().find(|schema| schema.kind == name);
+    pub(crate) fn kind(&self, name: &str) -> Result<&'static RuleKind> {
+        let found = self.kinds.iter().find(|schema| schema.name == name);
         found.copied().ok_or_else(|| {
-            let names: Vec<_> = self.kinds.iter().map(|schema| schema.kind).collect();
-            let help = match nearest(name, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the rules are {}", list(&names)),
-            };
+            let names = self.kinds.iter().map(|schema| schema.name);
+            let help = nearest_or_all(name, names, "the rules are").unwrap_or_default();
             Error::Usage(format!("no rule is called {}; {help}", quoted(name)))
         })
     }
@@ -124,7 +115,8 @@ impl Loader<'_> {
         Ok(recipe)
     }
 
-    /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any other is a shipped recipe's.
+    /// A name with a `/`, or with `.ini` at its end where such a file exists, is a file's; any
+    /// other is a shipped recipe's.
     fn find(&self, spec: &Path) -> Result<Origin> {
         let text = spec.to_str();
         let is_path = text.is_none_or(|text| text.contains('/'));
@@ -153,13 +145,15 @@ impl Loader<'_> {
             .find(|shipped| shipped.name == stem(name))
     }
 
+    fn shipped_names(&self, name: &str) -> Option<String> {
+        let names = self.library.iter().map(|shipped| shipped.name);
+        nearest_or_all(stem(name), names, "shipped are")
+    }
+
     fn not_shipped(&self, name: &str) -> String {
-        let names: Vec<_> = self.library.iter().map(|shipped| shipped.name).collect();
         let mut message = format!("no recipe {} is shipped", quoted(name));
-        if let Some(near) = nearest(stem(name), names.iter().copied()) {
-            message += &format!("; did you mean `{near}`?");
-        } else if !names.is_empty() {
-            message += &format!("; shipped are {}", list(&names));
+        if let Some(help) = self.shipped_names(name) {
+            message += &format!("; {help}");
         }
         message
     }
@@ -191,45 +185,27 @@ impl Graph<'_> {
         let source = Arc::new(Source::new(&origin.name, text));
         self.sources.push(Arc::clone(&source));
         self.visited.insert(origin.identity.clone());
-        if let (Some((message, _)), Some(name)) = (&refused, extended_at) {
-            // Nor is anything shown of it here.
-            let message = format!("{} is no recipe: {message}", quoted(&name.text));
-            self.mistakes
-                .push(Diagnostic::new(name.at.clone(), message));
-            self.incomplete = true;
-            self.documents.push(Document::unread());
-            return;
-        }
-        if let Some((message, help)) = refused {
-            let end = source.text.len();
-            let at = Span {
-                source,
-                start: end,
-                end,
-            };
-            self.mistakes.push(Diagnostic::new(at, message).help(help));
-            self.incomplete = true;
-            self.documents.push(Document::unread());
-            return;
-        }
         let mut mistakes = Vec::new();
-        let document = document::read(&source, self.loader.kinds, &mut mistakes);
-        self.incomplete |= document.unread;
-        match extended_at {
-            // A recipe may come from anyone, and name any file: nothing of what is no recipe is shown.
-            Some(name) if !document.is_recipe => {
-                let message = format!(
-                    "{} is no recipe: it has no section `[Recipe]`",
-                    quoted(&name.text)
-                );
-                self.mistakes
-                    .push(Diagnostic::new(name.at.clone(), message));
-                self.incomplete = true;
-                self.documents.push(Document::unread());
-                return;
+        let mut document = match &refused {
+            None => document::read(&source, self.loader.kinds, &mut mistakes),
+            Some((message, help)) => {
+                let end = source.text.len();
+                let mistake = Diagnostic::new(span(&source, end..end), message);
+                mistakes.push(mistake.help(*help));
+                Document::unread()
             }
-            _ => self.mistakes.append(&mut mistakes),
+        };
+        // A recipe may come from anyone, and name any file: show nothing of a file that is not one.
+        if let Some(name) = extended_at
+            && !document.is_recipe
+        {
+            let why = refused.map_or("it has no section `[Recipe]`".into(), |(why, _)| why);
+            let message = format!("{} is not a recipe: {why}", quoted(&name.text));
+            mistakes = vec![Diagnostic::new(name.at.clone(), message)];
+            document = Document::unread();
         }
+        self.incomplete |= document.unread;
+        self.mistakes.append(&mut mistakes);
         self.chain.push((origin.identity, origin.name));
         for extended in &document.extends {
             if let Err(mistake) = self.extend(extended, origin.directory.as_deref()) {
@@ -284,7 +260,6 @@ impl Graph<'_> {
     }
 
     fn not_found(&self, name: &Placed, directory: Option<&Path>) -> Diagnostic {
-        let names = self.loader.library.iter().map(|shipped| shipped.name);
         let message = match directory {
             Some(_) => format!(
                 "no recipe {} is beside this one or shipped",
@@ -293,11 +268,7 @@ impl Graph<'_> {
             None => format!("no recipe {} is shipped", quoted(&name.text)),
         };
         let mut mistake = Diagnostic::new(name.at.clone(), message).label("not found");
-        mistake.help = match nearest(stem(&name.text), names.clone()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None if self.loader.library.is_empty() => None,
-            None => Some(format!("shipped are {}", list(&names.collect::<Vec<_>>()))),
-        };
+        mistake.help = self.loader.shipped_names(&name.text);
         mistake
     }
 

@@ -1,16 +1,19 @@
-//! From the sections of several documents to rules: values are checked, and what extends is added to what it extends.
+//! From the sections of several documents to rules: values are checked, and what extends is added
+//! to what it extends.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::error::{Diagnostic, Span};
 
 use super::document::{Document, Key, RawRule};
-use super::lines::Property;
+use super::lexer::Property;
 use super::nearest::{list, quoted, suggest};
 use super::params::{Filled, Params};
-use super::schema::{OnMissing, RuleSchema, WAIVE};
-use super::value::{self, Check, Refusal};
+use super::rule::{Fields, Rule};
+use super::schema::{OnMissing, RuleKind};
+use super::value::{self, Check, Refusal, Value};
 use super::{Section, Setting, Waiver};
 
 /// Merges documents, each after those that it extends.
@@ -18,7 +21,7 @@ use super::{Section, Setting, Waiver};
 /// Where one of them is missing, what it could have given is not asked for.
 pub(super) fn merge<'a>(
     documents: impl Iterator<Item = &'a Document>,
-    kinds: &[&'static RuleSchema],
+    kinds: &[&'static RuleKind],
     params: &Params,
     incomplete: bool,
     mistakes: &mut Vec<Diagnostic>,
@@ -38,10 +41,9 @@ pub(super) fn merge<'a>(
         if !incomplete && !layer.damaged {
             layer.check_required(mistakes);
         }
-        if layer.schema.kind == WAIVE.kind {
-            waivers.extend(layer.into_waiver());
-        } else {
-            rules.push(layer.into_section());
+        match layer.schema.parse {
+            Some(parse) => rules.push(layer.into_section(parse)),
+            None => waivers.extend(layer.into_waiver()),
         }
     }
     (rules, waivers)
@@ -50,8 +52,10 @@ pub(super) fn merge<'a>(
 /// What one section says, over what it may extend.
 #[derive(Debug)]
 struct Layer {
-    schema: &'static RuleSchema,
+    schema: &'static RuleKind,
     argument: String,
+    /// The argument as its check read it.
+    read: Value,
     at: Span,
     settings: Vec<Setting>,
     /// The keys that an empty value reset, and how many of the settings stood before that.
@@ -66,19 +70,14 @@ struct Layer {
 
 fn layer(
     rule: &RawRule,
-    kinds: &[&'static RuleSchema],
+    kinds: &[&'static RuleKind],
     params: &Params,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<Layer> {
-    let argument = params.value(&rule.argument, mistakes);
-    if let (Some(filled), Some(expected)) = (&argument, &rule.schema.argument) {
-        let argument = expected.check.accepts(&filled.text);
-        let known = argument.and_then(|()| waived_kind(rule.schema, &filled.text, kinds));
-        refuse(known, &rule.argument.at, filled, mistakes);
-    }
     let mut layer = Layer {
         schema: rule.schema,
         argument: String::new(),
+        read: Value::Text,
         at: rule.at.clone(),
         settings: Vec::new(),
         resets: BTreeMap::new(),
@@ -87,6 +86,12 @@ fn layer(
         on_missing: None,
         damaged: rule.damaged,
     };
+    let argument = params.value(&rule.argument, mistakes);
+    if let (Some(filled), Some(expected)) = (&argument, &rule.schema.argument) {
+        let read = expected.check.read(&filled.text);
+        let read = read.and_then(|read| waived_kind(rule.schema, read, kinds));
+        layer.read = accept(read, &rule.argument.at, filled, mistakes);
+    }
     for (key, property) in &rule.settings {
         let value = match key {
             Key::Own(schema) if matches!(schema.check, Check::Verbatim) => &property.verbatim,
@@ -106,28 +111,31 @@ fn layer(
 
 /// The rule kind that a waiver names must be one.
 fn waived_kind(
-    schema: &RuleSchema,
-    argument: &str,
-    kinds: &[&'static RuleSchema],
-) -> Result<(), Refusal> {
-    let kind = argument.split(':').next().unwrap_or(argument);
-    if schema.kind != WAIVE.kind || kinds.iter().any(|known| known.kind == kind) {
-        return Ok(());
+    schema: &RuleKind,
+    argument: Value,
+    kinds: &[&'static RuleKind],
+) -> Result<Value, Refusal> {
+    match &argument {
+        Value::Pair { name, .. }
+            if schema.is_waiver() && kinds.iter().all(|kind| kind.name != name) =>
+        {
+            Err(Refusal {
+                message: format!("no rule is called {}", quoted(name)),
+                help: suggest(name, kinds.iter().map(|kind| kind.name)),
+            })
+        }
+        _ => Ok(argument),
     }
-    Err(Refusal {
-        message: format!("no rule is called {}", quoted(kind)),
-        help: suggest(kind, kinds.iter().map(|known| known.kind)),
-    })
 }
 
-/// Turns a refusal into a mistake at the value, with the defaults that it was filled from.
-fn refuse(
-    checked: Result<(), Refusal>,
+/// Returns the value. A refusal becomes a mistake, shown with the defaults that it was filled from.
+fn accept(
+    read: Result<Value, Refusal>,
     at: &Span,
     filled: &Filled,
     mistakes: &mut Vec<Diagnostic>,
-) {
-    if let Err(refusal) = checked {
+) -> Value {
+    read.unwrap_or_else(|refusal| {
         let mut message = refusal.message;
         if !filled.set.is_empty() {
             message += &format!(" (with {} as the caller set it)", filled.set.join(", "));
@@ -136,7 +144,8 @@ fn refuse(
         mistake.help = refusal.help;
         mistake.related.clone_from(&filled.from);
         mistakes.push(mistake);
-    }
+        Value::Text
+    })
 }
 
 impl Layer {
@@ -149,20 +158,16 @@ impl Layer {
     ) {
         let name = &property.key.text;
         let empty = filled.text.is_empty();
-        let checked = match key {
-            _ if empty => Ok(()),
-            Key::Own(schema) | Key::Common(schema) => schema.check.accepts(&filled.text),
+        let read = match key {
+            _ if empty => Ok(Value::Text),
+            Key::Own(schema) | Key::Common(schema) => schema.check.read(&filled.text),
             Key::OnMissing => {
-                let words: Vec<_> = self
-                    .schema
-                    .on_missing_values()
-                    .map(OnMissing::as_str)
-                    .collect();
-                value::one_of(&filled.text, &words)
+                let words = self.schema.on_missing_values().map(OnMissing::as_str);
+                value::one_of(&filled.text, &words.collect::<Vec<_>>())
             }
-            Key::Open => Ok(()),
+            Key::Open => Ok(Value::Text),
         };
-        refuse(checked, &property.value.at, &filled, mistakes);
+        let read = accept(read, &property.value.at, &filled, mistakes);
         match key {
             Key::Own(schema) if empty && !matches!(schema.check, Check::Verbatim) => {
                 self.resets.insert(name.clone(), self.settings.len());
@@ -171,6 +176,7 @@ impl Layer {
                 key: name.clone(),
                 value: filled.text,
                 at: property.at(),
+                read,
             }),
             Key::Common(schema) if schema.name == "Reason" => self.reason = Some(filled.text),
             Key::Common(_) => self.reference = Some(filled.text),
@@ -192,12 +198,12 @@ impl Layer {
         });
     }
 
-    /// Of two settings that are the same one goes; two that set one thing to different values are a mistake.
+    /// Of two settings that are the same one goes; two that set one thing to different values are a
+    /// mistake.
     fn settle_twins(&mut self, mistakes: &mut Vec<Diagnostic>) {
-        let schema = self.schema;
         let mut seen: BTreeMap<_, (String, Span)> = BTreeMap::new();
         self.settings.retain(|setting| {
-            let Some((what, value)) = sets(schema, setting) else {
+            let Some((what, value)) = sets(setting) else {
                 return true;
             };
             let name = quoted(&what.1);
@@ -213,7 +219,7 @@ impl Layer {
                     Diagnostic::new(setting.at.clone(), format!("{name} is given two values"))
                         .label("the second one")
                         .related(first.1.clone(), "the first one")
-                        .help("take one of them out"),
+                        .help("delete one of them"),
                 );
             }
             false
@@ -222,8 +228,7 @@ impl Layer {
 
     /// Adds a section of the same kind and argument that extends this one.
     fn extend(&mut self, by: Self) {
-        let schema = self.schema;
-        let what = |setting: &Setting| Some(sets(schema, setting)?.0);
+        let what = |setting: &Setting| Some(sets(setting)?.0);
         let anew: BTreeSet<_> = by.settings.iter().filter_map(what).collect();
         self.settings
             .retain(|setting| what(setting).is_none_or(|what| !anew.contains(&what)));
@@ -278,46 +283,62 @@ impl Layer {
 
     fn header(&self) -> String {
         if self.argument.is_empty() {
-            format!("[{}]", self.schema.kind)
+            format!("[{}]", self.schema.name)
         } else {
-            format!("[{} {}]", self.schema.kind, self.argument)
+            format!("[{} {}]", self.schema.name, self.argument)
         }
     }
 
-    fn into_section(self) -> Section {
+    fn into_section(self, parse: fn(&Fields<'_>) -> Arc<dyn Rule>) -> Section {
+        let on_missing = self.on_missing.flatten().unwrap_or(self.schema.on_missing);
+        let rule = parse(&Fields {
+            argument: &self.argument,
+            read: &self.read,
+            settings: &self.settings,
+            on_missing,
+        });
         Section {
-            kind: self.schema.kind,
+            kind: self.schema,
             argument: self.argument,
             settings: self.settings,
             reason: self.reason.filter(|text| !text.is_empty()),
             reference: self.reference.filter(|text| !text.is_empty()),
-            on_missing: self.on_missing.flatten().unwrap_or(self.schema.on_missing),
+            on_missing,
             at: self.at,
+            rule,
         }
     }
 
     /// Nothing if it has mistakes, which have been reported then.
     fn into_waiver(self) -> Option<Waiver> {
-        let value = |key: &str| {
-            let mut settings = self.settings.iter();
-            settings.find(|s| s.key == key).map(|s| s.value.clone())
+        let given = |key: &str| self.settings.iter().find(|setting| setting.key == key);
+        let text = |key: &str| Some(given(key)?.value.clone());
+        let (kind, subject) = self.read.as_pair()?;
+        let Value::Date(expires) = given("Expires")?.read else {
+            return None;
         };
-        let (kind, subject) = self.argument.split_once(':')?;
         Some(Waiver {
-            kind: kind.to_owned(),
-            subject: subject.to_owned(),
-            reason: value("Reason")?,
-            owner: value("Owner"),
-            expires: value::date(&value("Expires")?).ok()?,
+            kind,
+            subject,
+            reason: text("Reason")?,
+            owner: text("Owner"),
+            expires,
             at: self.at.clone(),
         })
     }
 }
 
-/// What a setting sets, by its key and a name, and to which value, where the key is one of assignments.
-fn sets(schema: &RuleSchema, setting: &Setting) -> Option<((String, String), String)> {
-    let (name, value) = schema.key(&setting.key)?.check.sets(&setting.value)?;
-    Some(((setting.key.clone(), name), value))
+/// What a setting sets, by its key and a name, and to which value, where the key is one of
+/// assignments.
+fn sets(setting: &Setting) -> Option<((String, String), String)> {
+    match &setting.read {
+        Value::Pair {
+            value,
+            sets: Some(sets),
+            ..
+        } => Some(((setting.key.clone(), sets.clone()), value.clone())),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -335,7 +356,7 @@ impl Merged {
         for layer in layers {
             let places = self
                 .places
-                .entry((layer.schema.kind, layer.argument.clone()))
+                .entry((layer.schema.name, layer.argument.clone()))
                 .or_default();
             // Places grow, so inherited ones come first.
             let targets = places.iter().copied().take_while(|at| *at < inherited);
@@ -344,12 +365,12 @@ impl Merged {
             match targets.as_slice() {
                 [] => {
                     let twin = places.first().map(|at| self.layers[*at].at.clone());
-                    match twin.filter(|_| layer.schema.kind == WAIVE.kind) {
+                    match twin.filter(|_| layer.schema.is_waiver()) {
                         Some(twin) => mistakes.push(
                             Diagnostic::new(layer.at, format!("{header} is here twice"))
                                 .label("the second one")
                                 .related(twin, "the first one")
-                                .help("take one of them out"),
+                                .help("delete one of them"),
                         ),
                         None => {
                             places.push(self.layers.len());

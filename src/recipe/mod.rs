@@ -1,22 +1,24 @@
 //! Recipes: lists of rules, written as INI.
 //!
-//! [`Loader`] reads them, against a table of rule kinds that it is handed. One row of that table, a [`RuleSchema`],
-//! drives the parser, the help and the reference, so that these cannot differ. What comes out is a [`Recipe`], whose
-//! [`Section`]s still are texts, each known to be of a form that its rule accepts.
+//! A loader reads them, against a table of rule kinds. One row of that table drives the parser, the
+//! help and the reference, so that these cannot differ. The result is a [`Recipe`], whose
+//! [`Section`]s each hold their texts, with places, and the rule that was read from them.
 //!
-//! **Invariants.** Nothing here knows any rule kind or reads anything but recipes. All mistakes of a recipe, and of
-//! those that it extends, are reported at once, each with its place.
+//! **Invariants.** Only `shipped` knows rule kinds; nothing here reads anything but recipes. All
+//! mistakes of a recipe, and of those that it extends, are reported at once, each with its place.
 
 mod document;
 mod help;
-mod lines;
+mod lexer;
 mod load;
 mod merge;
 mod nearest;
 mod origin;
 mod params;
-pub mod schema;
-mod value;
+pub(crate) mod rule;
+pub(crate) mod schema;
+pub(crate) mod shipped;
+pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;
@@ -28,10 +30,15 @@ use jiff::civil::Date;
 
 use crate::error::{Source, Span};
 
-pub use help::{help, reference};
-pub use load::{Loader, Shipped};
-pub use schema::{ArgumentSchema, KeySchema, OnMissing, OpenKeys, RuleSchema, Waivable};
-pub use value::Check;
+pub use load::Shipped;
+pub use schema::OnMissing;
+
+pub(crate) use load::Loader;
+pub(crate) use rule::{Fields, Rule};
+pub(crate) use schema::{KeySchema, RuleKind};
+pub(crate) use value::Check;
+
+use value::Value;
 
 /// What an image is to be like: rules, and what they may leave open.
 #[derive(Clone, Debug)]
@@ -53,7 +60,8 @@ impl Recipe {
         &self.waivers
     }
 
-    /// The recipes that were named, without those that they extend: one, or as many as [`and`](Self::and) combined.
+    /// The recipes that were named, without those that they extend: one, or as many as
+    /// [`and`](Self::and) combined.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -69,7 +77,8 @@ impl Recipe {
         self.parts.first()?.summary.as_deref()
     }
 
-    /// The `ID`s of os-release that the first part is meant for; without any it is meant for all images.
+    /// The `ID`s of os-release that the first part is meant for; without any it is meant for all
+    /// images.
     pub fn os_ids(&self) -> &[String] {
         self.parts.first().map_or(&[], |part| &part.os_ids)
     }
@@ -81,8 +90,8 @@ impl Recipe {
 
     /// Puts another recipe beside this one.
     ///
-    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same settings, is one rule,
-    /// for the first one's reason.
+    /// Nothing is merged, as neither extends the other. Only a rule that is in both, with the same
+    /// settings, is one rule, for the first one's reason.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         let mut known: BTreeMap<_, usize> = BTreeMap::new();
@@ -126,8 +135,7 @@ pub struct Part {
 /// One rule as the recipe says it.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// The rule's kind, as its [`RuleSchema`] has it.
-    pub kind: &'static str,
+    pub(crate) kind: &'static RuleKind,
     /// What stands after the kind, or empty.
     pub argument: String,
     /// The keys of its own, in order; what an empty value reset is no longer among them.
@@ -140,28 +148,18 @@ pub struct Section {
     pub on_missing: OnMissing,
     /// The section's header; of one that is extended, the first.
     pub at: Span,
+    pub(crate) rule: Arc<dyn Rule>,
 }
 
 impl Section {
-    /// The value of a key that is given once; the last one if it is a list.
-    pub fn one(&self, key: &str) -> Option<&str> {
-        self.settings
-            .iter()
-            .rfind(|setting| setting.key == key)
-            .map(|setting| setting.value.as_str())
-    }
-
-    /// All values of a key, in order.
-    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.settings
-            .iter()
-            .filter(move |setting| setting.key == key)
-            .map(|setting| setting.value.as_str())
+    /// Returns the name of the rule's kind, such as `Mask`.
+    pub fn kind(&self) -> &'static str {
+        self.kind.name
     }
 
     /// What reports call the rule: `Mask sshd.socket`.
     pub fn label(&self) -> String {
-        format!("{} {}", self.kind, self.argument)
+        format!("{} {}", self.kind(), self.argument)
             .trim_end()
             .to_owned()
     }
@@ -170,7 +168,7 @@ impl Section {
         let settings = self.settings.iter();
         let settings = settings.map(|setting| (setting.key.clone(), setting.value.clone()));
         (
-            self.kind,
+            self.kind(),
             self.argument.clone(),
             settings.collect(),
             self.on_missing,
@@ -187,6 +185,7 @@ pub struct Setting {
     pub value: String,
     /// Where it stands, from the key to the value.
     pub at: Span,
+    pub(crate) read: Value,
 }
 
 /// What a rule may leave open, until when and why.

@@ -1,6 +1,6 @@
 //! The right name for a wrong one.
 
-/// The candidate that `name` is most likely a slip of, if one is close.
+/// Returns the candidate that `name` is most likely a slip of, if one is close.
 pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -23,7 +23,8 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// What to write instead of `name`: the nearest candidate, else all of them if they are few.
+/// Returns what to write instead of `name`: the nearest candidate, else all of them if they are
+/// few.
 pub(crate) fn suggest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -41,7 +42,21 @@ pub(crate) fn suggest<'a>(
     }
 }
 
-/// Names in backquotes, with commas between them.
+/// Returns what to write instead of `name`: the nearest candidate, else all of them after
+/// `they_are`.
+pub(crate) fn nearest_or_all<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+    they_are: &str,
+) -> Option<String> {
+    let all: Vec<&str> = candidates.collect();
+    match nearest(name, all.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => (!all.is_empty()).then(|| format!("{they_are} {}", list(&all))),
+    }
+}
+
+/// Returns names in backquotes, with commas between them.
 pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
     names
         .iter()
@@ -50,7 +65,7 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
         .join(", ")
 }
 
-/// A text in backquotes, cut where it would fill a screen.
+/// Returns a text in backquotes, cut where it would fill a screen.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {

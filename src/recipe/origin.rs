@@ -36,7 +36,7 @@ enum Content {
     File(PathBuf),
 }
 
-/// A recipe's text; or, where its bytes are none, why, with as much of it as can be shown.
+/// A recipe's text; or why its bytes are not a text, with as much of it as can be shown.
 pub(super) type Text = Result<String, NoText>;
 
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Origin {
             return Ok(Err(NoText {
                 readable: String::new(),
                 message: "this file is larger than 1 MiB".to_owned(),
-                help: "is it a recipe?",
+                help: "check that it is a recipe",
             }));
         }
         Ok(String::from_utf8(bytes).map_err(|error| {
@@ -103,7 +103,7 @@ impl Origin {
             bytes.truncate(good);
             NoText {
                 readable: String::from_utf8(bytes).unwrap_or_default(),
-                message: "this is no text: what follows is not UTF-8".to_owned(),
+                message: "not a text file: what follows is not UTF-8".to_owned(),
                 help: "store the recipe as UTF-8",
             }
         }))

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use crate::error::{Diagnostic, Error, Result, Span};
 
 use super::document::Document;
-use super::lines::Placed;
+use super::lexer::Placed;
 use super::nearest::{nearest, quoted, suggest};
 
-/// How much all parameters together may bring in, so that a small file does not become a large one in memory.
+/// How much all parameters together may bring in, so that a small file does not become a large one
+/// in memory.
 const LARGEST: usize = 16 << 20;
 
 /// How many places a mistake is shown with, beside its own.

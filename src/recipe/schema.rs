@@ -1,58 +1,94 @@
-//! What a rule kind accepts: the one table that parses recipes, prints help and writes the reference.
+//! What a rule kind accepts: the row of the one table that parses recipes, prints help and writes
+//! the reference.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::value::Check;
+use super::rule::{Fields, Rule};
+use super::value::{Check, Refusal, Value, date};
 
-/// One rule kind, as recipes write it.
-#[derive(Debug)]
-pub struct RuleSchema {
+/// One rule kind: how recipes write it, and how its sections become rules.
+pub(crate) struct RuleKind {
     /// The section's first word, such as `Mask`.
-    pub kind: &'static str,
-    /// What follows the kind inside the brackets, if anything does.
-    pub argument: Option<ArgumentSchema>,
+    pub(crate) name: &'static str,
+    /// What follows the name inside the brackets, if anything does.
+    pub(crate) argument: Option<KeySchema>,
     /// One line: what is so once the rule holds.
-    pub summary: &'static str,
+    pub(crate) summary: &'static str,
     /// Paragraphs of Markdown: what the rule does, and what it leaves alone.
-    pub about: &'static str,
-    /// The keys of its own. `Reason`, `Reference` and `OnMissing` belong to every rule and are not listed.
-    pub keys: &'static [KeySchema],
-    /// Whether a section without any of them says nothing.
-    pub needs_a_key: bool,
-    /// Whether it takes keys of the form `Section.Key` too.
-    pub open_keys: Option<OpenKeys>,
+    pub(crate) about: &'static str,
+    /// Its own keys. `Reason`, `Reference` and `OnMissing` belong to every rule and are not listed.
+    pub(crate) keys: &'static [KeySchema],
+    /// Whether a section without any of them is a mistake.
+    pub(crate) needs_a_key: bool,
+    /// Keys of the form `Section.Key`, if it takes them. Their values are kept as they stand. They
+    /// may repeat, and an empty value is a value: it does not reset those before it.
+    pub(crate) open_keys: Option<KeySchema>,
     /// What happens by default if nothing that the rule names is in the image.
-    pub on_missing: OnMissing,
+    pub(crate) on_missing: OnMissing,
     /// What `OnMissing=` takes beyond `fail`, `warn` and `skip`.
-    pub extra_on_missing: &'static [OnMissing],
-    /// What a waiver of the rule names.
-    pub waived: Option<Waivable>,
+    pub(crate) extra_on_missing: &'static [OnMissing],
+    /// Whether the rule may remove everything that it names, so that the result has no trace of it.
+    pub(crate) leaves_no_trace: bool,
+    /// What a waiver names, such as `the unit`, and an example of one.
+    pub(crate) waived: Option<(&'static str, &'static str)>,
     /// Sections as a recipe would have them, without `[Recipe]`.
-    pub example: &'static str,
+    pub(crate) example: &'static str,
+    /// Makes the rule of a section whose values are all read. A waiver has none.
+    pub(crate) parse: Option<fn(&Fields<'_>) -> Arc<dyn Rule>>,
 }
 
-impl RuleSchema {
-    /// Every value that `OnMissing=` takes in this rule.
-    pub fn on_missing_values(&self) -> impl Iterator<Item = OnMissing> + '_ {
+impl RuleKind {
+    /// Sections that make no rule.
+    const NO_RULE: Self = Self {
+        name: "",
+        argument: None,
+        summary: "",
+        about: "",
+        keys: &[],
+        needs_a_key: false,
+        open_keys: None,
+        on_missing: OnMissing::Fail,
+        extra_on_missing: &[],
+        leaves_no_trace: false,
+        waived: None,
+        example: "",
+        parse: None,
+    };
+
+    /// Returns a kind that makes rules of type `R`, for the other fields to be filled in.
+    pub(crate) const fn of<R: Rule + 'static>() -> Self {
+        Self {
+            parse: Some(|fields| Arc::new(R::parse(fields))),
+            ..Self::NO_RULE
+        }
+    }
+
+    pub(super) fn is_waiver(&self) -> bool {
+        self.parse.is_none()
+    }
+
+    /// Returns every value that `OnMissing=` takes in this rule.
+    pub(crate) fn on_missing_values(&self) -> impl Iterator<Item = OnMissing> {
         [OnMissing::Fail, OnMissing::Warn, OnMissing::Skip]
             .into_iter()
             .chain(self.extra_on_missing.iter().copied())
     }
 
-    /// How the section's header is written: `[Mask UNIT]`.
-    pub fn usage(&self) -> String {
+    /// Returns how the section's header is written: `[Mask UNIT]`.
+    pub(crate) fn usage(&self) -> String {
         match &self.argument {
-            Some(argument) => format!("[{} {}]", self.kind, argument.name),
-            None => format!("[{}]", self.kind),
+            Some(argument) => format!("[{} {}]", self.name, argument.name),
+            None => format!("[{}]", self.name),
         }
     }
 
-    /// What a waiver of the rule names, as a sentence in Markdown.
+    /// Returns what a waiver of the rule names, as a sentence in Markdown.
     pub(super) fn waiver(&self) -> Option<String> {
-        let Waivable { what, example } = self.waived.as_ref()?;
+        let (what, example) = self.waived?;
+        let kind = self.name;
         Some(format!(
-            "A waiver names {what}: `[Waive {}:{example}]`.",
-            self.kind
+            "A waiver names {what}: `[Waive {kind}:{example}]`."
         ))
     }
 
@@ -61,54 +97,60 @@ impl RuleSchema {
     }
 }
 
-/// What a waiver names of a rule, after the kind and a colon.
-#[derive(Debug)]
-pub struct Waivable {
-    /// What it is, such as `the unit`.
-    pub what: &'static str,
-    /// One that the rule's example could have.
-    pub example: &'static str,
+impl fmt::Debug for RuleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
-/// What follows the kind in a section's header.
+/// One key of a section, or what its header takes.
 #[derive(Debug)]
-pub struct ArgumentSchema {
-    /// How the documentation writes it, such as `UNIT`.
-    pub name: &'static str,
-    /// What it may be.
-    pub check: Check,
-    /// What it stands for.
-    pub about: &'static str,
-}
-
-/// One key of a section.
-#[derive(Debug)]
-pub struct KeySchema {
-    /// The word before the `=`.
-    pub name: &'static str,
+pub(crate) struct KeySchema {
+    /// The word before the `=`; of an argument, how the documentation writes it.
+    pub(crate) name: &'static str,
     /// How the documentation writes the value, such as `PATH|GLOB`.
-    pub value: &'static str,
+    pub(crate) value: &'static str,
     /// What the value may be.
-    pub check: Check,
+    pub(crate) check: Check,
     /// Whether a repeated key appends; if not, it may be given once.
-    pub list: bool,
+    pub(crate) list: bool,
     /// Whether the section makes no sense without it.
-    pub required: bool,
+    pub(crate) required: bool,
     /// What it does.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
 }
 
-/// Keys that are not known by name: `Section.Key`, with values kept as they stand.
-///
-/// They may repeat, and an empty value is a value: it does not reset what stands before it.
-#[derive(Debug)]
-pub struct OpenKeys {
-    /// How the documentation writes the key, such as `Section.Key`.
-    pub name: &'static str,
-    /// How the documentation writes the value.
-    pub value: &'static str,
-    /// What such a key does.
-    pub about: &'static str,
+impl KeySchema {
+    pub(crate) const fn new(name: &'static str, value: &'static str, check: Check) -> Self {
+        Self {
+            name,
+            value,
+            check,
+            list: false,
+            required: false,
+            about: "",
+        }
+    }
+
+    /// Describes what follows a rule's name, such as `UNIT`.
+    pub(crate) const fn argument(name: &'static str, check: Check) -> Self {
+        Self::new(name, name, check)
+    }
+
+    pub(crate) const fn list(mut self) -> Self {
+        self.list = true;
+        self
+    }
+
+    pub(crate) const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    pub(crate) const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
 }
 
 /// What happens if nothing that a rule names is, or was, in the image.
@@ -126,7 +168,7 @@ pub enum OnMissing {
 }
 
 impl OnMissing {
-    /// The word that a recipe writes.
+    /// Returns the word that a recipe writes.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fail => "fail",
@@ -148,22 +190,10 @@ pub(super) const ON_MISSING: &str = "OnMissing";
 
 /// The keys that every rule takes, but for `OnMissing`, whose values depend on the rule.
 pub(super) static COMMON: &[KeySchema] = &[
-    KeySchema {
-        name: "Reason",
-        value: "TEXT",
-        check: Check::Text,
-        list: false,
-        required: false,
-        about: "Why the rule is there; every report repeats it.",
-    },
-    KeySchema {
-        name: "Reference",
-        value: "TEXT",
-        check: Check::Text,
-        list: false,
-        required: false,
-        about: "Where the demand comes from: a guide's section, a policy's number, an address.",
-    },
+    KeySchema::new("Reason", "TEXT", Check::Text)
+        .about("Why the rule is there; every report repeats it."),
+    KeySchema::new("Reference", "TEXT", Check::Text)
+        .about("Where the demand comes from: a guide's section, a policy's number, an address."),
 ];
 
 /// What `OnMissing=` does, for help and reference.
@@ -172,92 +202,34 @@ pub(super) const ON_MISSING_ABOUT: &str =
 
 /// The keys of `[Recipe]`.
 pub(super) static RECIPE: &[KeySchema] = &[
-    KeySchema {
-        name: "Schema",
-        value: "1",
-        check: Check::Text,
-        list: false,
-        required: true,
-        about: "The version of the language.",
-    },
-    KeySchema {
-        name: "Summary",
-        value: "TEXT",
-        check: Check::Text,
-        list: false,
-        required: false,
-        about: "One line that says what the recipe is for.",
-    },
-    KeySchema {
-        name: "Extends",
-        value: "RECIPE",
-        check: Check::Text,
-        list: true,
-        required: false,
-        about: "A recipe beside this one, or a shipped one, that this one adds to.",
-    },
+    KeySchema::new("Schema", "1", Check::Text).required(),
+    KeySchema::new("Summary", "TEXT", Check::Text),
+    KeySchema::new("Extends", "RECIPE", Check::Text).list(),
 ];
 
 /// The keys of `[Match]`.
-pub(super) static MATCH: &[KeySchema] = &[KeySchema {
-    name: "OsId",
-    value: "ID",
-    check: Check::Text,
-    list: true,
-    required: false,
-    about: "An `ID` of os-release that the recipe is meant for.",
-}];
+pub(super) static MATCH: &[KeySchema] = &[KeySchema::new("OsId", "ID", Check::Text).list()];
 
-/// A waiver is read like a rule, but has keys of its own only.
-pub(super) static WAIVE: RuleSchema = RuleSchema {
-    kind: "Waive",
-    argument: Some(ArgumentSchema {
-        name: "KIND:SUBJECT",
-        check: Check::Custom(waived),
-        about: "The rule kind, and what it would have changed.",
-    }),
-    summary: "What a rule may leave open, until when and why",
-    about: "",
+/// A waiver is read like a rule, but has its own keys only and makes no rule.
+pub(super) static WAIVE: RuleKind = RuleKind {
+    name: "Waive",
+    argument: Some(KeySchema::argument("KIND:SUBJECT", Check::Is(waived))),
     keys: &[
-        KeySchema {
-            name: "Reason",
-            value: "TEXT",
-            check: Check::Text,
-            list: false,
-            required: true,
-            about: "Why it is left open.",
-        },
-        KeySchema {
-            name: "Owner",
-            value: "TEXT",
-            check: Check::Text,
-            list: false,
-            required: false,
-            about: "Who answers for it.",
-        },
-        KeySchema {
-            name: "Expires",
-            value: "YYYY-MM-DD",
-            check: Check::Date,
-            list: false,
-            required: true,
-            about: "The last day on which it holds.",
-        },
+        KeySchema::new("Reason", "TEXT", Check::Text).required(),
+        KeySchema::new("Owner", "TEXT", Check::Text),
+        KeySchema::new("Expires", "YYYY-MM-DD", Check::Is(date)).required(),
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: None,
-    example: "",
+    ..RuleKind::NO_RULE
 };
 
-fn waived(text: &str) -> Result<(), String> {
+fn waived(text: &str) -> Result<Value, Refusal> {
     match text.split_once(':') {
-        Some((kind, subject)) if !kind.is_empty() && !subject.is_empty() => Ok(()),
+        Some((kind, subject)) if !kind.is_empty() && !subject.is_empty() => {
+            Ok(Value::pair(kind, subject))
+        }
         _ => Err(
             "a waiver names a rule kind and its subject, as in `[Waive StripSetid:/usr/bin/su]`"
-                .to_owned(),
+                .into(),
         ),
     }
 }

@@ -1,4 +1,5 @@
-//! What values may be, so that a slip is found before any image is read.
+//! What values may be. A check reads a value once, so that a slip is found before any image is
+//! read.
 
 use jiff::civil::Date;
 
@@ -8,44 +9,78 @@ use super::nearest::{list, nearest, quoted, suggest};
 
 /// What a value or a section's argument may be.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum Check {
-    /// Anything but nothing: an empty value resets.
+pub(crate) enum Check {
+    /// Any text but an empty one, which resets.
     Text,
-    /// Anything as it stands: an empty value is a value.
+    /// Any text as it stands: an empty value is a value, and blanks before it stay.
     Verbatim,
-    /// A file mode in octal, such as `0644`, up to `07777`.
-    Mode,
-    /// A path from the root, without `.`, `..` and empty components.
-    AbsolutePath,
-    /// A path from the root that may have `*`, `?`, `[…]` and `{…}` in it.
-    PathOrGlob,
-    /// A unit's name, a template or a glob.
-    Unit,
-    /// A unit and the name of a drop-in of it: `UNIT/NAME.conf`.
-    DropIn,
-    /// As `Unit`, of a service.
-    Service,
-    /// As `DropIn`, of a service.
-    ServiceDropIn,
-    /// The name of a user or a group.
-    AccountName,
-    /// A day, written `YYYY-MM-DD`.
-    Date,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// In a list, what sets something: the function says what and to which value, or what is wrong. An extending recipe's
-    /// takes the place of those that set the same; two values in one section are a mistake.
-    Assignment(fn(&str) -> Result<(String, String), String>),
-    /// What the function accepts; else it says what is wrong.
-    Custom(fn(&str) -> Result<(), String>),
+    /// What the function reads.
+    Is(fn(&str) -> Result<Value, Refusal>),
+}
+
+/// What a check made of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// The text is all there is to know.
+    Text,
+    /// A file mode.
+    Mode(u32),
+    /// A day.
+    Date(Date),
+    /// Two parts of the text.
+    Pair {
+        name: String,
+        value: String,
+        /// What it sets, if that can be set once. A setting in an extending recipe replaces those
+        /// that set the same; two values in one section are a mistake.
+        sets: Option<String>,
+    },
 }
 
 /// Why a value is refused, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) message: String,
+pub(crate) struct Refusal {
+    pub(crate) message: String,
     pub(super) help: Option<String>,
+}
+
+impl Check {
+    /// Reads a value, or says what is wrong with it.
+    pub(super) fn read(self, value: &str) -> Result<Value, Refusal> {
+        match self {
+            Self::Text | Self::Verbatim => Ok(Value::Text),
+            Self::OneOf(words) => one_of(value, words),
+            Self::Is(read) => read(value),
+        }
+    }
+}
+
+impl Value {
+    pub(crate) fn pair(name: &str, value: &str) -> Self {
+        Self::Pair {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            sets: None,
+        }
+    }
+
+    /// Returns a pair that sets `sets`, which can have one value.
+    pub(crate) fn assignment(name: &str, value: &str, sets: String) -> Self {
+        Self::Pair {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            sets: Some(sets),
+        }
+    }
+
+    pub(super) fn as_pair(&self) -> Option<(String, String)> {
+        match self {
+            Self::Pair { name, value, .. } => Some((name.clone(), value.clone())),
+            _ => None,
+        }
+    }
 }
 
 impl Refusal {
@@ -62,39 +97,14 @@ impl Refusal {
     }
 }
 
-impl Check {
-    /// What an assignment sets, and to which value.
-    pub(super) fn sets(self, value: &str) -> Option<(String, String)> {
-        match self {
-            Self::Assignment(check) => check(value).ok(),
-            _ => None,
-        }
-    }
-
-    /// Says what is wrong with a value, if anything is.
-    pub(super) fn accepts(self, value: &str) -> Result<(), Refusal> {
-        match self {
-            Self::Text | Self::Verbatim => Ok(()),
-            Self::Mode => mode(value),
-            Self::AbsolutePath => absolute_path(value),
-            Self::PathOrGlob => path_or_glob(value),
-            Self::Unit => unit(value),
-            Self::DropIn => drop_in(value),
-            Self::Service => unit(value).and_then(|()| service(value)),
-            Self::ServiceDropIn => {
-                drop_in(value).and_then(|()| service(value.split('/').next().unwrap_or_default()))
-            }
-            Self::AccountName => account_name(value),
-            Self::Date => date(value).map(drop),
-            Self::OneOf(words) => one_of(value, words),
-            Self::Assignment(check) => check(value).map(drop).map_err(Refusal::new),
-            Self::Custom(check) => check(value).map_err(Refusal::new),
-        }
+impl<S: Into<String>> From<S> for Refusal {
+    fn from(message: S) -> Self {
+        Self::new(message)
     }
 }
 
 /// Reads `YYYY-MM-DD` and nothing else that a calendar may accept.
-pub(super) fn date(value: &str) -> Result<Date, Refusal> {
+pub(super) fn date(value: &str) -> Result<Value, Refusal> {
     let shape = value.len() == 10
         && value.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -107,14 +117,15 @@ pub(super) fn date(value: &str) -> Result<Date, Refusal> {
     if !shape {
         return Err(wrong());
     }
-    value
-        .parse()
-        .map_err(|_| Refusal::new(format!("{} is no day that the calendar has", quoted(value))))
+    match value.parse() {
+        Ok(day) => Ok(Value::Date(day)),
+        Err(_) => Err(format!("{} is not a day in the calendar", quoted(value)).into()),
+    }
 }
 
-pub(super) fn one_of(value: &str, words: &[&str]) -> Result<(), Refusal> {
+pub(super) fn one_of(value: &str, words: &[&str]) -> Result<Value, Refusal> {
     if words.contains(&value) {
-        return Ok(());
+        return Ok(Value::Text);
     }
     let refusal = Refusal::new(format!("{} is not a value of this key", quoted(value)));
     Err(match nearest(value, words.iter().copied()) {
@@ -126,16 +137,18 @@ pub(super) fn one_of(value: &str, words: &[&str]) -> Result<(), Refusal> {
     })
 }
 
-fn mode(value: &str) -> Result<(), Refusal> {
+/// Reads a file mode in octal, such as `0644`, up to `07777`.
+pub(crate) fn mode(value: &str) -> Result<Value, Refusal> {
     let octal = (3..=5).contains(&value.len()) && value.bytes().all(|b| (b'0'..=b'7').contains(&b));
     match u32::from_str_radix(value, 8) {
-        Ok(mode) if octal && mode <= 0o7777 => Ok(()),
+        Ok(mode) if octal && mode <= 0o7777 => Ok(Value::Mode(mode)),
         _ => Err(Refusal::new(format!("{} is not a mode", quoted(value)))
             .help("write it in octal, such as 0644; the highest is 07777")),
     }
 }
 
-fn absolute_path(value: &str) -> Result<(), Refusal> {
+/// Accepts a path from the root, without `.`, `..` and empty components.
+pub(crate) fn absolute_path(value: &str) -> Result<Value, Refusal> {
     let Some(rest) = value.strip_prefix('/') else {
         return Err(
             Refusal::new(format!("{} does not start at the root", quoted(value)))
@@ -151,7 +164,7 @@ fn absolute_path(value: &str) -> Result<(), Refusal> {
     for component in rest.split('/') {
         if component.is_empty() {
             return Err(
-                Refusal::new(format!("{} has a `/` too many", quoted(value)))
+                Refusal::new(format!("{} has a superfluous `/`", quoted(value)))
                     .help("write one `/` between names and none at the end"),
             );
         }
@@ -162,13 +175,14 @@ fn absolute_path(value: &str) -> Result<(), Refusal> {
             );
         }
     }
-    Ok(())
+    Ok(Value::Text)
 }
 
-fn path_or_glob(value: &str) -> Result<(), Refusal> {
+/// Accepts a path from the root that may have `*`, `?`, `[…]` and `{…}` in it.
+pub(crate) fn path_or_glob(value: &str) -> Result<Value, Refusal> {
     absolute_path(value)?;
     match globset::Glob::new(value) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(Value::Text),
         Err(error) => {
             Err(
                 Refusal::new(format!("{} is not a glob: {}", quoted(value), error.kind()))
@@ -181,7 +195,8 @@ fn path_or_glob(value: &str) -> Result<(), Refusal> {
 /// What a unit's name has in it where it is a glob.
 const GLOB: &[char] = &['*', '?', '[', ']'];
 
-fn unit(value: &str) -> Result<(), Refusal> {
+/// Accepts a unit's name, a template or a glob.
+pub(crate) fn unit(value: &str) -> Result<Value, Refusal> {
     const LONGEST: usize = 255;
     let wrong =
         |why: String| Refusal::new(format!("{} is not a unit's name: {why}", quoted(value)));
@@ -207,13 +222,13 @@ fn unit(value: &str) -> Result<(), Refusal> {
     };
     if stem.is_empty() || stem.starts_with('@') {
         let end = &value[value.find(['@', '.']).unwrap_or(0)..];
-        return Err(wrong(format!("nothing stands before {}", quoted(end))));
+        return Err(wrong(format!("no name before {}", quoted(end))));
     }
     if stem.matches('@').count() > 1 {
         return Err(wrong("it contains more than one `@`".to_owned()));
     }
     if TYPES.contains(&suffix) || suffix.contains(GLOB) {
-        return Ok(());
+        return Ok(Value::Text);
     }
     let refusal = wrong(format!("units do not end in `.{suffix}`"));
     Err(match suggest(suffix, TYPES.iter().copied()) {
@@ -222,7 +237,8 @@ fn unit(value: &str) -> Result<(), Refusal> {
     })
 }
 
-fn drop_in(value: &str) -> Result<(), Refusal> {
+/// Reads a unit and the name of a drop-in of it: `UNIT/NAME.conf`.
+pub(crate) fn drop_in(value: &str) -> Result<Value, Refusal> {
     let wrong = |why: &str| {
         Refusal::new(format!("{} is not a drop-in: {why}", quoted(value)))
             .help("write it as UNIT/NAME.conf, such as `fleet.socket/10-root-only.conf`")
@@ -232,27 +248,37 @@ fn drop_in(value: &str) -> Result<(), Refusal> {
     };
     unit(of)?;
     if name.contains('/') {
-        return Err(wrong("it has a `/` too many"));
+        return Err(wrong("it has a superfluous `/`"));
     }
     match name.strip_suffix(".conf") {
         None => Err(wrong("the file's name does not end in `.conf`")),
         Some("") => Err(wrong("the file has no name before `.conf`")),
-        Some(stem) if stem.starts_with('.') => Err(wrong("systemd passes over hidden files")),
-        Some(_) => Ok(()),
+        Some(stem) if stem.starts_with('.') => Err(wrong("systemd ignores hidden files")),
+        Some(_) => Ok(Value::pair(of, name)),
     }
 }
 
-/// A glob may stand for services too.
-fn service(unit: &str) -> Result<(), Refusal> {
-    let suffix = unit.rsplit('.').next().unwrap_or_default();
+/// Accepts what [`unit`] does, of a service.
+pub(crate) fn service(value: &str) -> Result<Value, Refusal> {
+    unit(value)?;
+    let suffix = value.rsplit('.').next().unwrap_or_default();
+    // A glob may stand for services too.
     if suffix == "service" || suffix.contains(GLOB) {
-        return Ok(());
+        return Ok(Value::Text);
     }
-    Err(Refusal::new(format!("{} is no service", quoted(unit)))
+    Err(Refusal::new(format!("{} is not a service", quoted(value)))
         .help("name the service; its other units have no processes of their own"))
 }
 
-fn account_name(value: &str) -> Result<(), Refusal> {
+/// Reads what [`drop_in`] does, of a service.
+pub(crate) fn service_drop_in(value: &str) -> Result<Value, Refusal> {
+    let read = drop_in(value)?;
+    service(value.split('/').next().unwrap_or_default())?;
+    Ok(read)
+}
+
+/// Accepts the name of a user or a group.
+pub(crate) fn account_name(value: &str) -> Result<Value, Refusal> {
     const LONGEST: usize = 32;
     let wrong = |why: &str| {
         Err(Refusal::new(format!(
@@ -276,6 +302,6 @@ fn account_name(value: &str) -> Result<(), Refusal> {
         .find(|c| !c.is_ascii_alphanumeric() && !"_-.".contains(*c))
     {
         Some(odd) => wrong(&format!("it contains `{odd}`")),
-        None => Ok(()),
+        None => Ok(Value::Text),
     }
 }

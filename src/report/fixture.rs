@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use tar::{Builder, EntryType, Header};
 
-use crate::edit::{Draft, Outcome, ResidualKind, Waivers};
+use crate::edit::{Applied, Draft, Outcome, ResidualKind, Waivers};
 use crate::image::{Image, OpenOptions};
 use crate::plan::lower::lower;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
-use crate::recipe::schema::{ArgumentSchema, OnMissing, RuleSchema};
-use crate::recipe::{Check, Loader, Recipe};
+use crate::recipe::{Check, Fields, KeySchema, Loader, Recipe, Rule, RuleKind};
 use crate::rootfs::{InodeId, Location, Place};
 
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -140,23 +139,25 @@ pub(super) fn fixture() -> Fixture {
     Fixture::new(image(), RECIPE)
 }
 
-static TOUCH: RuleSchema = RuleSchema {
-    kind: "Touch",
-    argument: Some(ArgumentSchema {
-        name: "WHAT",
-        check: Check::Text,
-        about: "",
-    }),
-    summary: "",
-    about: "",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: None,
-    example: "",
+static TOUCH: RuleKind = RuleKind {
+    name: "Touch",
+    argument: Some(KeySchema::argument("WHAT", Check::Text)),
+    ..RuleKind::of::<Touch>()
 };
+
+/// Never applied: each test does a rule's work itself.
+#[derive(Debug)]
+struct Touch;
+
+impl Rule for Touch {
+    fn parse(_: &Fields<'_>) -> Self {
+        Self
+    }
+
+    fn apply(&self, _: &mut Draft<'_>) -> Applied {
+        unreachable!("no plan is made of it")
+    }
+}
 
 pub(super) struct Fixture {
     pub(super) image: Image,
@@ -185,7 +186,7 @@ impl Fixture {
         let mut draft = Draft::new(&self.image, before.clone(), Waivers::new(), None);
         let mut rules = Vec::new();
         for (at, section) in self.recipe.rules().iter().enumerate() {
-            draft.begin(at, section.kind);
+            draft.begin(at, section.kind());
             let outcome = work(at, &mut draft);
             let notes = draft.notes.drain(..).map(|(_, note)| note).collect();
             rules.push(RuleResult {

@@ -279,7 +279,7 @@ impl Report<'_> {
         let section = &rule.section;
         let residuals = self.plan.residuals.iter().enumerate();
         RuleView {
-            kind: section.kind,
+            kind: section.kind(),
             argument: &section.argument,
             outcome: rule.outcome.name(),
             why: match &rule.outcome {

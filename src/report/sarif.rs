@@ -13,7 +13,7 @@ use crate::error::{Result, Span};
 use crate::escape::escape;
 use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
-use crate::recipe::Recipe;
+use crate::recipe::shipped;
 use crate::write::digests::hex;
 
 /// The report for code scanning as a format.
@@ -222,7 +222,7 @@ fn log(report: &Report<'_>) -> Log {
             let message = format!("{}: {why}", rule.section.label());
             results.add(
                 Topic::Failed,
-                rule.section.kind,
+                rule.section.kind(),
                 &message,
                 recipe_place(&rule.section.at),
             );
@@ -238,7 +238,7 @@ fn log(report: &Report<'_>) -> Log {
             (None, Some(rule)) => recipe_place(&rule.at),
             (None, None) => image_place(report.image_name()),
         };
-        let kind = rule.map_or("Image", |rule| rule.kind);
+        let kind = rule.map_or("Image", |rule| rule.kind());
         let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
         results.add(
             Topic::Open,
@@ -349,8 +349,7 @@ impl Results {
 }
 
 fn descriptor(id: &str, topic: Topic, kind: &str) -> Descriptor {
-    let kinds = Recipe::kinds();
-    let schema = kinds.iter().find(|schema| schema.kind == kind);
+    let schema = shipped::kind(kind);
     let privilege = inventory::Kind::ALL
         .into_iter()
         .find(|one| one.name() == kind);

@@ -3,55 +3,48 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::RuleKind;
-use super::effective::write;
-use super::service::Service;
+use super::support::effective::write;
+use super::support::service::Service;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{self, Refusal, Value},
+};
 use crate::rootfs::Place;
 use crate::system::systemd::{name, words};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Environment",
-    argument: Some(ArgumentSchema {
-        name: "UNIT/NAME.conf",
-        check: Check::ServiceDropIn,
-        about: "The service (a template or glob too) and the drop-in's file name.",
-    }),
+    name: "Environment",
+    argument: Some(
+        KeySchema::argument("UNIT/NAME.conf", Check::Is(value::service_drop_in))
+            .about("The service (a template or glob too) and the drop-in's file name."),
+    ),
     summary: "the processes of a service have these environment variables",
-    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with an `Environment=` line for each variable; a file of that name is \
-        replaced. Values are taken as they stand: no specifier of systemd is expanded. The rule fails, and names the file, where \
-        another drop-in, an `EnvironmentFile=` of the image or an `UnsetEnvironment=` wins. An `EnvironmentFile=` that the image \
-        lacks would win too, and is a residual.\n\n\
-        etcd and locksmithd pass over certificates on `http://` URLs, so in their variables (`ETCD_…`, `LOCKSMITHD_…`) such a \
-        URL is a mistake in the recipe, as is `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or \
-        a command line with the flag that says the same as a variable (such as `--cert-file`), fails. So does a file of settings for \
-        etcd (`ETCD_CONFIG_FILE`, `--config-file`), with which it passes over all other variables.",
-    keys: &[KeySchema {
-        name: "Set",
-        value: "NAME=VALUE",
-        check: Check::Assignment(variable),
-        list: true,
-        required: true,
-        about: "A variable and its value.",
-    }],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the unit, or the unit and the file",
-        example: "locksmithd.service",
-    }),
-    example: "[Environment locksmithd.service/20-tls.conf]\nSet=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
-        Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\nSet=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
-        Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\nReason=who can write to etcd decides when hosts reboot\n",
+    about: "Writes `/etc/systemd/system/UNIT.d/NAME.conf` with an `Environment=` line for each \
+        variable; a file of that name is replaced. Values are taken as they stand: no specifier of \
+        systemd is expanded. The rule fails, and names the file, where another drop-in, an \
+        `EnvironmentFile=` of the image or an `UnsetEnvironment=` wins. An `EnvironmentFile=` that \
+        the image lacks would win too, and is a residual.\n\n\
+        etcd and locksmithd pass over certificates on `http://` URLs, so in their variables \
+        (`ETCD_…`, `LOCKSMITHD_…`) such a URL is a mistake in the recipe, as is \
+        `ETCD_AUTO_TLS=true`; and a certificate without an `https://` URL to use it on, or a \
+        command line with the flag that says the same as a variable (such as `--cert-file`), \
+        fails. So does a file of settings for etcd (`ETCD_CONFIG_FILE`, `--config-file`), with \
+        which it passes over all other variables.",
+    keys: &[KeySchema::new("Set", "NAME=VALUE", Check::Is(variable))
+        .list()
+        .required()
+        .about("A variable and its value.")],
+    waived: Some(("the unit, or the unit and the file", "locksmithd.service")),
+    example: "[Environment locksmithd.service/20-tls.conf]\n\
+        Set=LOCKSMITHD_ENDPOINT=https://127.0.0.1:2379\n\
+        Set=LOCKSMITHD_ETCD_CAFILE=/etc/ssl/etcd/ca.pem\n\
+        Set=LOCKSMITHD_ETCD_CERTFILE=/etc/ssl/etcd/client.pem\n\
+        Set=LOCKSMITHD_ETCD_KEYFILE=/etc/ssl/etcd/client-key.pem\n\
+        Reason=who can write to etcd decides when hosts reboot\n\
+        ",
+    ..RuleKind::of::<Environment>()
 };
 
 /// The programs whose flags and variables are known, by what their variables start with.
@@ -66,29 +59,30 @@ const URLS: [(&str, &str); 5] = [
     ("LOCKSMITHD_ETCD_CERTFILE", "LOCKSMITHD_ENDPOINT"),
 ];
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn variable(text: &str) -> Result<Value, Refusal> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err("write it as NAME=VALUE".to_owned());
+        return Err("write it as NAME=VALUE".into());
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit())
     {
-        return Err(format!("`{name}` is not a name that an environment variable can have"));
+        return Err(format!("`{name}` is not a name for an environment variable").into());
     }
     if value.contains(char::is_control) {
-        return Err(format!("the value of {name} has a control character in it"));
+        return Err(format!("the value of {name} has a control character in it").into());
     }
     if flag(name).is_some() && has_plain_http(value) {
         return Err(format!(
             "{name} has an http:// URL, on which certificates are passed over; write https://"
-        ));
+        )
+        .into());
     }
     if matches!(name, "ETCD_AUTO_TLS" | "ETCD_PEER_AUTO_TLS") && value != "false" {
-        return Err(format!(
-            "{name} makes certificates that nobody can check; give etcd its own"
-        ));
+        return Err(
+            format!("{name} makes certificates that nobody can check; give etcd its own").into(),
+        );
     }
-    Ok((name.to_owned(), value.to_owned()))
+    Ok(Value::assignment(name, value, name.to_owned()))
 }
 
 fn has_plain_http(value: &str) -> bool {
@@ -108,42 +102,61 @@ fn flag(name: &str) -> Option<String> {
     Some(rest.to_lowercase().replace('_', "-"))
 }
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let Some((unit, name)) = section.argument.rsplit_once('/') else {
-        return fail("the argument is not UNIT/NAME.conf");
-    };
-    let wanted: BTreeMap<&str, &str> = section
-        .all("Set")
-        .filter_map(|set| set.split_once('='))
-        .collect();
-    let content = content(section);
-    let found = draft.units().present(unit);
-    if found.is_empty() {
-        return Ok(Verdict::Absent(format!("the image has no unit {unit}")));
-    }
-    for unit in found {
-        if name::kind(&unit) != "service" {
-            return fail(format!(
-                "{unit} is not a service; only the processes of a service have an environment"
-            ));
+/// A service, the drop-in to write for it, and the variables in it.
+#[derive(Debug)]
+struct Environment {
+    unit: String,
+    name: String,
+    set: Vec<(String, String)>,
+}
+
+impl Rule for Environment {
+    fn parse(fields: &Fields<'_>) -> Self {
+        let (unit, name) = fields.argument_pair();
+        Self {
+            unit,
+            name,
+            set: fields.pairs("Set"),
         }
-        if write(draft, &unit, name, &content)? {
-            verify(draft, &unit, &wanted)?;
-            if name::is_template(&unit) {
-                for instance in draft.units().instances(&unit) {
-                    verify(draft, &instance, &wanted)?;
+    }
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let set = self.set.iter();
+        let wanted = set
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let content = content(&self.set);
+        let found = draft.units().present(&self.unit);
+        if found.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no unit {}",
+                self.unit
+            )));
+        }
+        for unit in found {
+            if name::kind(&unit) != "service" {
+                return fail(format!(
+                    "{unit} is not a service; only the processes of a service have an environment"
+                ));
+            }
+            if write(draft, &unit, &self.name, &content)? {
+                verify(draft, &unit, &wanted)?;
+                if name::is_template(&unit) {
+                    for instance in draft.units().instances(&unit) {
+                        verify(draft, &instance, &wanted)?;
+                    }
                 }
             }
         }
+        Ok(Verdict::Holds)
     }
-    Ok(Verdict::Holds)
 }
 
 /// The drop-in's text.
-fn content(section: &Section) -> String {
+fn content(set: &[(String, String)]) -> String {
     let mut out = String::from("[Service]\n");
-    for set in section.all("Set") {
-        let quoted = set
+    for (name, value) in set {
+        let quoted = format!("{name}={value}")
             .replace('\\', "\\\\")
             .replace('"', "\\\"")
             .replace('%', "%%");

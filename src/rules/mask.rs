@@ -4,77 +4,88 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::{Inode, InodeId, Rootfs};
 use crate::system::systemd::{self, Units};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Mask",
-    argument: Some(ArgumentSchema {
-        name: "UNIT",
-        check: Check::Unit,
-        about: "A unit's name, a template such as `sshd@.service`, or a glob over the units that the image has.",
-    }),
+    name: "Mask",
+    argument: Some(KeySchema::argument("UNIT", Check::Is(value::unit)).about(
+        "A unit's name, a template such as `sshd@.service`, or a glob over the units that the \
+            image has.",
+    )),
     summary: "a unit cannot be started, by hand, at boot or by a socket",
-    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` does, in the directory that \
-        this leads to in the image. A unit file or alias link that stands there is replaced, where systemctl refuses; the diff \
-        shows what was displaced. Enablement links stay, as systemd ignores them for a masked unit.\n\n\
-        Masking a unit masks its aliases, but masking an alias does not mask the unit, and masking a template leaves instances \
-        that have a file of their own. What stays open so is a residual with its path: the unit behind an alias, such an \
-        instance, another name of the same file, and of a masked socket the other sockets that start its service, and the \
-        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, `Requisite=`, `BindsTo=` or a \
-        `.requires` directory will not start any more; that is a residual with file and line too. So is a file in \
-        `dbus-1/system-services` by which the message bus may start a masked service itself: one for its `BusName=`, or with \
-        the program of its `ExecStart=`, that has no `SystemdService=`. Whether another file for the same name hides it is \
-        not looked at, since that differs between versions of the bus. What an alias link or \
-        file that is displaced leaves open only the report of the hardening says, since the result has no trace of it.\n\n\
-        What `/run` and generators hold when the system runs is not in the image: a unit made there does not start while it \
-        is masked, but one of another name may start the same program. Only services that have no more than a script in \
-        `/etc/init.d` count as units, where the image has systemd-sysv-generator to make them; a script's further names, in \
-        `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, masks there do not.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
+    about: "Puts a symbolic link to `/dev/null` at `/etc/systemd/system/UNIT`, as `systemctl mask` \
+        does, in the directory that this leads to in the image. A unit file or alias link that \
+        stands there is replaced, where systemctl refuses; the diff shows what was displaced. \
+        Enablement links stay, as systemd ignores them for a masked unit.\n\n\
+        Masking a unit masks its aliases, but masking an alias does not mask the unit, and masking \
+        a template leaves instances that have a file of their own. What stays open so is a \
+        residual with its path: the unit behind an alias, such an instance, another name of the \
+        same file, and of a masked socket the other sockets that start its service, and the \
+        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, \
+        `Requisite=`, `BindsTo=` or a `.requires` directory will not start any more; that is a \
+        residual with file and line too. So is a file in `dbus-1/system-services` by which the \
+        message bus may start a masked service itself: one for its `BusName=`, or with the program \
+        of its `ExecStart=`, that has no `SystemdService=`. Whether another file for the same name \
+        hides it is not looked at, since that differs between versions of the bus. If the \
+        mask replaces a link or file, only this run's report lists what stays open: the result has \
+        no trace of it.\n\n\
+        What `/run` and generators hold when the system runs is not in the image: a unit made \
+        there does not start while it is masked, but one of another name may start the same \
+        program. Only services that have no more than a script in `/etc/init.d` count as units, \
+        where the image has systemd-sysv-generator to make them; a script's further names, in \
+        `Provides:`, do not. Units in copies of /etc from which the booted system fills it count, \
+        masks there do not.",
     extra_on_missing: &[OnMissing::Mask],
-    waived: Some(Waivable {
-        what: "the unit",
-        example: "sshd.socket",
-    }),
+    waived: Some(("the unit", "sshd.socket")),
     example: "[Mask sshd.socket]\nReason=nobody logs in to an immutable image over the network\n",
+    ..RuleKind::of::<Mask>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let units = draft.units();
-    let waits = section.on_missing == OnMissing::Mask;
-    let mut found = units.matching(&section.argument);
-    found.retain(|unit| waits || units.has(unit));
-    if found.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "the image has no unit {}",
-            section.argument
-        )));
+/// A unit that is not to start.
+#[derive(Debug)]
+struct Mask {
+    /// Its name, or a glob.
+    unit: String,
+    /// Whether to mask it even if the image has no such unit yet.
+    waits: bool,
+}
+
+impl Rule for Mask {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            unit: fields.argument.to_owned(),
+            waits: fields.on_missing == OnMissing::Mask,
+        }
     }
-    let all = found.len();
-    let is_masked = |unit: &String| units.is_masked(unit);
-    let (mut masked, mut open): (BTreeSet<_>, BTreeSet<_>) = found.into_iter().partition(is_masked);
-    if !masked.is_empty() && !open.is_empty() {
-        let already = masked.len();
-        draft.note(format!("{already} of {all} units were masked already"));
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let units = draft.units();
+        let mut found = units.matching(&self.unit);
+        found.retain(|unit| self.waits || units.has(unit));
+        if found.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no unit {}",
+                self.unit
+            )));
+        }
+        let all = found.len();
+        let is_masked = |unit: &String| units.is_masked(unit);
+        let (mut masked, mut open): (BTreeSet<_>, BTreeSet<_>) =
+            found.into_iter().partition(is_masked);
+        if !masked.is_empty() && !open.is_empty() {
+            let already = masked.len();
+            draft.note(format!("{already} of {all} units were masked already"));
+        }
+        open.retain(|unit| !draft.waived(unit.as_bytes().as_bstr()));
+        mask(draft, &open)?;
+        masked.append(&mut open);
+        draft.masks(masked);
+        Ok(Verdict::Holds)
     }
-    open.retain(|unit| !draft.waived(unit.as_bytes().as_bstr()));
-    mask(draft, &open)?;
-    masked.append(&mut open);
-    draft.masks(masked);
-    Ok(Verdict::Holds)
 }
 
 /// Masks units, of which none is.

@@ -2,132 +2,128 @@
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
 use crate::edit::{Applied, Draft, Verdict};
 use crate::error::fail;
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{self, Refusal, Value},
+};
 use crate::rootfs::Meta;
 use crate::system::accounts;
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Permissions",
-    argument: Some(ArgumentSchema {
-        name: "PATH",
-        check: Check::AbsolutePath,
-        about: "A file or directory; symbolic links are followed.",
-    }),
+    name: "Permissions",
+    argument: Some(
+        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+            .about("A file or directory; symbolic links are followed."),
+    ),
     summary: "a path has this mode and owner",
-    about: "Sets mode, owner and group in every header of the file; an access control list beside the mode, which could allow more, \
-        goes. Names are looked up in the image's own passwd and group files. A directory that the archive has no entry for, only \
-        files below it, gets one, with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
-        extracts it decides, by their umask. In a layer of an image, which takes files of those below it away, the rule must say \
-        all three then, since an entry replaces what those say.",
+    about: "Sets mode, owner and group in every header of the file; an access control list beside \
+        the mode, which could allow more, goes. Names are looked up in the image's own passwd and \
+        group files. A directory that the archive has no entry for, only files below it, gets one, \
+        with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
+        extracts it decides, by their umask. In a layer of an image, which takes files of those \
+        below it away, the rule must say all three then, since an entry replaces what those say.",
     keys: &[
-        KeySchema {
-            name: "Mode",
-            value: "MODE",
-            check: Check::Mode,
-            list: false,
-            required: false,
-            about: "The mode in octal, such as `0600`.",
-        },
-        KeySchema {
-            name: "Owner",
-            value: "USER",
-            check: Check::Custom(account),
-            list: false,
-            required: false,
-            about: "The owner, by name or number.",
-        },
-        KeySchema {
-            name: "Group",
-            value: "GROUP",
-            check: Check::Custom(account),
-            list: false,
-            required: false,
-            about: "The group, by name or number.",
-        },
+        KeySchema::new("Mode", "MODE", Check::Is(value::mode))
+            .about("The mode in octal, such as `0600`."),
+        KeySchema::new("Owner", "USER", Check::Is(account)).about("The owner, by name or number."),
+        KeySchema::new("Group", "GROUP", Check::Is(account)).about("The group, by name or number."),
     ],
     needs_a_key: true,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the path",
-        example: "/etc/ssh/sshd_config",
-    }),
-    example: "[Permissions /etc/ssh/sshd_config]\nMode=0600\nOwner=root\nReason=it names the users that may log in\n",
+    waived: Some(("the path", "/etc/ssh/sshd_config")),
+    example: "[Permissions /etc/ssh/sshd_config]\n\
+        Mode=0600\n\
+        Owner=root\n\
+        Reason=it names the users that may log in\n\
+        ",
+    ..RuleKind::of::<Permissions>()
 };
 
-fn account(text: &str) -> Result<(), String> {
+/// Accepts the name or the number of a user or group.
+fn account(text: &str) -> Result<Value, Refusal> {
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.parse().is_ok_and(|id: u32| id < u32::MAX)
     {
-        return Err("the highest number of a user or group is 4294967294".to_owned());
+        return Err("the highest number of a user or group is 4294967294".into());
     }
     let plain = !text.starts_with('-')
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
     plain
-        .then_some(())
-        .ok_or_else(|| "it is neither a name nor a number".to_owned())
+        .then_some(Value::Text)
+        .ok_or_else(|| "neither a name nor a number".into())
 }
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let mode = section
-        .one("Mode")
-        .and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    let (owner, group) = (section.one("Owner"), section.one("Group"));
-    let path = section.argument.as_str();
-    if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") && path != "/dev/null" {
-        return fail(format!(
-            "{path} leads to /dev/null, which every program must be able to write to"
-        ));
+/// A path, and what it is to have.
+#[derive(Debug)]
+struct Permissions {
+    path: String,
+    mode: Option<u32>,
+    owner: Option<String>,
+    group: Option<String>,
+}
+
+impl Rule for Permissions {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            path: fields.argument.to_owned(),
+            mode: fields.mode("Mode"),
+            owner: fields.text("Owner").map(String::from),
+            group: fields.text("Group").map(String::from),
+        }
     }
-    let Some(id) = draft.rootfs().open(path) else {
-        return Ok(Verdict::Absent(format!("nothing is at {path}")));
-    };
-    let number = |database, name: Option<&str>| match name {
-        None => Ok(None),
-        Some(name) => match accounts::id(draft, database, name)? {
-            Some(id) => Ok(Some(id)),
-            None => fail(format!(
-                "the image's {database} files have no {name}; give a number"
-            )),
-        },
-    };
-    let (uid, gid) = (number("passwd", owner)?, number("group", group)?);
-    if draft.waived(path.as_bytes().as_bstr()) {
-        return Ok(Verdict::Holds);
-    }
-    let inode = draft.rootfs().inode(id);
-    if inode.implied() {
-        let all = mode.is_some() && uid.is_some() && gid.is_some();
-        if !all && draft.rootfs().is_layer() {
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let (path, mode) = (self.path.as_str(), self.mode);
+        if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") && path != "/dev/null" {
             return fail(format!(
-                "this layer has no entry for {path}, and a new one replaces all that the layers below say of it; give Mode, Owner and Group"
+                "{path} leads to /dev/null, which every program must be able to write to"
             ));
         }
-        // Even what is usual is only certain once the archive says it.
-        let meta = Meta {
-            mode: mode.unwrap_or(inode.meta.mode),
-            uid: uid.unwrap_or(inode.meta.uid),
-            gid: gid.unwrap_or(inode.meta.gid),
-            ..Meta::default()
+        let Some(id) = draft.rootfs().open(path) else {
+            return Ok(Verdict::Absent(format!("nothing is at {path}")));
         };
-        draft.create_entry(id, meta.into());
-        return Ok(Verdict::Holds);
+        let number = |database, name: &Option<String>| match name {
+            None => Ok(None),
+            Some(name) => match accounts::id(draft, database, name)? {
+                Some(id) => Ok(Some(id)),
+                None => fail(format!(
+                    "the image's {database} files have no {name}; give a number"
+                )),
+            },
+        };
+        let (uid, gid) = (
+            number("passwd", &self.owner)?,
+            number("group", &self.group)?,
+        );
+        if draft.waived(path.as_bytes().as_bstr()) {
+            return Ok(Verdict::Holds);
+        }
+        let inode = draft.rootfs().inode(id);
+        if inode.implied() {
+            let all = mode.is_some() && uid.is_some() && gid.is_some();
+            if !all && draft.rootfs().is_layer() {
+                return fail(format!(
+                    "this layer has no entry for {path}, and a new one replaces all that the layers below say of it; give Mode, Owner and Group"
+                ));
+            }
+            // Even what is usual is only certain once the archive says it.
+            let meta = Meta {
+                mode: mode.unwrap_or(inode.meta.mode),
+                uid: uid.unwrap_or(inode.meta.uid),
+                gid: gid.unwrap_or(inode.meta.gid),
+                ..Meta::default()
+            };
+            draft.create_entry(id, meta.into());
+            return Ok(Verdict::Holds);
+        }
+        draft.set_owner(id, uid, gid);
+        if let Some(mode) = mode {
+            draft.set_mode(id, mode);
+        }
+        Ok(Verdict::Holds)
     }
-    draft.set_owner(id, uid, gid);
-    if let Some(mode) = mode {
-        draft.set_mode(id, mode);
-    }
-    Ok(Verdict::Holds)
 }
 
 #[cfg(test)]
@@ -150,7 +146,7 @@ symlink loop -> loop
     #[test]
     fn numbers_are_those_that_linux_has() {
         for good in ["0", "4294967294", "app", "_x"] {
-            assert_eq!(super::account(good), Ok(()), "{good}");
+            assert!(super::account(good).is_ok(), "{good}");
         }
         for bad in ["", "-1", "4294967295", "99999999999999999999", "a b"] {
             assert!(super::account(bad).is_err(), "{bad}");

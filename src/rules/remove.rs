@@ -4,80 +4,82 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::RuleKind;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::InodeId;
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Remove",
-    argument: Some(ArgumentSchema {
-        name: "PATH-OR-GLOB",
-        check: Check::PathOrGlob,
-        about: "What to remove. `*` stays within one directory, `**` does not.",
-    }),
+    name: "Remove",
+    argument: Some(
+        KeySchema::argument("PATH-OR-GLOB", Check::Is(value::path_or_glob))
+            .about("What to remove. `*` stays within one directory, `**` does not."),
+    ),
     summary: "nothing is at this path",
-    about: "Removes what the path or glob names, a directory with all that is in it. A symbolic link at the end is removed itself, \
-        not what it leads to. If the data of a hard-linked file, in a removed directory too, has other names left, it moves to the \
-        first of them, and those names are a residual of the hardening, which a check of the result cannot find again. A directory \
-        that the archive has no entry for gets one where its last file goes; in a layer of an image it goes along.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
+    about: "Removes what the path or glob names, a directory with all that is in it. A symbolic \
+        link at the end is removed itself, not what it leads to. If the data of a hard-linked \
+        file, in a removed directory too, has other names left, it moves to the first of them, and \
+        those names are a residual of the hardening, which a check of the result cannot find \
+        again. A directory that the archive has no entry for gets one where its last file goes; in \
+        a layer of an image it goes along.",
     on_missing: OnMissing::Warn,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "a path",
-        example: "/usr/bin/ssl_client",
-    }),
+    leaves_no_trace: true,
+    waived: Some(("a path", "/usr/bin/ssl_client")),
     example: "[Remove /usr/bin/ssl_client]\nReason=it is half of wget\n",
+    ..RuleKind::of::<Remove>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let found = draft.rootfs().glob(&section.argument);
-    if found.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "nothing is at {}",
-            section.argument
-        )));
-    }
-    // What has other names, by the first path by which it went.
-    let mut linked: BTreeMap<InodeId, BString> = BTreeMap::new();
-    for (path, location) in found {
-        // A directory that went before takes what is in it along.
-        let Ok(Some(id)) = draft.rootfs().locate(&path).map(|l| l.inode) else {
-            continue;
-        };
-        if draft.waived(path.as_bstr()) {
-            continue;
+/// What is to be gone.
+#[derive(Debug)]
+struct Remove {
+    /// A path or a glob.
+    path: String,
+}
+
+impl Rule for Remove {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            path: fields.argument.to_owned(),
         }
-        let rootfs = draft.rootfs();
-        let mut add = |path: &BStr, id: InodeId| {
-            if rootfs.inode(id).links() > 1 {
-                linked.entry(id).or_insert_with(|| path.into());
+    }
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let found = draft.rootfs().glob(&self.path);
+        if found.is_empty() {
+            return Ok(Verdict::Absent(format!("nothing is at {}", self.path)));
+        }
+        // What has other names, by the first path by which it went.
+        let mut linked: BTreeMap<InodeId, BString> = BTreeMap::new();
+        for (path, location) in found {
+            // A directory that went before takes what is in it along.
+            let Ok(Some(id)) = draft.rootfs().locate(&path).map(|l| l.inode) else {
+                continue;
+            };
+            if draft.waived(path.as_bstr()) {
+                continue;
             }
-        };
-        add(path.as_bstr(), id);
-        rootfs.visit(id, add);
-        draft.remove(&location);
-    }
-    let (mut left, mut places) = (Vec::new(), Vec::new());
-    for (id, path) in linked {
-        for other in draft.rootfs().paths(id) {
-            left.push((other.clone(), format!("is a hard link to what {path} was")));
-            places.push((other, id));
+            let rootfs = draft.rootfs();
+            let mut add = |path: &BStr, id: InodeId| {
+                if rootfs.inode(id).links() > 1 {
+                    linked.entry(id).or_insert_with(|| path.into());
+                }
+            };
+            add(path.as_bstr(), id);
+            rootfs.visit(id, add);
+            draft.remove(&location);
         }
+        let (mut left, mut places) = (Vec::new(), Vec::new());
+        for (id, path) in linked {
+            for other in draft.rootfs().paths(id) {
+                left.push((other.clone(), format!("is a hard link to what {path} was")));
+                places.push((other, id));
+            }
+        }
+        draft.left_open(ResidualKind::OtherName, left, move |rootfs| {
+            let same = places.iter().map(|(path, id)| rootfs.at(path) == Some(*id));
+            same.collect()
+        });
+        Ok(Verdict::Holds)
     }
-    draft.left_open(ResidualKind::OtherName, left, move |rootfs| {
-        let same = places.iter().map(|(path, id)| rootfs.at(path) == Some(*id));
-        same.collect()
-    });
-    Ok(Verdict::Holds)
 }
 
 #[cfg(test)]

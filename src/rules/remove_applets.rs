@@ -4,73 +4,62 @@ use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
-use super::RuleKind;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::{Stop, fail};
-use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{Refusal, Value},
+};
 use crate::rootfs::{InodeId, Place};
 use crate::system::busybox::{self, Binary, Busyboxes};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "RemoveApplets",
-    argument: None,
+    name: "RemoveApplets",
     summary: "busybox does not run these applets, under any name",
-    about: "Removes every name of the applet, in whatever directory, that is a symbolic or hard link to a busybox. If the name is \
-        the entry that holds the binary's data, the data moves to the next name. A program of the same name that is no busybox \
-        is left, and noted.\n\n\
-        Links are not what makes an applet run: `busybox wget` needs none, nor do shells that find applets by themselves. So each \
-        busybox is changed too: in its table of applets, the entry of the unwanted one leads to the code of `false`, which does \
-        nothing and ends 1. `busybox --list` still names it. Nothing else in the binary changes.\n\n\
-        This works for x86-64, i386, arm64 and arm, and where the table is recognised beyond doubt; where it is not, the rule \
-        fails and says why, unless `Binary=` says otherwise. A binary over 16 MiB, one that is stored as a sparse file or one \
-        that `security.ima` signs is not changed either.",
+    about: "Removes every name of the applet, in whatever directory, that is a symbolic or hard \
+        link to a busybox. If the name is the entry that holds the binary's data, the data moves \
+        to the next name. A program of the same name that is not a busybox stays, with a note.\n\n\
+        Links are not what makes an applet run: `busybox wget` needs none, nor do shells that find \
+        applets by themselves. So each busybox is changed too: in its table of applets, the entry \
+        of the unwanted one leads to the code of `false`, which does nothing and ends 1. `busybox \
+        --list` still names it. Nothing else in the binary changes.\n\n\
+        This works for x86-64, i386, arm64 and arm, and where the table is recognised beyond \
+        doubt; where it is not, the rule fails and says why, unless `Binary=` says otherwise. A \
+        binary over 16 MiB, one that is stored as a sparse file or one that `security.ima` signs \
+        is not changed either.",
     keys: &[
-        KeySchema {
-            name: "Applet",
-            value: "NAME",
-            check: Check::Custom(name),
-            list: true,
-            required: true,
-            about: "The applet's name, such as `wget`.",
-        },
-        KeySchema {
-            name: "Binary",
-            value: "required|try|no",
-            check: Check::OneOf(&["required", "try", "no"]),
-            list: false,
-            required: false,
-            about: "Whether the applets must be closed off in the binary itself: `required`, which is the default, fails where that \
-                cannot be done; `try` reports it as a residual; `no` removes links only.",
-        },
+        KeySchema::new("Applet", "NAME", Check::Is(name))
+            .list()
+            .required()
+            .about("The applet's name, such as `wget`."),
+        KeySchema::new(
+            "Binary",
+            "required|try|no",
+            Check::OneOf(&["required", "try", "no"]),
+        )
+        .about(
+            "Whether the applets must be closed off in the binary itself: `required`, which is the \
+                default, fails where that cannot be done; `try` reports it as a residual; `no` \
+                removes links only.",
+        ),
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "a link's path, or that of a binary",
-        example: "/bin/wget",
-    }),
-    example: "[RemoveApplets]\nApplet=wget\nApplet=nc\nReason=nothing in the image may fetch programs\n",
+    waived: Some(("a link's path, or that of a binary", "/bin/wget")),
+    example: "[RemoveApplets]\nApplet=wget\nApplet=nc\nReason=nothing in the image may fetch \
+        programs\n",
+    ..RuleKind::of::<RemoveApplets>()
 };
 
-fn name(text: &str) -> Result<(), String> {
+fn name(text: &str) -> Result<Value, Refusal> {
     let plain = !text.is_empty() && !text.contains(['/', '*', '?', ' ']);
     if !plain {
-        return Err("an applet is a plain name, such as `wget`".to_owned());
+        return Err("an applet is a plain name, such as `wget`".into());
     }
     if text.starts_with("busybox") {
         return Err(
-            "busybox runs the applets and is none itself: name applets, or use `[Remove PATH]`"
-                .to_owned(),
+            "busybox runs the applets and is not one: name applets, or use `[Remove PATH]`".into(),
         );
     }
-    Ok(())
+    Ok(Value::Text)
 }
 
 /// Names of the same applet, where a recipe could know one and forget the other.
@@ -79,52 +68,81 @@ const SAME: &[[&str; 2]] = &[["ash", "sh"], ["nc", "netcat"]];
 /// Applets that may find other applets without links.
 const SHELLS: &[&str] = &["ash", "hush", "sh"];
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let mut work = Work {
-        applets: section.all("Applet").collect(),
-        binary: section.one("Binary").unwrap_or("required"),
-        busyboxes: Busyboxes::default(),
-        kept: BTreeSet::new(),
-        seen: BTreeSet::new(),
-    };
-    for applet in work.applets.clone() {
-        for path in busybox::paths_named(draft, applet) {
-            work.unlink(draft, applet, &path)?;
+/// Applets, and whether busybox itself must change.
+#[derive(Debug)]
+struct RemoveApplets {
+    applets: Vec<String>,
+    binary: Closing,
+}
+
+impl Rule for RemoveApplets {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            applets: fields.texts("Applet"),
+            binary: match fields.text("Binary") {
+                Some("try") => Closing::Try,
+                Some("no") => Closing::No,
+                _ => Closing::Required,
+            },
         }
     }
-    let all = work.busyboxes.all(draft)?;
-    if all.is_empty() {
-        return Ok(Verdict::Absent("the image has no busybox".into()));
-    }
-    let mut open = false;
-    for id in all {
-        open |= work.close(draft, id)?;
-    }
-    let unknown: Vec<&str> = work.applets.difference(&work.seen).copied().collect();
-    if !unknown.is_empty() {
-        draft.note(format!("no busybox has {}", unknown.join(", ")));
-    }
-    if !work.seen.is_empty()
-        && let Some((path, line)) = busybox::link_trigger(draft)?
-    {
-        let but = if open {
-            ""
-        } else {
-            "; they lead to applets that end 1"
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let mut work = Work {
+            applets: self.applets.iter().map(String::as_str).collect(),
+            binary: self.binary,
+            busyboxes: Busyboxes::default(),
+            kept: BTreeSet::new(),
+            seen: BTreeSet::new(),
         };
-        let message = format!("apk's trigger of busybox makes links for all applets again{but}");
-        draft.residual(
-            ResidualKind::RevertedByPackages,
-            Place::new(&path, line),
-            message,
-        );
+        for applet in work.applets.clone() {
+            for path in busybox::paths_named(draft, applet) {
+                work.unlink(draft, applet, &path)?;
+            }
+        }
+        let all = work.busyboxes.all(draft)?;
+        if all.is_empty() {
+            return Ok(Verdict::Absent("the image has no busybox".into()));
+        }
+        let mut open = false;
+        for id in all {
+            open |= work.close(draft, id)?;
+        }
+        let unknown: Vec<&str> = work.applets.difference(&work.seen).copied().collect();
+        if !unknown.is_empty() {
+            draft.note(format!("no busybox has {}", unknown.join(", ")));
+        }
+        if !work.seen.is_empty()
+            && let Some((path, line)) = busybox::link_trigger(draft)?
+        {
+            let but = if open {
+                ""
+            } else {
+                "; they lead to applets that end 1"
+            };
+            let message =
+                format!("apk's trigger of busybox makes links for all applets again{but}");
+            draft.residual(
+                ResidualKind::RevertedByPackages,
+                Place::new(&path, line),
+                message,
+            );
+        }
+        Ok(Verdict::Holds)
     }
-    Ok(Verdict::Holds)
+}
+
+/// Whether applets must be closed off in the binary itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Required,
+    Try,
+    No,
 }
 
 struct Work<'s> {
     applets: BTreeSet<&'s str>,
-    binary: &'s str,
+    binary: Closing,
     busyboxes: Busyboxes,
     /// Applets that a waiver lets keep a name, by their busybox.
     kept: BTreeSet<(InodeId, &'s str)>,
@@ -196,14 +214,14 @@ impl<'s> Work<'s> {
         let kept = |applet: &&str| self.kept.contains(&(id, *applet));
         let wanted: Vec<&str> = open.iter().copied().filter(|a| !kept(a)).collect();
         let mut refusal = None;
-        if !wanted.is_empty() && self.binary != "no" && !draft.waived(path.as_bstr()) {
+        if !wanted.is_empty() && self.binary != Closing::No && !draft.waived(path.as_bstr()) {
             match neutralised(draft, &binary, &wanted) {
                 Ok(content) => {
                     draft.set_content(id, content);
                     draft.note(format!("{path} runs `false` for {}", wanted.join(", ")));
                     open.retain(kept);
                 }
-                Err(why) if self.binary == "required" => {
+                Err(why) if self.binary == Closing::Required => {
                     return fail(format!(
                         "cannot neutralise {} in {path}: {why}; `Binary=try` removes links all the same",
                         wanted.join(", ")

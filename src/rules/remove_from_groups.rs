@@ -4,85 +4,94 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::{RuleKind, granted_elsewhere};
+use super::support::granted_elsewhere;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{Grantee, Policy};
 use crate::system::accounts::{Accounts, Database, Role};
 use crate::system::accounts::{databases, polkit, sysusers, userdb};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "RemoveFromGroups",
-    argument: Some(ArgumentSchema {
-        name: "USER",
-        check: Check::AccountName,
-        about: "The user who leaves the groups.",
-    }),
+    name: "RemoveFromGroups",
+    argument: Some(
+        KeySchema::argument("USER", Check::Is(value::account_name))
+            .about("The user who leaves the groups."),
+    ),
     summary: "a user is a member of none of these groups",
-    about: "Takes the user out of the members and administrators of each group, in every source that the booted system merges: \
-        `group` and `gshadow` in /etc, /usr/lib, /usr/share/baselayout and every copy of /etc below /usr; `m` lines of \
-        sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
-        A primary group, a group of another name that has the number of one of these, sudoers lines that grant something to the \
-        user by name, and polkit rules that name him, are reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits him, and groups into which \
-        cloud-init or a systemd-homed record puts him again, or pam_group brings him at logins. polkit rules that name one of the groups are a note.",
-    keys: &[KeySchema {
-        name: "Group",
-        value: "GROUP",
-        check: Check::AccountName,
-        list: true,
-        required: true,
-        about: "A group to leave.",
-    }],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the user, or the user and one group",
-        example: "core:docker",
-    }),
-    example: "[RemoveFromGroups core]\nGroup=wheel\nGroup=docker\nReason=the login user must not become root\n",
+    about: "Takes the user out of the members and administrators of each group, in every source \
+        that the booted system merges: `group` and `gshadow` in /etc, /usr/lib, \
+        /usr/share/baselayout and every copy of /etc below /usr; `m` lines of sysusers.d; userdb \
+        records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
+        A primary group, a group of another name that has the number of one of these, sudoers \
+        lines that grant something to the user by name, and polkit rules that name the user, are \
+        reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits, and \
+        groups into which cloud-init or a systemd-homed record puts the user again, or pam_group \
+        at logins. polkit rules that name one of the groups are a note.",
+    keys: &[
+        KeySchema::new("Group", "GROUP", Check::Is(value::account_name))
+            .list()
+            .required()
+            .about("A group to leave."),
+    ],
+    waived: Some(("the user, or the user and one group", "core:docker")),
+    example: "[RemoveFromGroups core]\n\
+        Group=wheel\n\
+        Group=docker\n\
+        Reason=the login user must not become root\n\
+        ",
+    ..RuleKind::of::<RemoveFromGroups>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let user = section.argument.as_str();
-    let groups: Vec<&str> = section.all("Group").collect();
-    let accounts = Accounts::read(draft)?;
-    let absent: BTreeSet<&str> = groups
-        .iter()
-        .copied()
-        .filter(|group| !accounts.has_group(group))
-        .collect();
-    let known = accounts.has_user(user);
-    let is_in_a_group = !accounts.account(user).groups.is_empty();
-    let administered = administered(&accounts, user);
-    // The new texts need the memory.
-    drop(accounts);
-    database_lines(draft, user, &groups, &administered)?;
-    sysusers_lines(draft, user, &groups)?;
-    userdb_records(draft, user, &groups)?;
-    if absent.len() == groups.len() && !known {
-        return Ok(Verdict::Absent(format!(
-            "the image knows neither the user {user} nor any of the groups"
-        )));
+/// A user, and the groups to leave.
+#[derive(Debug)]
+struct RemoveFromGroups {
+    user: String,
+    groups: Vec<String>,
+}
+
+impl Rule for RemoveFromGroups {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            user: fields.argument.to_owned(),
+            groups: fields.texts("Group"),
+        }
     }
-    if !known && !is_in_a_group {
-        // A misspelt one, or one who is made later.
-        draft.note(format!("the image has no user {user}"));
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let user = self.user.as_str();
+        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
+        let accounts = Accounts::read(draft)?;
+        let absent: BTreeSet<&str> = groups
+            .iter()
+            .copied()
+            .filter(|group| !accounts.has_group(group))
+            .collect();
+        let known = accounts.has_user(user);
+        let is_in_a_group = !accounts.account(user).groups.is_empty();
+        let administered = administered(&accounts, user);
+        // The new texts need the memory.
+        drop(accounts);
+        database_lines(draft, user, &groups, &administered)?;
+        sysusers_lines(draft, user, &groups)?;
+        userdb_records(draft, user, &groups)?;
+        if absent.len() == groups.len() && !known {
+            return Ok(Verdict::Absent(format!(
+                "the image knows neither the user {user} nor any of the groups"
+            )));
+        }
+        if !known && !is_in_a_group {
+            // A misspelt one, or one who is made later.
+            draft.note(format!("the image has no user {user}"));
+        }
+        if !absent.is_empty() {
+            let names: Vec<&str> = absent.into_iter().collect();
+            draft.note(format!("the image has no group {}", names.join(", ")));
+        }
+        residuals(draft, user, &groups)?;
+        Ok(Verdict::Holds)
     }
-    if !absent.is_empty() {
-        let names: Vec<&str> = absent.into_iter().collect();
-        draft.note(format!("the image has no group {}", names.join(", ")));
-    }
-    residuals(draft, user, &groups)?;
-    Ok(Verdict::Holds)
 }
 
 /// Returns the groups that a user administers by gshadow, and where.

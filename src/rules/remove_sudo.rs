@@ -2,67 +2,74 @@
 
 use bstr::ByteSlice;
 
-use super::{RuleKind, granted_elsewhere};
+use super::support::granted_elsewhere;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
-use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::system::accounts::sudoers::{self, Grantee, Policy};
 use crate::system::accounts::{Account, Accounts};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "RemoveSudo",
-    argument: Some(ArgumentSchema {
-        name: "USER",
-        check: Check::AccountName,
-        about: "The user to whom sudo grants nothing by name.",
-    }),
+    name: "RemoveSudo",
+    argument: Some(
+        KeySchema::argument("USER", Check::Is(value::account_name))
+            .about("The user to whom sudo grants nothing by name."),
+    ),
     summary: "sudo grants the user nothing by name",
-    about: "Comments out each sudoers line that grants something to this user alone, with its continuation lines. Where a line or \
-        a `User_Alias` lists others too, only the user leaves the list; an alias that has nobody else in it is commented out, \
-        and what names it loses it. A user is named by his name, in any case as sudo compares it, and by his number in the \
-        image's account files. An alias that some list excludes with `!` keeps him, and the lines that grant to it exclude him. \
-        All other bytes, and the mode, stay.\n\n\
-        Read are /etc/sudoers, /etc/sudoers.d, sudo-rs's /etc/sudoers-rs, the `sudoers_file=` of sudo.conf, Container Linux's \
-        /usr/share/baselayout/sudoers, copies of these from which the booted system fills /etc, and all that they include. \
-        `%h` in an include stands for any name; netgroups are not looked at.\n\n\
-        Lines that grant to everyone or to a group that the user stays in, lines that name him but cannot be read, and \
-        other sources in nsswitch.conf, are reported as residuals. So is what doas permits him, and what cloud-init or a \
-        systemd-homed record would grant him again or pam_group brings along at logins.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
+    about: "Comments out each sudoers line that grants something to this user alone, with its \
+        continuation lines. Where a line or a `User_Alias` lists others too, only the user leaves \
+        the list; an alias that has nobody else in it is commented out, and what names it loses \
+        it. A line names the user by name, in any case as sudo compares it, or by number in the \
+        image's account files. An alias that some list excludes with `!` keeps the user, and the \
+        lines that grant to it exclude the user. All other bytes, and the mode, stay.\n\n\
+        The rule reads /etc/sudoers, /etc/sudoers.d, sudo-rs's /etc/sudoers-rs, the \
+        `sudoers_file=` of sudo.conf, Container Linux's /usr/share/baselayout/sudoers, copies of \
+        these from which the booted system fills /etc, and all that they include. `%h` in an \
+        include stands for any name; netgroups are not looked at.\n\n\
+        Lines that grant to everyone or to a group that the user stays in, lines that name the \
+        user but cannot be read, and other sources in nsswitch.conf, are reported as residuals. So \
+        is what doas permits, and what cloud-init or a systemd-homed record would grant again or \
+        pam_group brings along at logins.",
     on_missing: OnMissing::Warn,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the user",
-        example: "core",
-    }),
-    example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be root\n",
+    leaves_no_trace: true,
+    waived: Some(("the user", "core")),
+    example: "[RemoveSudo core]\nReason=whoever takes over the login user's session would be \
+        root\n",
+    ..RuleKind::of::<RemoveSudo>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let user = section.argument.as_str();
-    let accounts = Accounts::read(draft)?;
-    let (account, known) = (accounts.account(user), accounts.has_user(user));
-    drop(accounts);
-    let changes = sudoers::without(&Policy::read(draft)?, &account);
-    if changes.is_empty() && !known {
-        return Ok(Verdict::Absent(format!(
-            "the image has no user {user}, and sudo grants nothing by that name"
-        )));
-    }
-    if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
-        for (file, text) in changes {
-            draft.set_content(file, text);
+/// The user to whom sudo is to grant nothing by name.
+#[derive(Debug)]
+struct RemoveSudo {
+    user: String,
+}
+
+impl Rule for RemoveSudo {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            user: fields.argument.to_owned(),
         }
     }
-    residuals(draft, &account)?;
-    Ok(Verdict::Holds)
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let user = self.user.as_str();
+        let accounts = Accounts::read(draft)?;
+        let (account, known) = (accounts.account(user), accounts.has_user(user));
+        drop(accounts);
+        let changes = sudoers::without(&Policy::read(draft)?, &account);
+        if changes.is_empty() && !known {
+            return Ok(Verdict::Absent(format!(
+                "the image has no user {user}, and sudo grants nothing by that name"
+            )));
+        }
+        if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
+            for (file, text) in changes {
+                draft.set_content(file, text);
+            }
+        }
+        residuals(draft, &account)?;
+        Ok(Verdict::Holds)
+    }
 }
 
 /// What still grants something to the user, or may.

@@ -1,89 +1,70 @@
 //! `Sandbox`: a service that may do less.
 
-use super::RuleKind;
 use super::drop_in::ENSURE;
-use super::effective::{DropIn, put};
+use super::support::effective::{DropIn, put};
 use crate::edit::{Applied, Draft, Verdict};
 use crate::error::{Stop, fail};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
-use crate::system::systemd::{self, Kind, Merged, exposure, merged, name};
-
-pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{self, Refusal, Value},
 };
+use crate::system::systemd::{self, Kind, Merged, exposure, merged, name};
 
 /// The drop-in, where the recipe gives it no other name.
 const NAME: &str = "50-casehard-sandbox.conf";
 
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "Sandbox",
-    argument: Some(ArgumentSchema {
-        name: "UNIT",
-        check: Check::Service,
-        about: "A service, a template or a glob over the services that the image has.",
-    }),
+pub(super) static KIND: RuleKind = RuleKind {
+    name: "Sandbox",
+    argument: Some(
+        KeySchema::argument("UNIT", Check::Is(value::service))
+            .about("A service, a template or a glob over the services that the image has."),
+    ),
     summary: "a service runs with fewer privileges and sees less of the system",
-    about: "Writes the settings of a level, as a drop-in that is judged as `DropIn` judges them.\n\n\
-        - `basic` is meant for any service that does not administer the system: `NoNewPrivileges`, `PrivateTmp`, \
-        `ProtectSystem=full`, `ProtectHome=read-only`, `ProtectClock`, `ProtectControlGroups`, `ProtectHostname`, \
-        `ProtectKernelLogs`, `ProtectKernelModules`, `ProtectKernelTunables`, `RestrictRealtime`, `RestrictSUIDSGID`, \
-        `LockPersonality`, `SystemCallArchitectures=native`.\n\
-        - `strict` adds `ProtectSystem=strict`, `ProtectHome=yes`, `ProtectProc=invisible`, `PrivateDevices`, \
-        `MemoryDenyWriteExecute`, `RestrictNamespaces`, `RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6`, an empty \
-        `CapabilityBoundingSet=` and `SystemCallFilter=@system-service`. Few services run so without `Set=` or `Except=`.\n\n\
-        A setting of the level that the unit has in a form at least as tight stays as it is, and so does a filter or set of \
-        its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` and file capabilities in the service. A system call \
-        filter together with a capability set is noted, as hardening guides warn of mixing them: what a missing capability \
-        denies as an error, a filter answers by killing the service.\n\n\
-        Whether the service still works is not known offline. A note says how exposed it was and is, from 0 to 10, by the weights \
-        of systemd 252 on x86-64; `systemd-analyze security --offline=true --root=DIR UNIT` says what makes up the figure. systemd \
-        ignores settings that are newer than itself.",
+    about: "Writes the settings of a level, as a drop-in that is judged as `DropIn` judges \
+        them.\n\n\
+        - `basic` is meant for any service that does not administer the system: `NoNewPrivileges`, \
+        `PrivateTmp`, `ProtectSystem=full`, `ProtectHome=read-only`, `ProtectClock`, \
+        `ProtectControlGroups`, `ProtectHostname`, `ProtectKernelLogs`, `ProtectKernelModules`, \
+        `ProtectKernelTunables`, `RestrictRealtime`, `RestrictSUIDSGID`, `LockPersonality`, \
+        `SystemCallArchitectures=native`.\n\
+        - `strict` adds `ProtectSystem=strict`, `ProtectHome=yes`, `ProtectProc=invisible`, \
+        `PrivateDevices`, `MemoryDenyWriteExecute`, `RestrictNamespaces`, \
+        `RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6`, an empty `CapabilityBoundingSet=` and \
+        `SystemCallFilter=@system-service`. Few services run so without `Set=` or `Except=`.\n\n\
+        A setting of the level that the unit has in a form at least as tight stays as it is, and \
+        so does a filter or set of its own; a note says which. `NoNewPrivileges` ends `sudo`, `su` \
+        and file capabilities in the service. A system call filter together with a capability set \
+        is noted, as hardening guides warn of mixing them: what a missing capability denies as an \
+        error, a filter answers by killing the service.\n\n\
+        Whether the service still works is not known offline. A note says how exposed it was and \
+        is, from 0 to 10, by the weights of systemd 252 on x86-64; `systemd-analyze security \
+        --offline=true --root=DIR UNIT` says what makes up the figure. systemd ignores settings \
+        that are newer than itself.",
     keys: &[
-        KeySchema {
-            name: "Level",
-            value: "basic|strict",
-            check: Check::OneOf(&["basic", "strict"]),
-            list: false,
-            required: false,
-            about: "How much is taken away. Default `basic`.",
-        },
-        KeySchema {
-            name: "Set",
-            value: "KEY=VALUE",
-            check: Check::Custom(key_value),
-            list: true,
-            required: false,
-            about: "A setting of `[Service]` beside or in place of the level's; may repeat for one key. It is written even if it loosens the unit.",
-        },
-        KeySchema {
-            name: "Except",
-            value: "KEY",
-            check: Check::Custom(of_a_level),
-            list: true,
-            required: false,
-            about: "A setting of the level that is left out.",
-        },
-        KeySchema {
-            name: "Name",
-            value: "NAME.conf",
-            check: Check::Custom(conf),
-            list: false,
-            required: false,
-            about: "The drop-in's file name. Default `50-casehard-sandbox.conf`.",
-        },
+        KeySchema::new("Level", "basic|strict", Check::OneOf(&["basic", "strict"]))
+            .about("How much is taken away. Default `basic`."),
+        KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value))
+            .list()
+            .about(
+                "A setting of `[Service]` beside or in place of the level's; may repeat for one \
+                    key. It is written even if it loosens the unit.",
+            ),
+        KeySchema::new("Except", "KEY", Check::Is(of_a_level))
+            .list()
+            .about("A setting of the level that is left out."),
+        KeySchema::new("Name", "NAME.conf", Check::Is(conf))
+            .about("The drop-in's file name. Default `50-casehard-sandbox.conf`."),
         ENSURE,
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the unit",
-        example: "locksmithd.service",
-    }),
-    example: "[Sandbox locksmithd.service]\nLevel=strict\nExcept=MemoryDenyWriteExecute\nSet=CapabilityBoundingSet=\n\
-        Set=CapabilityBoundingSet=CAP_SYS_BOOT\nReason=a program that reboots the machine needs little else\n",
+    waived: Some(("the unit", "locksmithd.service")),
+    example: "[Sandbox locksmithd.service]\n\
+        Level=strict\n\
+        Except=MemoryDenyWriteExecute\n\
+        Set=CapabilityBoundingSet=\n\
+        Set=CapabilityBoundingSet=CAP_SYS_BOOT\n\
+        Reason=a program that reboots the machine needs little else\n\
+        ",
+    ..RuleKind::of::<Sandbox>()
 };
 
 const BASIC: [(&str, &[&str]); 14] = [
@@ -126,108 +107,132 @@ const ORDERS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn key_value(text: &str) -> Result<(), String> {
-    let key = text.split_once('=').map(|(key, _)| key);
-    let plain = key.is_some_and(|k| !k.is_empty() && k.chars().all(|c| c.is_ascii_alphanumeric()));
-    plain
-        .then_some(())
-        .ok_or_else(|| "write it as KEY=VALUE".to_owned())
+fn key_value(text: &str) -> Result<Value, Refusal> {
+    let plain = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric());
+    match text.split_once('=') {
+        Some((key, value)) if plain(key) => Ok(Value::pair(key, value)),
+        _ => Err("write it as KEY=VALUE".into()),
+    }
 }
 
-fn of_a_level(text: &str) -> Result<(), String> {
+fn of_a_level(text: &str) -> Result<Value, Refusal> {
     let mut keys = BASIC.iter().chain(&STRICT).map(|(key, _)| *key);
     keys.any(|key| key == text)
-        .then_some(())
-        .ok_or_else(|| format!("no level sets `{text}`"))
+        .then_some(Value::Text)
+        .ok_or_else(|| format!("no level sets `{text}`").into())
 }
 
-fn conf(text: &str) -> Result<(), String> {
+fn conf(text: &str) -> Result<Value, Refusal> {
     let good = text.ends_with(".conf") && !text.starts_with('.') && !text.contains(['/', '\0']);
-    good.then_some(()).ok_or_else(|| {
-        "a drop-in's name ends in `.conf`, has no `/` and does not start with a dot".to_owned()
+    good.then_some(Value::Text).ok_or_else(|| {
+        "a drop-in's name ends in `.conf`, has no `/` and does not start with a dot".into()
     })
 }
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let found = draft.units().present(&section.argument);
-    if found.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "the image has no unit {}",
-            section.argument
-        )));
-    }
-    for unit in found {
-        if name::kind(&unit) != "service" {
-            return fail(format!(
-                "{unit} is not a service; only a service can be sandboxed"
-            ));
-        }
-        sandbox(section, draft, &unit)?;
-    }
-    Ok(Verdict::Holds)
+/// A service, and how much is taken away from it.
+#[derive(Debug)]
+struct Sandbox {
+    /// Its name, or a glob.
+    unit: String,
+    strict: bool,
+    /// Keys and values that the level does not decide.
+    set: Vec<(String, String)>,
+    except: Vec<String>,
+    /// The drop-in's file name.
+    name: String,
+    ensure: bool,
 }
 
-fn sandbox(section: &Section, draft: &mut Draft<'_>, unit: &str) -> Result<(), Stop> {
-    let file = section.one("Name").unwrap_or(NAME);
-    let present = without_ours(draft, unit, file)?;
-    let set: Vec<(&str, &str)> = section
-        .all("Set")
-        .filter_map(|set| set.split_once('='))
-        .collect();
-    let strict = section.one("Level") == Some("strict");
-    let replaced = |key: &str| strict && STRICT.iter().any(|(k, _)| *k == key);
-    let level = BASIC
-        .iter()
-        .filter(|(key, _)| !replaced(key))
-        .chain(STRICT.iter().filter(|_| strict));
-    let mut settings = Vec::new();
-    let mut kept = Vec::new();
-    for (key, values) in level {
-        if section.all("Except").any(|e| e == *key) || set.iter().any(|(k, _)| k == key) {
-            continue;
-        }
-        if is_tight(&present, key, values) {
-            kept.push(*key);
-        } else {
-            settings.extend(values.iter().map(|value| ("Service", *key, *value)));
+impl Rule for Sandbox {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            unit: fields.argument.to_owned(),
+            strict: fields.is("Level", "strict"),
+            set: fields.pairs("Set"),
+            except: fields.texts("Except"),
+            name: fields.text("Name").unwrap_or(NAME).to_owned(),
+            ensure: fields.is(ENSURE.name, "yes"),
         }
     }
-    settings.extend(set.iter().map(|(key, value)| ("Service", *key, *value)));
-    if !kept.is_empty() {
-        draft.note(format!(
-            "{unit} keeps what it has itself of {}",
-            kept.join(", ")
-        ));
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let found = draft.units().present(&self.unit);
+        if found.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no unit {}",
+                self.unit
+            )));
+        }
+        for unit in found {
+            if name::kind(&unit) != "service" {
+                return fail(format!(
+                    "{unit} is not a service; only a service can be sandboxed"
+                ));
+            }
+            self.sandbox(draft, &unit)?;
+        }
+        Ok(Verdict::Holds)
     }
-    if settings.is_empty() {
-        return Ok(());
+}
+
+impl Sandbox {
+    /// Writes the drop-in of one service, and says how exposed it is then.
+    fn sandbox(&self, draft: &mut Draft<'_>, unit: &str) -> Result<(), Stop> {
+        let present = without_ours(draft, unit, &self.name)?;
+        let replaced = |key: &str| self.strict && STRICT.iter().any(|(k, _)| *k == key);
+        let level = BASIC
+            .iter()
+            .filter(|(key, _)| !replaced(key))
+            .chain(STRICT.iter().filter(|_| self.strict));
+        let mut settings = Vec::new();
+        let mut kept = Vec::new();
+        for (key, values) in level {
+            if self.except.iter().any(|e| e == key) || self.set.iter().any(|(k, _)| k == key) {
+                continue;
+            }
+            if is_tight(&present, key, values) {
+                kept.push(*key);
+            } else {
+                settings.extend(values.iter().map(|value| ("Service", *key, *value)));
+            }
+        }
+        let set = self.set.iter();
+        settings.extend(set.map(|(key, value)| ("Service", key.as_str(), value.as_str())));
+        if !kept.is_empty() {
+            draft.note(format!(
+                "{unit} keeps what it has itself of {}",
+                kept.join(", ")
+            ));
+        }
+        if settings.is_empty() {
+            return Ok(());
+        }
+        let has = |key: &str| {
+            settings.iter().any(|(_, k, _)| *k == key)
+                || present.section("Service").any(|f| f.key == key)
+        };
+        if has("CapabilityBoundingSet") && has("SystemCallFilter") {
+            draft.note(format!(
+                "{unit} gets a capability set and a system call filter together, of which hardening guides warn: try the service with both, \
+                 or leave one out with `Except=`"
+            ));
+        }
+        let drop_in = DropIn {
+            unit,
+            name: &self.name,
+            settings: &settings,
+            ensure: self.ensure,
+        };
+        put(draft, &drop_in)?;
+        let after = merged(draft, &draft.units(), unit, |_| false)?;
+        draft.note(match (exposure(&present), exposure(&after)) {
+            (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),
+            (Err(unread), _) | (_, Err(unread)) => format!(
+                "{unit}: its exposure is not known, because of {unread}; ask `systemd-analyze security --offline=true --root=DIR {unit}`"
+            ),
+        });
+        Ok(())
     }
-    let has = |key: &str| {
-        settings.iter().any(|(_, k, _)| *k == key)
-            || present.section("Service").any(|f| f.key == key)
-    };
-    if has("CapabilityBoundingSet") && has("SystemCallFilter") {
-        draft.note(format!(
-            "{unit} gets a capability set and a system call filter together, of which hardening guides warn: try the service with both, \
-             or leave one out with `Except=`"
-        ));
-    }
-    let ensure = section.one(ENSURE.name) == Some("yes");
-    let drop_in = DropIn {
-        unit,
-        name: file,
-        settings: &settings,
-        ensure,
-    };
-    put(draft, &drop_in)?;
-    let after = merged(draft, &draft.units(), unit, |_| false)?;
-    draft.note(match (exposure(&present), exposure(&after)) {
-        (Ok(before), Ok(after)) => format!("{unit}: exposure {before} → {after}"),
-        (Err(unread), _) | (_, Err(unread)) => format!(
-            "{unit}: its exposure is not known, because of {unread}; ask `systemd-analyze security --offline=true --root=DIR {unit}`"
-        ),
-    });
-    Ok(())
 }
 
 /// The unit without what this rule writes.

@@ -2,120 +2,132 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::RuleKind;
-use super::booted::booted;
+use super::support::booted::booted;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::fail;
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{self, Refusal, Value},
+};
 use crate::rootfs::Place;
 use crate::system::selinux;
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "SetKey",
-    argument: Some(ArgumentSchema {
-        name: "PATH",
-        check: Check::AbsolutePath,
-        about: "A file of KEY=VALUE lines; a symbolic link is followed.",
-    }),
+    name: "SetKey",
+    argument: Some(
+        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+            .about("A file of KEY=VALUE lines; a symbolic link is followed."),
+    ),
     summary: "keys of a KEY=VALUE file have these values",
-    about: "Changes the value on every line that sets the key, and appends a line where none does. Comments, order and all other \
-        bytes stay. Refused is a file that sets the key without a `=`, as /etc/login.defs does, or by more than one line, and one of \
-        several sections none of which has the key. Edited are the file that the path \
-        leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+    about: "Changes the value on every line that sets the key, and appends a line where none does. \
+        Comments, order and all other bytes stay. The rule refuses a file that sets the key \
+        without a `=`, as /etc/login.defs does, or by more than one line, and a file of several \
+        sections none of which has the key. It edits the file that the path leads to, the copies \
+        of it from which the booted system fills /etc, and, where the image has no such path, the \
+        file that tmpfiles.d links or copies there at boot.\n\n\
         `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
-    keys: &[KeySchema {
-        name: "Set",
-        value: "KEY=VALUE",
-        check: Check::Assignment(key_value),
-        list: true,
-        required: true,
-        about: "A key and its value.",
-    }],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the path, or that of a copy",
-        example: "/etc/selinux/config",
-    }),
-    example: "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing\nReason=a policy that only logs stops nobody\n",
+    keys: &[KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value))
+        .list()
+        .required()
+        .about("A key and its value.")],
+    waived: Some(("the path, or that of a copy", "/etc/selinux/config")),
+    example: "[SetKey /etc/selinux/config]\n\
+        Set=SELINUX=enforcing\n\
+        Reason=a policy that only logs stops nobody\n\
+        ",
+    ..RuleKind::of::<SetKey>()
 };
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+fn key_value(text: &str) -> Result<Value, Refusal> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() && key.chars().all(plain) => {
-            Ok((key.to_owned(), value.to_owned()))
+            Ok(Value::assignment(key, value, key.to_owned()))
         }
-        _ => Err("write it as KEY=VALUE".to_owned()),
+        _ => Err("write it as KEY=VALUE".into()),
     }
 }
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let path = section.argument.as_str();
-    let files = booted(draft, path)?;
-    if files.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "the image has no {path}, nor a file that becomes it at boot"
-        )));
+/// A file, and the keys to set in it.
+#[derive(Debug)]
+struct SetKey {
+    path: String,
+    /// Keys and their values.
+    set: Vec<(String, String)>,
+}
+
+impl Rule for SetKey {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            path: fields.argument.to_owned(),
+            set: fields.pairs("Set"),
+        }
     }
-    let enforcing =
-        selinux::is_config(path) && section.all("Set").any(|set| set == "SELINUX=enforcing");
-    let form = if selinux::is_config(path) {
-        Form::Bare
-    } else {
-        Form::Shell
-    };
-    for file in files {
-        let old = draft.text(file)?;
-        let new = section
-            .all("Set")
-            .filter_map(|set| set.split_once('='))
-            .fold(old.clone(), |text, (key, value)| {
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let path = self.path.as_str();
+        let files = booted(draft, path)?;
+        if files.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no {path}, nor a file that becomes it at boot"
+            )));
+        }
+        let enforcing = selinux::is_config(path)
+            && self
+                .set
+                .iter()
+                .any(|(key, value)| key == "SELINUX" && value == "enforcing");
+        let form = if selinux::is_config(path) {
+            Form::Bare
+        } else {
+            Form::Shell
+        };
+        let keys: Vec<&str> = self.set.iter().map(|(key, _)| key.as_str()).collect();
+        for file in files {
+            let old = draft.text(file)?;
+            let new = self.set.iter().fold(old.clone(), |text, (key, value)| {
                 with_key(&text, key, value, form)
             });
-        let at = draft.rootfs().path(file);
-        if let Some((line, key)) = spread(&old, section) {
-            return fail(format!(
-                "{at}:{line} sets {key} by more than one line, which cannot be changed"
-            ));
+            let at = draft.rootfs().path(file);
+            if let Some((line, key)) = spread(&old, &keys) {
+                return fail(format!(
+                    "{at}:{line} sets {key} by more than one line, which cannot be changed"
+                ));
+            }
+            if new == old || draft.waived_as(&[at.as_bstr(), path.into()]) {
+                continue;
+            }
+            if let Some((line, key)) = without_equals(&old, &keys) {
+                return fail(format!(
+                    "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
+                ));
+            }
+            if let Some(why) = no_place(&old, &keys) {
+                return fail(format!("{at}{why}"));
+            }
+            if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
+                return fail(why);
+            }
+            draft.set_content(file, new);
         }
-        if new == old || draft.waived_as(&[at.as_bstr(), path.into()]) {
-            continue;
+        if enforcing {
+            draft.residual(ResidualKind::OutsideImage, None::<Place>, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
         }
-        if let Some((line, key)) = without_equals(&old, section) {
-            return fail(format!(
-                "{at}:{line} sets {key} without a `=`; a line `{key}=` would not change that"
-            ));
-        }
-        if let Some(why) = no_place(&old, section) {
-            return fail(format!("{at}{why}"));
-        }
-        if let Some(why) = selinux::policy_missing(draft, &new).filter(|_| enforcing) {
-            return fail(why);
-        }
-        draft.set_content(file, new);
+        Ok(Verdict::Holds)
     }
-    if enforcing {
-        draft.residual(ResidualKind::OutsideImage, None::<Place>, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
-    }
-    Ok(Verdict::Holds)
 }
 
-/// The first line that gives one of the keys a value after a blank, as in login.defs, where no line has it with a `=`.
-fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s str)> {
+/// The first line that gives one of the keys a value after a blank, as in login.defs, where no line
+/// has it with a `=`.
+fn without_equals<'s>(text: &[u8], keys: &[&'s str]) -> Option<(usize, &'s str)> {
     let assigned = |line: &[u8], key: &str| {
         let left = line.split_once_str("=").map(|(left, _)| left);
         left.is_some_and(|left| names(left, key))
     };
-    let mut keys = keys(section).filter(|key| !text.lines().any(|line| assigned(line, key)));
-    keys.find_map(|key| {
+    let mut keys = keys
+        .iter()
+        .filter(|key| !text.lines().any(|line| assigned(line, key)));
+    keys.find_map(|&key| {
         let is_set = |line: &[u8]| {
             let mut words = line.fields();
             words.next() == Some(key.as_bytes()) && words.next().is_some()
@@ -126,8 +138,7 @@ fn without_equals<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s s
 }
 
 /// A line that sets one of the keys together with others, or is a part of what another line sets.
-fn spread<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s str)> {
-    let keys: Vec<&str> = keys(section).collect();
+fn spread<'s>(text: &[u8], keys: &[&'s str]) -> Option<(usize, &'s str)> {
     let mut goes_on = false;
     (1..).zip(text.lines()).find_map(|(number, line)| {
         let within = std::mem::replace(&mut goes_on, joins_the_next(line));
@@ -138,12 +149,12 @@ fn spread<'s>(text: &[u8], section: &'s Section) -> Option<(usize, &'s str)> {
 }
 
 /// Why a line cannot be added for a key that none has, if so; it goes on behind the file's path.
-fn no_place(text: &[u8], section: &Section) -> Option<String> {
+fn no_place(text: &[u8], keys: &[&str]) -> Option<String> {
     let is_set = |key: &str| {
         let mut names_of = text.lines().filter_map(|line| line.split_once_str("="));
         names_of.any(|(name, _)| names(name, key))
     };
-    let key = keys(section).find(|key| !is_set(key))?;
+    let key = keys.iter().find(|key| !is_set(key))?;
     if text.lines().next_back().is_some_and(joins_the_next) {
         return Some(format!(
             " ends with a backslash, so that no line for {key} can be added"
@@ -152,11 +163,6 @@ fn no_place(text: &[u8], section: &Section) -> Option<String> {
     (text.lines().filter(|line| is_header(line)).count() > 1).then(|| {
         format!(" has several sections, and no line that shows to which {key} belongs; add one")
     })
-}
-
-fn keys(section: &Section) -> impl Iterator<Item = &str> {
-    let set = section.all("Set").filter_map(|set| set.split_once('='));
-    set.map(|(key, _)| key)
 }
 
 /// Whether a line that is no comment ends with a backslash, which joins the next one to it.

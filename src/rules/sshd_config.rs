@@ -5,139 +5,147 @@ use std::ops::Range;
 
 use bstr::ByteSlice;
 
-use super::RuleKind;
-use super::booted::booted;
-use super::service::Service;
+use super::support::booted::booted;
+use super::support::service::Service;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{
+    Check, Fields, KeySchema, Rule, RuleKind,
+    value::{self, Refusal, Value},
+};
 use crate::rootfs::{InodeId, Place};
 use crate::system::sshd::{
     ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
 };
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "SshdConfig",
-    argument: Some(ArgumentSchema {
-        name: "PATH",
-        check: Check::AbsolutePath,
-        about: "sshd's configuration, such as `/etc/ssh/sshd_config`; a symbolic link is followed.",
-    }),
+    name: "SshdConfig",
+    argument: Some(
+        KeySchema::argument("PATH", Check::Is(value::absolute_path)).about(
+            "sshd's configuration, such as `/etc/ssh/sshd_config`; a symbolic link is followed.",
+        ),
+    ),
     summary: "sshd works with these values",
-    about: "The first value that sshd reads for a keyword counts, in the order of lines and of the files that `Include` names. \
-        The rule changes the value on that line, wherever it is, and on lines of `Match all` blocks; where no line sets the \
-        keyword, one is put before the first `Include` or `Match`. All other bytes stay. Edited are the file that the path \
-        leads to, the copies of it from which the booted system fills /etc, and, where the image has no such path, the file \
-        that tmpfiles.d links or copies there at boot.\n\n\
-        A `Match` block that says something else for some connections, an `Include` with a wildcard whose later files would \
-        come first, and units that start sshd with another file or with options for these keywords, are reported as \
-        residuals.",
-    keys: &[KeySchema {
-        name: "Set",
-        value: "KEYWORD VALUE",
-        check: Check::Assignment(setting),
-        list: true,
-        required: true,
-        about: "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or `AllowUsers`, are refused. \
-            `MaxAuthTries <=4` leaves a lower number as it is; so do `MaxSessions` and `LoginGraceTime`.",
-    }],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the keyword",
-        example: "PermitRootLogin",
-    }),
-    example: "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin no\nSet=PasswordAuthentication no\n\
-        Reason=passwords can be guessed from anywhere\n",
+    about: "The first value that sshd reads for a keyword counts, in the order of lines and of the \
+        files that `Include` names. The rule changes the value on that line, wherever it is, and \
+        on lines of `Match all` blocks; where no line sets the keyword, one is put before the \
+        first `Include` or `Match`. All other bytes stay. The rule edits the file that the path \
+        leads to, the copies of it from which the booted system fills /etc, and, where the image \
+        has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
+        A `Match` block that says something else for some connections, an `Include` with a \
+        wildcard whose later files would come first, and units that start sshd with another file \
+        or with options for these keywords, are reported as residuals.",
+    keys: &[KeySchema::new("Set", "KEYWORD VALUE", Check::Is(setting))
+        .list()
+        .required()
+        .about(
+            "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or \
+                `AllowUsers`, are refused. `MaxAuthTries <=4` leaves a lower number as it is; so \
+                do `MaxSessions` and `LoginGraceTime`.",
+        )],
+    waived: Some(("the keyword", "PermitRootLogin")),
+    example: "[SshdConfig /etc/ssh/sshd_config]\nSet=PermitRootLogin \
+        no\nSet=PasswordAuthentication no\nReason=passwords can be guessed from anywhere\n",
+    ..RuleKind::of::<SshdConfig>()
 };
 
 fn listed(words: &str, word: &str) -> bool {
     words.split(' ').any(|w| w == word)
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+fn setting(text: &str) -> Result<Value, Refusal> {
     let Some((keyword, value)) = text.split_once(' ') else {
-        return Err("write it as a keyword, a blank and a value".to_owned());
+        return Err("write it as a keyword, a blank and a value".into());
     };
     let name = keyword.to_ascii_lowercase();
     if listed(ADDING, &name) {
         return Err(format!(
             "lines of {keyword} add up or begin a block, so that no single one decides"
-        ));
+        )
+        .into());
     }
     if !listed(KEYWORDS, &name) {
         return Err(format!(
-            "`{keyword}` is no keyword of sshd_config, and sshd would not start"
-        ));
+            "`{keyword}` is not a keyword of sshd_config, and sshd would not start"
+        )
+        .into());
     }
     if let Some(limit) = value.trim().strip_prefix("<=")
         && (!listed(LIMITS, &name) || number(limit).is_none())
     {
-        return Err(format!(
-            "`<=` is for the numbers of {}",
-            LIMITS.replace(' ', ", ")
-        ));
+        return Err(format!("`<=` is for the numbers of {}", LIMITS.replace(' ', ", ")).into());
     }
     if value.trim().is_empty() || value.contains(['#', '\0']) {
-        return Err(format!("{keyword} needs a value without `#`"));
+        return Err(format!("{keyword} needs a value without `#`").into());
     }
-    Ok((decided(keyword), value.trim().to_owned()))
+    Ok(Value::assignment(keyword, value.trim(), decided(keyword)))
 }
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let path = section.argument.as_str();
-    let files = booted(draft, path)?;
-    if files.is_empty() {
-        return Ok(Verdict::Absent(format!(
-            "the image has no {path}, nor a file that becomes it at boot"
-        )));
+/// A configuration, and the values that it is to have.
+#[derive(Debug)]
+struct SshdConfig {
+    path: String,
+    wanted: Vec<Wanted>,
+}
+
+impl Rule for SshdConfig {
+    fn parse(fields: &Fields<'_>) -> Self {
+        let wanted = fields.pairs("Set").into_iter().map(Wanted::new);
+        Self {
+            path: fields.argument.to_owned(),
+            wanted: wanted.collect(),
+        }
     }
-    let wanted: Vec<Wanted<'_>> = section.all("Set").filter_map(Wanted::of).collect();
-    for file in &files {
-        bring_about(draft, *file, &wanted)?;
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let path = self.path.as_str();
+        let files = booted(draft, path)?;
+        if files.is_empty() {
+            return Ok(Verdict::Absent(format!(
+                "the image has no {path}, nor a file that becomes it at boot"
+            )));
+        }
+        for file in &files {
+            bring_about(draft, *file, &self.wanted)?;
+        }
+        for file in files {
+            residuals(draft, &Config::read(draft, file)?, &self.wanted);
+        }
+        options(draft, path, &self.wanted)?;
+        Ok(Verdict::Holds)
     }
-    for file in files {
-        residuals(draft, &Config::read(draft, file)?, &wanted);
-    }
-    options(draft, path, &wanted)?;
-    Ok(Verdict::Holds)
 }
 
 /// A value that a keyword is to have.
-struct Wanted<'s> {
-    keyword: &'s str,
-    value: &'s str,
+#[derive(Debug)]
+struct Wanted {
+    keyword: String,
+    value: String,
     /// Whether a lower value is as good.
     at_most: bool,
 }
 
-impl<'s> Wanted<'s> {
-    fn of(set: &'s str) -> Option<Self> {
-        let (keyword, value) = set.split_once(' ')?;
-        let limit = value.trim().strip_prefix("<=");
-        Some(Self {
+impl Wanted {
+    fn new((keyword, value): (String, String)) -> Self {
+        let limit = value
+            .strip_prefix("<=")
+            .map(|limit| limit.trim().to_owned());
+        Self {
             keyword,
-            value: limit.unwrap_or(value).trim(),
             at_most: limit.is_some(),
-        })
+            value: limit.unwrap_or(value),
+        }
     }
 
     fn holds(&self, setting: &Setting) -> bool {
-        setting.is(self.value) || (self.at_most && setting.is_at_most(self.value))
+        setting.is(&self.value) || (self.at_most && setting.is_at_most(&self.value))
     }
 }
 
 /// A range of a file and what replaces it.
 type Edit = (Range<usize>, Vec<u8>);
 
-fn bring_about(draft: &mut Draft<'_>, file: InodeId, all: &[Wanted<'_>]) -> Result<(), Stop> {
+fn bring_about(draft: &mut Draft<'_>, file: InodeId, all: &[Wanted]) -> Result<(), Stop> {
     let config = Config::read(draft, file)?;
     let mut edits: BTreeMap<InodeId, Vec<Edit>> = BTreeMap::new();
     let mut missing = String::new();
@@ -192,9 +200,9 @@ fn bring_about(draft: &mut Draft<'_>, file: InodeId, all: &[Wanted<'_>]) -> Resu
     Ok(())
 }
 
-fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
+fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted]) {
     for wanted in all {
-        let keyword = wanted.keyword;
+        let keyword = wanted.keyword.as_str();
         let settings: Vec<_> = config
             .of(keyword)
             .chain(twin(keyword).into_iter().flat_map(|twin| config.of(twin)))
@@ -217,7 +225,7 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
                 ResidualKind::Override,
                 Place::new(&open.path, open.line),
                 format!(
-                    "files that are yet to come at {} are read before what sets {keyword}",
+                    "a file added later in {} would override {keyword}",
                     open.pattern
                 ),
             );
@@ -226,7 +234,7 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted<'_>]) {
 }
 
 /// Units that hand sshd another configuration, or options which win over it.
-fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(), Stop> {
+fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted]) -> Result<(), Stop> {
     for unit in [
         "ssh.service",
         "ssh@.service",
@@ -238,7 +246,7 @@ fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(
         for (file, words) in service.commands(&environment) {
             for (option, value) in with_values(words) {
                 let keyword = value.split(['=', ' ', '\t']).next().unwrap_or_default();
-                let asked = |wanted: &Wanted<'_>| decided(wanted.keyword) == decided(keyword);
+                let asked = |wanted: &Wanted| decided(&wanted.keyword) == decided(keyword);
                 let wins = match option {
                     'f' => value != path,
                     'o' => wanted.iter().any(asked) || keyword.eq_ignore_ascii_case("include"),
@@ -257,7 +265,8 @@ fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted<'_>]) -> Result<(
     Ok(())
 }
 
-/// The options of a command line of sshd's that have values; of several letters in a word the last may be one.
+/// The options of a command line of sshd's that have values; of several letters in a word the last
+/// may be one.
 fn with_values(words: Vec<String>) -> Vec<(char, String)> {
     const WITH_VALUE: &str = "CEbcfghkopu";
     let mut found = Vec::new();

@@ -4,98 +4,98 @@ use std::collections::BTreeSet;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::{RuleKind, put_file};
+use super::support::put_file;
 use crate::edit::{Applied, Draft, Verdict};
 use crate::error::Stop;
-use crate::recipe::{Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::InodeId;
 use crate::system::packages;
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "StripSetid",
-    argument: None,
+    name: "StripSetid",
     summary: "no program gains privileges from its file, but for those kept",
-    about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both of the spellings that PAX \
-        archives have. SGID directories are left: there the bit only hands down a group. All names and headers of a hard-linked \
-        file change together, since extractors differ in which one they apply.",
+    about: "Clears the SUID and SGID bits of regular files, and removes file capabilities in both \
+        of the spellings that PAX archives have. SGID directories are left: there the bit only \
+        hands down a group. All names and headers of a hard-linked file change together, since \
+        extractors differ in which one they apply.",
     keys: &[
-        KeySchema {
-            name: "Keep",
-            value: "PATH|GLOB",
-            check: Check::PathOrGlob,
-            list: true,
-            required: false,
-            about: "A file to leave as it is, also through symbolic links; one that keeps nothing is noted in the report.",
-        },
-        KeySchema {
-            name: "Capabilities",
-            value: "strip|keep",
-            check: Check::OneOf(&["strip", "keep"]),
-            list: false,
-            required: false,
-            about: "Whether file capabilities go too; they do by default.",
-        },
-        KeySchema {
-            name: "StatOverride",
-            value: "yes|no",
-            check: Check::OneOf(&["yes", "no"]),
-            list: false,
-            required: false,
-            about: "Whether dpkg is told to keep the modes of stripped files when it upgrades their packages; it is not by default.",
-        },
+        KeySchema::new("Keep", "PATH|GLOB", Check::Is(value::path_or_glob))
+            .list()
+            .about(
+                "A file to leave as it is, also through symbolic links; one that keeps nothing is \
+                    noted in the report.",
+            ),
+        KeySchema::new(
+            "Capabilities",
+            "strip|keep",
+            Check::OneOf(&["strip", "keep"]),
+        )
+        .about("Whether file capabilities go too; they do by default."),
+        KeySchema::new("StatOverride", "yes|no", Check::OneOf(&["yes", "no"])).about(
+            "Whether dpkg is told to keep the modes of stripped files when it upgrades their \
+                packages; it is not by default.",
+        ),
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "a path",
-        example: "/usr/bin/su",
-    }),
+    waived: Some(("a path", "/usr/bin/su")),
     example: "[StripSetid]\nKeep=/usr/bin/sudo\nReason=nothing but sudo may change the user\n",
+    ..RuleKind::of::<StripSetid>()
 };
 
 const SETID: u32 = 0o6000;
 const CAPABILITY: &str = "security.capability";
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let strip_capabilities = section.one("Capabilities") != Some("keep");
-    let privileged = privileged(draft, strip_capabilities);
-    let mut kept = BTreeSet::new();
-    for keep in section.all("Keep") {
-        let matching = kept_by(draft, keep);
-        if privileged.is_disjoint(&matching) {
-            draft.note(format!(
-                "Keep={keep} keeps nothing: no set-id file or capability is there"
-            ));
-        }
-        kept.extend(matching);
-    }
-    let mut stripped = Vec::new();
-    for id in privileged.difference(&kept) {
-        let paths: Vec<BString> = draft.rootfs().paths(*id);
-        let names: Vec<&BStr> = paths.iter().map(|path| path.as_bstr()).collect();
-        if draft.waived_as(&names) {
-            continue;
-        }
-        draft.clear_mode(*id, SETID);
-        if strip_capabilities {
-            draft.remove_xattr(*id, CAPABILITY);
-        }
-        stripped.extend(paths);
-    }
-    if section.one("StatOverride") == Some("yes") {
-        keep_modes(draft, &stripped)?;
-    }
-    Ok(Verdict::Holds)
+/// What is kept, and how much of the rest is told to dpkg.
+#[derive(Debug)]
+struct StripSetid {
+    /// Paths and globs of files to leave as they are.
+    keep: Vec<String>,
+    strip_capabilities: bool,
+    stat_override: bool,
 }
 
-/// Adds a line to dpkg's statoverride for each stripped file that a package owns, in place of one that is there for it.
+impl Rule for StripSetid {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            keep: fields.texts("Keep"),
+            strip_capabilities: !fields.is("Capabilities", "keep"),
+            stat_override: fields.is("StatOverride", "yes"),
+        }
+    }
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let privileged = privileged(draft, self.strip_capabilities);
+        let mut kept = BTreeSet::new();
+        for keep in &self.keep {
+            let matching = kept_by(draft, keep);
+            if privileged.is_disjoint(&matching) {
+                draft.note(format!(
+                    "Keep={keep} keeps nothing: no set-id file or capability is there"
+                ));
+            }
+            kept.extend(matching);
+        }
+        let mut stripped = Vec::new();
+        for id in privileged.difference(&kept) {
+            let paths: Vec<BString> = draft.rootfs().paths(*id);
+            let names: Vec<&BStr> = paths.iter().map(|path| path.as_bstr()).collect();
+            if draft.waived_as(&names) {
+                continue;
+            }
+            draft.clear_mode(*id, SETID);
+            if self.strip_capabilities {
+                draft.remove_xattr(*id, CAPABILITY);
+            }
+            stripped.extend(paths);
+        }
+        if self.stat_override {
+            keep_modes(draft, &stripped)?;
+        }
+        Ok(Verdict::Holds)
+    }
+}
+
+/// Adds a line to dpkg's statoverride for each stripped file that a package owns, in place of one
+/// that is there for it.
 fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
     let owners = packages::owners(draft, draft.rootfs(), stripped)?;
     let lines: Vec<(BString, String)> = owners

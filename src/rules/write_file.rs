@@ -1,61 +1,61 @@
 //! `WriteFile`: a file with exactly this content.
 
-use super::{RuleKind, put_file};
+use super::support::put_file;
 use crate::edit::{Applied, Draft, Verdict};
-use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
+use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 
 pub(super) static KIND: RuleKind = RuleKind {
-    schema: &SCHEMA,
-    apply,
-};
-
-static SCHEMA: RuleSchema = RuleSchema {
-    kind: "WriteFile",
-    argument: Some(ArgumentSchema {
-        name: "PATH",
-        check: Check::AbsolutePath,
-        about: "The file; a symbolic link is written through.",
-    }),
+    name: "WriteFile",
+    argument: Some(
+        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+            .about("The file; a symbolic link is written through."),
+    ),
     summary: "a file has exactly these lines",
-    about: "Creates the file, and the directories above it where they are missing, owned by root with mode 0644; or replaces the \
-        content of the file that is there, whose mode and owner stay unless `Mode=` says otherwise.",
+    about: "Creates the file, and the directories above it where they are missing, owned by root \
+        with mode 0644; or replaces the content of the file that is there, whose mode and owner \
+        stay unless `Mode=` says otherwise.",
     keys: &[
-        KeySchema {
-            name: "Line",
-            value: "TEXT",
-            check: Check::Verbatim,
-            list: true,
-            required: false,
-            about: "A line of the file. Without any the file is empty.",
-        },
-        KeySchema {
-            name: "Mode",
-            value: "MODE",
-            check: Check::Mode,
-            list: false,
-            required: false,
-            about: "The mode in octal, with no access control list beside it; 0644 for a new file.",
-        },
+        KeySchema::new("Line", "TEXT", Check::Verbatim)
+            .list()
+            .about("A line of the file. Without any the file is empty."),
+        KeySchema::new("Mode", "MODE", Check::Is(value::mode)).about(
+            "The mode in octal, with no access control list beside it; 0644 for a new file.",
+        ),
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: Some(Waivable {
-        what: "the path",
-        example: "/etc/issue.net",
-    }),
-    example: "[WriteFile /etc/issue.net]\nLine=Authorised use only.\nReason=the banner must not tell the version\n",
+    waived: Some(("the path", "/etc/issue.net")),
+    example: "[WriteFile /etc/issue.net]\n\
+        Line=Authorised use only.\n\
+        Reason=the banner must not tell the version\n\
+        ",
+    ..RuleKind::of::<WriteFile>()
 };
 
-fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
-    let content: String = section.all("Line").flat_map(|line| [line, "\n"]).collect();
-    let mode = section
-        .one("Mode")
-        .and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    let path = section.argument.as_str();
-    put_file(draft, path, &[path], content.as_bytes(), mode)?;
-    Ok(Verdict::Holds)
+/// A file, and what it is to be.
+#[derive(Debug)]
+struct WriteFile {
+    path: String,
+    content: String,
+    mode: Option<u32>,
+}
+
+impl Rule for WriteFile {
+    fn parse(fields: &Fields<'_>) -> Self {
+        Self {
+            path: fields.argument.to_owned(),
+            content: fields
+                .texts("Line")
+                .into_iter()
+                .map(|line| line + "\n")
+                .collect(),
+            mode: fields.mode("Mode"),
+        }
+    }
+
+    fn apply(&self, draft: &mut Draft<'_>) -> Applied {
+        let path = self.path.as_str();
+        put_file(draft, path, &[path], self.content.as_bytes(), self.mode)?;
+        Ok(Verdict::Holds)
+    }
 }
 
 #[cfg(test)]

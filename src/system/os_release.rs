@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use crate::error::Stop;
+use crate::error::{Result, Stop};
 use crate::rootfs::Files;
 
 /// The fields of os-release that choose recipes.
@@ -15,14 +15,28 @@ pub(crate) struct OsRelease {
 }
 
 impl OsRelease {
-    /// Reads it where os-release(5) says; an image without one is of no known system.
-    pub(crate) fn read(files: &Files<'_>) -> Result<Self, Stop> {
+    /// Reads it where os-release(5) says. An image without a readable one is of no known system.
+    pub(crate) fn read(files: &Files<'_>) -> Result<Self> {
         for path in ["/etc/os-release", "/usr/lib/os-release"] {
-            if let Some(text) = files.text_at(path)? {
-                return Ok(Self::parse(&text));
+            match files.text_at(path) {
+                Ok(Some(text)) => return Ok(Self::parse(&text)),
+                Ok(None) => {}
+                Err(Stop::Failed(_)) => break,
+                Err(Stop::Fatal(error)) => return Err(error),
             }
         }
         Ok(Self::default())
+    }
+
+    /// Returns how well it fits a recipe that is meant for these systems: 0 by `ID`, 1 by `ID_LIKE`.
+    pub(crate) fn rank(&self, os_ids: &[String]) -> Option<u8> {
+        if os_ids.contains(&self.id) {
+            return Some(0);
+        }
+        self.id_like
+            .iter()
+            .any(|id| os_ids.contains(id))
+            .then_some(1)
     }
 
     fn parse(text: &[u8]) -> Self {

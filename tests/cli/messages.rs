@@ -61,10 +61,11 @@ fn recipe_check_reads_all_files() {
 fn the_language_and_the_shipped_recipes_are_shown() {
     let bench = Bench::new();
     let rules = bench.run("recipe help").code(0);
-    for kind in casehard::Recipe::kinds() {
-        assert!(rules.contains(&kind.usage()), "{rules}");
-        let help = bench.run(&format!("recipe help {}", kind.kind)).code(0);
-        assert_eq!(help, casehard::recipe::help(kind));
+    for (usage, _) in casehard::Recipe::kinds() {
+        assert!(rules.contains(&usage), "{rules}");
+        let name = usage.trim_matches(['[', ']']).split(' ').next().unwrap();
+        let help = bench.run(&format!("recipe help {name}")).code(0);
+        assert_eq!(help, casehard::Recipe::help(name).unwrap());
     }
     let list = bench.run("recipe list").code(0);
     assert_eq!(list.lines().count(), casehard::Recipe::SHIPPED.len());

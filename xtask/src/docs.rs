@@ -3,7 +3,6 @@
 use std::fs;
 
 use casehard::Recipe;
-use casehard::recipe::reference;
 
 use crate::Outcome;
 
@@ -35,7 +34,7 @@ fn rule_reference(check: bool) -> Outcome {
         .ok_or_else(|| failed("find rules:end in"))?;
     let renewed = format!(
         "{before}{BEGIN}\n{}\n{END}{after}",
-        reference(&Recipe::kinds()).trim()
+        Recipe::reference().trim()
     );
     if renewed == text {
         return Ok(true);

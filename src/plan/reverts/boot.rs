@@ -140,7 +140,9 @@ impl<'d, 'i> Search<'d, 'i> {
     fn count(&mut self, checks: usize) -> Result<(), Stop> {
         self.checks += checks;
         if self.checks > CHECKS {
-            return fail("tmpfiles.d has more lines that may apply to edited files than casehard tries");
+            return fail(
+                "tmpfiles.d has more lines that may apply to edited files than casehard tries",
+            );
         }
         Ok(())
     }

@@ -1,11 +1,16 @@
 //! Recipes that are files.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{LOADER, Loader, headed, shown};
+use super::{LOADER, Loader, Recipe, headed, shown};
+use crate::error::Result;
+
+fn load(spec: impl AsRef<Path>) -> Result<Recipe> {
+    LOADER.load_all(&[spec])
+}
 
 struct Files(TempDir);
 
@@ -26,7 +31,7 @@ impl Files {
 
     /// The rules or the mistakes of a file, with names relative to the directory.
     fn read(&self, name: &str) -> String {
-        let text = match LOADER.load(self.path(name)) {
+        let text = match load(self.path(name)) {
             Ok(recipe) => shown(&recipe),
             Err(error) => error.to_string(),
         };
@@ -59,7 +64,7 @@ fn names_start_at_the_file_that_extends() {
         files.read("top.ini"),
         "Mask base.service (fail)\nMask c.service (fail)\nMask b.service (fail)\nMask a.service (fail)\n"
     );
-    let recipe = LOADER.load(files.path("top.ini")).unwrap();
+    let recipe = load(files.path("top.ini")).unwrap();
     assert_eq!(recipe.sources().len(), 5);
 }
 
@@ -146,15 +151,15 @@ fn a_file_is_text_and_not_large() {
     ]);
     assert_eq!(
         files.read("latin.ini"),
-        "latin.ini:3:11: this is no text: what follows is not UTF-8 (help: store the recipe as UTF-8)"
+        "latin.ini:3:11: not a text file: what follows is not UTF-8 (help: store the recipe as UTF-8)"
     );
     assert_eq!(
         files.read("nul.ini"),
-        "nul.ini:3:1: this is no text: it contains NUL"
+        "nul.ini:3:1: not a text file: it contains NUL"
     );
     assert_eq!(
         files.read("large.ini"),
-        "large.ini:1:1: this file is larger than 1 MiB (help: is it a recipe?)"
+        "large.ini:1:1: this file is larger than 1 MiB (help: check that it is a recipe)"
     );
     assert_eq!(files.read("fits.ini"), "");
 }
@@ -162,7 +167,7 @@ fn a_file_is_text_and_not_large() {
 #[test]
 fn a_name_is_a_files_or_a_shipped_recipes() {
     for name in ["coreos-hardening", "coreos-hardening.ini"] {
-        let recipe = LOADER.load(name).unwrap();
+        let recipe = load(name).unwrap();
         assert_eq!(recipe.name(), "recipe:coreos-hardening");
     }
     for (name, expected) in [
@@ -178,7 +183,7 @@ fn a_name_is_a_files_or_a_shipped_recipes() {
              to read the file, write `./Cargo.toml`",
         ),
     ] {
-        assert_eq!(LOADER.load(name).unwrap_err().to_string(), expected);
+        assert_eq!(load(name).unwrap_err().to_string(), expected);
     }
 }
 
@@ -196,7 +201,7 @@ fn a_parameter_of_any_of_several_recipes_can_be_set() {
         .unwrap();
     assert_eq!(recipe.rules()[1].label(), "RemoveFromGroups root");
     assert_eq!(
-        loader.load(a).unwrap_err().to_string(),
+        loader.load_all(&[a]).unwrap_err().to_string(),
         "no recipe has a parameter `User`: the recipe has no `[Params]`"
     );
     let none: [&str; 0] = [];
@@ -236,12 +241,12 @@ fn what_is_no_recipe_is_not_shown() {
     ]);
     let said = files.read("third.ini");
     assert!(
-        said.contains("`bytes` is no recipe: ") && !said.contains("hunter2"),
+        said.contains("`bytes` is not a recipe: ") && !said.contains("hunter2"),
         "{said}"
     );
     for (name, extended) in [("top.ini", "passwd"), ("other.ini", "keys")] {
         let said = files.read(name);
-        let expected = format!("`{extended}` is no recipe: it has no section `[Recipe]`");
+        let expected = format!("`{extended}` is not a recipe: it has no section `[Recipe]`");
         assert!(
             said.ends_with(&expected) && said.lines().count() == 1,
             "{said}"

@@ -5,7 +5,7 @@ use crate::error::Error;
 
 #[test]
 fn the_language_has_a_version() {
-    let missing = "the recipe does not say which version of the language it is in \
+    let missing = "the recipe does not name its version of the language \
                    (help: write `Schema=1` into a section `[Recipe]`)";
     check_whole("", &format!("r.ini:1:1: {missing}"));
     check_whole("[Mask a.service]", &format!("r.ini:1:1: {missing}"));
@@ -31,19 +31,16 @@ fn lines_have_a_form() {
     );
     check(
         "[Mask a.service]\n  Reason: x=y",
-        "r.ini:4:9: a key and its value are parted by `=`, not by `:` (help: write `Reason=x=y`)",
+        "r.ini:4:9: write `=`, not `:`, between a key and its value (help: write `Reason=x=y`)",
     );
-    check(
-        "[Mask a.service]\n=x",
-        "r.ini:4:1: no key stands before the `=`",
-    );
+    check("[Mask a.service]\n=x", "r.ini:4:1: no key before the `=`");
     check(
         "[Mask a.service]\nRea\\son=x",
         "r.ini:4:1: a key cannot contain `\\`",
     );
     check_whole(
         "Schema=1\n[Recipe]\nSchema=1",
-        "r.ini:1:1: this key stands before any section (help: start the recipe with `[Recipe]` and `Schema=1`)",
+        "r.ini:1:1: this key comes before any section (help: start the recipe with `[Recipe]` and `Schema=1`)",
     );
 }
 
@@ -55,11 +52,11 @@ fn headers_have_a_form() {
     );
     check(
         "[Mask a.service] # why",
-        "r.ini:3:18: something stands after the section's `]` (help: give the comment a line of its own)",
+        "r.ini:3:18: text follows the section's `]` (help: give the comment a line of its own)",
     );
     check(
         "[Mask a.service] Reason=x",
-        "r.ini:3:18: something stands after the section's `]` (help: start a new line for it)",
+        "r.ini:3:18: text follows the section's `]` (help: start a new line for it)",
     );
     check(
         "[Mask a[bc].service]",
@@ -90,19 +87,19 @@ fn the_keys_of_a_broken_section_are_not_those_of_the_one_before() {
 fn what_cannot_be_seen_is_refused() {
     check(
         "[Mask a.service]\nReason=a\x1b[2Jb",
-        "r.ini:4:9: the character U+001B cannot be seen (help: a recipe is plain text: take the character out)",
+        "r.ini:4:9: the character U+001B is invisible (help: a recipe is plain text: delete the character)",
     );
     check(
         "# left\u{202e}right",
-        "r.ini:3:7: the character U+202E cannot be seen (help: a recipe is plain text: take the character out)",
+        "r.ini:3:7: the character U+202E is invisible (help: a recipe is plain text: delete the character)",
     );
     check(
         "[Mask a.service]\nReason=a\rOnMissing=skip",
-        "r.ini:4:9: the character U+000D cannot be seen (help: a recipe is plain text: take the character out)",
+        "r.ini:4:9: the character U+000D is invisible (help: a recipe is plain text: delete the character)",
     );
     check(
         "[Mask\0 a.service]",
-        "r.ini:3:6: this is no text: it contains NUL",
+        "r.ini:3:6: not a text file: it contains NUL",
     );
 }
 
@@ -158,7 +155,7 @@ fn values_are_checked_where_they_stand() {
 fn what_is_missing_or_too_much_is_said() {
     check(
         "[Mask]",
-        "r.ini:3:1: `[Mask]` does not say of what: UNIT is missing (help: write `[Mask UNIT]`)",
+        "r.ini:3:1: `[Mask]` needs an argument: UNIT (help: write `[Mask UNIT]`)",
     );
     check(
         "[StripSetid all]",
@@ -176,7 +173,7 @@ fn what_is_missing_or_too_much_is_said() {
     check(
         "[RemoveFromGroups core]\nGruop=wheel\n[RemoveFromGroups root]\nGroup: wheel",
         "r.ini:4:1: unknown key `Gruop` in `[RemoveFromGroups]` (help: did you mean `Group`?)\n\
-         r.ini:6:6: a key and its value are parted by `=`, not by `:` (help: write `Group=wheel`)",
+         r.ini:6:6: write `=`, not `:`, between a key and its value (help: write `Group=wheel`)",
     );
 }
 
@@ -185,9 +182,9 @@ fn what_may_be_there_once_is_not_there_twice() {
     check(
         "[Permissions /a]\nMode=0644\nReason=x\nMode=0600\nReason=x",
         "r.ini:6:1: `Mode=` is given twice; r.ini:4:1: the first one \
-         (help: it takes one value: take one of them out)\n\
+         (help: it takes one value: delete one of them)\n\
          r.ini:7:1: `Reason=` is given twice; r.ini:5:1: the first one \
-         (help: it takes one value: take one of them out)",
+         (help: it takes one value: delete one of them)",
     );
     check(
         "[Match]\n[Recipe]\n[Match]",
@@ -221,14 +218,14 @@ fn waivers_name_a_kind_a_subject_a_reason_and_a_day() {
     }
     check(
         "[Waive]",
-        "r.ini:3:1: `[Waive]` does not say of what: KIND:SUBJECT is missing \
+        "r.ini:3:1: `[Waive]` needs an argument: KIND:SUBJECT \
          (help: write `[Waive KIND:SUBJECT]`)",
     );
     let waiver = "[Waive Mask:a.service]\nReason=x\nExpires=2026-12-31\n";
     check(
         &format!("{waiver}{waiver}"),
         "r.ini:6:1: `[Waive Mask:a.service]` is here twice; r.ini:3:1: the first one \
-         (help: take one of them out)",
+         (help: delete one of them)",
     );
 }
 
@@ -275,7 +272,7 @@ fn parameters_are_declared() {
         "r.ini:4:1: `1st` is not a name for a parameter \
          (help: start it with a letter; letters, digits and `_` may follow)\n\
          r.ini:6:1: `A=` is given twice; r.ini:5:1: the first one \
-         (help: it takes one value: take one of them out)\n\
+         (help: it takes one value: delete one of them)\n\
          r.ini:7:3: a default cannot use `${A}` \
          (help: write the value itself, or `$${` for a `${` that stays)\n\
          r.ini:8:1: `a-b` is not a name for a parameter \

@@ -2,138 +2,102 @@
 
 mod combine;
 mod files;
-mod lines;
+mod lexer;
 mod mistakes;
 mod reading;
 mod values;
 
-use super::schema::{ArgumentSchema, KeySchema, OnMissing, OpenKeys, RuleSchema};
-use super::{Check, Loader, Recipe, Shipped};
+use super::{Check, Fields, KeySchema, Loader, OnMissing, Recipe, Rule, RuleKind, Shipped, value};
+use crate::edit::{Applied, Draft};
 use crate::error::Error;
 
-static KINDS: &[&RuleSchema] = &[&MASK, &DROP_IN, &GROUPS, &SETID, &PERMISSIONS];
+static KINDS: &[&RuleKind] = &[&MASK, &DROP_IN, &GROUPS, &SETID, &PERMISSIONS];
 
-static MASK: RuleSchema = RuleSchema {
-    kind: "Mask",
-    argument: Some(ArgumentSchema {
-        name: "UNIT",
-        check: Check::Unit,
-        about: "A unit, a template or a glob.",
-    }),
+static MASK: RuleKind = RuleKind {
+    name: "Mask",
+    argument: Some(
+        KeySchema::argument("UNIT", Check::Is(value::unit)).about("A unit, a template or a glob."),
+    ),
     summary: "The unit cannot be started",
     about: "A link to `/dev/null` takes the unit's place in `/etc`, so that no dependency, no timer and no socket \
             starts it.\n\nSecond paragraph.",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
     extra_on_missing: &[OnMissing::Mask],
-    waived: None,
     example: "[Mask sshd.socket]\nReason=nobody logs in\n",
+    ..RuleKind::of::<Nothing>()
 };
 
-static DROP_IN: RuleSchema = RuleSchema {
-    kind: "DropIn",
-    argument: Some(ArgumentSchema {
-        name: "UNIT/NAME.conf",
-        check: Check::DropIn,
-        about: "A unit and a file.",
-    }),
+static DROP_IN: RuleKind = RuleKind {
+    name: "DropIn",
+    argument: Some(
+        KeySchema::argument("UNIT/NAME.conf", Check::Is(value::drop_in))
+            .about("A unit and a file."),
+    ),
     summary: "The unit has these settings",
-    about: "",
-    keys: &[],
-    needs_a_key: false,
-    open_keys: Some(OpenKeys {
-        name: "Section.Key",
-        value: "VALUE",
-        about: "A setting.",
-    }),
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: None,
+    open_keys: Some(
+        KeySchema::new("Section.Key", "VALUE", Check::Verbatim)
+            .list()
+            .about("A setting."),
+    ),
     example: "[DropIn a.socket/10-x.conf]\nSocket.SocketMode=0600",
+    ..RuleKind::of::<Nothing>()
 };
 
-static GROUPS: RuleSchema = RuleSchema {
-    kind: "RemoveFromGroups",
-    argument: Some(ArgumentSchema {
-        name: "USER",
-        check: Check::AccountName,
-        about: "A user.",
-    }),
+static GROUPS: RuleKind = RuleKind {
+    name: "RemoveFromGroups",
+    argument: Some(KeySchema::argument("USER", Check::Is(value::account_name)).about("A user.")),
     summary: "The user is no member of these groups",
-    about: "",
-    keys: &[KeySchema {
-        name: "Group",
-        value: "NAME",
-        check: Check::AccountName,
-        list: true,
-        required: true,
-        about: "A group.",
-    }],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: None,
-    example: "",
-};
-
-static SETID: RuleSchema = RuleSchema {
-    kind: "StripSetid",
-    argument: None,
-    summary: "No program changes its user by who owns it",
-    about: "",
     keys: &[
-        KeySchema {
-            name: "Keep",
-            value: "PATH|GLOB",
-            check: Check::PathOrGlob,
-            list: true,
-            required: false,
-            about: "A program that is left as it is.",
-        },
-        KeySchema {
-            name: "Capabilities",
-            value: "strip|keep",
-            check: Check::OneOf(&["strip", "keep"]),
-            list: false,
-            required: false,
-            about: "What becomes of file capabilities.",
-        },
+        KeySchema::new("Group", "NAME", Check::Is(value::account_name))
+            .list()
+            .required()
+            .about("A group."),
     ],
-    needs_a_key: false,
-    open_keys: None,
-    on_missing: OnMissing::Fail,
-    extra_on_missing: &[],
-    waived: None,
-    example: "[StripSetid]\nKeep=/usr/bin/sudo",
+    example: "",
+    ..RuleKind::of::<Nothing>()
 };
 
-static PERMISSIONS: RuleSchema = RuleSchema {
-    kind: "Permissions",
-    argument: Some(ArgumentSchema {
-        name: "PATH",
-        check: Check::AbsolutePath,
-        about: "A path.",
-    }),
-    summary: "The file has these permissions",
-    about: "",
-    keys: &[KeySchema {
-        name: "Mode",
-        value: "MODE",
-        check: Check::Mode,
-        list: false,
-        required: false,
-        about: "In octal.",
-    }],
-    needs_a_key: true,
-    open_keys: None,
-    on_missing: OnMissing::Warn,
-    extra_on_missing: &[],
-    waived: None,
-    example: "",
+static SETID: RuleKind = RuleKind {
+    name: "StripSetid",
+    summary: "No program changes its user by who owns it",
+    keys: &[
+        KeySchema::new("Keep", "PATH|GLOB", Check::Is(value::path_or_glob))
+            .list()
+            .about("A program that is left as it is."),
+        KeySchema::new(
+            "Capabilities",
+            "strip|keep",
+            Check::OneOf(&["strip", "keep"]),
+        )
+        .about("What becomes of file capabilities."),
+    ],
+    example: "[StripSetid]\nKeep=/usr/bin/sudo",
+    ..RuleKind::of::<Nothing>()
 };
+
+static PERMISSIONS: RuleKind = RuleKind {
+    name: "Permissions",
+    argument: Some(KeySchema::argument("PATH", Check::Is(value::absolute_path)).about("A path.")),
+    summary: "The file has these permissions",
+    keys: &[KeySchema::new("Mode", "MODE", Check::Is(value::mode)).about("In octal.")],
+    needs_a_key: true,
+    on_missing: OnMissing::Warn,
+    example: "",
+    ..RuleKind::of::<Nothing>()
+};
+
+/// A rule that is never applied.
+#[derive(Debug)]
+struct Nothing;
+
+impl Rule for Nothing {
+    fn parse(_: &Fields<'_>) -> Self {
+        Self
+    }
+
+    fn apply(&self, _: &mut Draft<'_>) -> Applied {
+        unreachable!("the language applies no rule")
+    }
+}
 
 static LIBRARY: &[Shipped] = &[
     Shipped {

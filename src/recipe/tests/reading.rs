@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::schema::OnMissing;
-use super::super::{Shipped, help, reference};
+use super::super::help::{markdown, text as help};
+use super::super::{OnMissing, Shipped};
 use super::{DROP_IN, KINDS, LOADER, MASK, SETID, check, headed, recipe, shown};
 
 #[test]
@@ -30,11 +30,10 @@ fn sections_are_rules() {
     let [_, setid, permissions] = recipe.rules() else {
         panic!("{:?}", recipe.rules())
     };
-    assert_eq!(setid.one("Capabilities"), Some("keep"));
-    assert_eq!(setid.one("Missing"), None);
+    let settings = setid.settings.iter();
     assert_eq!(
-        setid.all("Keep").collect::<Vec<_>>(),
-        ["/usr/bin/sudo", "/bin/su"]
+        settings.map(|s| s.value.as_str()).collect::<Vec<_>>(),
+        ["/usr/bin/sudo", "/bin/su", "keep"]
     );
     let place = &permissions.settings[0].at;
     assert_eq!(&place.source.text[place.start..place.end], "Mode  =  0644");
@@ -201,7 +200,7 @@ Example:
 
 #[test]
 fn the_reference_is_written_from_the_table() {
-    let text = reference(&[&SETID]);
+    let text = markdown(&SETID);
     assert!(
         text.starts_with("### `[StripSetid]`\n\nNo program changes its user by who owns it.\n")
     );

@@ -1,14 +1,14 @@
 //! What values may be.
 
-use super::super::value::Check;
+use super::super::value::{self, Check};
 
 #[track_caller]
 fn check(check: Check, good: &[&str], bad: &[(&str, &str)]) {
     for value in good {
-        assert_eq!(check.accepts(value), Ok(()), "{value}");
+        assert!(check.read(value).is_ok(), "{value}");
     }
     for (value, expected) in bad {
-        let refusal = check.accepts(value).expect_err(value);
+        let refusal = check.read(value).expect_err(value);
         let text = match refusal.help {
             Some(help) => format!("{} (help: {help})", refusal.message),
             None => refusal.message,
@@ -21,7 +21,7 @@ fn check(check: Check, good: &[&str], bad: &[(&str, &str)]) {
 fn modes_are_octal() {
     let help = "(help: write it in octal, such as 0644; the highest is 07777)";
     check(
-        Check::Mode,
+        Check::Is(value::mode),
         &["0644", "644", "07777", "7777", "000"],
         &[
             ("0888", &format!("`0888` is not a mode {help}")),
@@ -36,7 +36,7 @@ fn modes_are_octal() {
 #[test]
 fn paths_start_at_the_root_and_have_no_turns() {
     check(
-        Check::AbsolutePath,
+        Check::Is(value::absolute_path),
         &["/etc", "/etc/a b", "/etc/..x", "/x[", "/é"],
         &[
             (
@@ -49,7 +49,7 @@ fn paths_start_at_the_root_and_have_no_turns() {
             ),
             (
                 "/etc/",
-                "`/etc/` has a `/` too many (help: write one `/` between names and none at the end)",
+                "`/etc/` has a superfluous `/` (help: write one `/` between names and none at the end)",
             ),
             (
                 "/a/../b",
@@ -67,7 +67,7 @@ fn paths_start_at_the_root_and_have_no_turns() {
 #[test]
 fn globs_are_checked() {
     check(
-        Check::PathOrGlob,
+        Check::Is(value::path_or_glob),
         &["/usr/bin/su", "/usr/{bin,sbin}/s[uv]*", "/usr/**/x?"],
         &[
             (
@@ -86,7 +86,7 @@ fn globs_are_checked() {
 #[test]
 fn units_have_a_known_suffix() {
     check(
-        Check::Unit,
+        Check::Is(value::unit),
         &[
             "sshd.socket",
             "getty@.service",
@@ -118,11 +118,11 @@ fn units_have_a_known_suffix() {
             ),
             (
                 ".service",
-                "`.service` is not a unit's name: nothing stands before `.service`",
+                "`.service` is not a unit's name: no name before `.service`",
             ),
             (
                 "@.service",
-                "`@.service` is not a unit's name: nothing stands before `@.service`",
+                "`@.service` is not a unit's name: no name before `@.service`",
             ),
             (
                 "a@b@c.service",
@@ -143,7 +143,7 @@ fn units_have_a_known_suffix() {
 fn drop_ins_name_unit_and_file() {
     let help = "(help: write it as UNIT/NAME.conf, such as `fleet.socket/10-root-only.conf`)";
     check(
-        Check::DropIn,
+        Check::Is(value::drop_in),
         &["fleet.socket/10-root-only.conf", "getty@.service/x.conf"],
         &[
             (
@@ -154,7 +154,7 @@ fn drop_ins_name_unit_and_file() {
             ),
             (
                 "a.socket/b/c.conf",
-                &format!("`a.socket/b/c.conf` is not a drop-in: it has a `/` too many {help}"),
+                &format!("`a.socket/b/c.conf` is not a drop-in: it has a superfluous `/` {help}"),
             ),
             (
                 "a.socket/x.cfg",
@@ -171,7 +171,7 @@ fn drop_ins_name_unit_and_file() {
             (
                 "a.socket/.x.conf",
                 &format!(
-                    "`a.socket/.x.conf` is not a drop-in: systemd passes over hidden files {help}"
+                    "`a.socket/.x.conf` is not a drop-in: systemd ignores hidden files {help}"
                 ),
             ),
             (
@@ -185,7 +185,7 @@ fn drop_ins_name_unit_and_file() {
 #[test]
 fn account_names_are_what_shadow_accepts() {
     check(
-        Check::AccountName,
+        Check::Is(value::account_name),
         &[
             "root",
             "systemd-network",
@@ -219,7 +219,7 @@ fn account_names_are_what_shadow_accepts() {
 fn dates_have_one_form() {
     let help = "(help: write the day as YYYY-MM-DD, such as 2026-12-31)";
     check(
-        Check::Date,
+        Check::Is(value::date),
         &["2026-12-31", "2028-02-29"],
         &[
             ("20261231", &format!("`20261231` is not a date {help}")),
@@ -227,7 +227,7 @@ fn dates_have_one_form() {
                 "2026-12-31T00:00",
                 &format!("`2026-12-31T00:00` is not a date {help}"),
             ),
-            ("2026-02-30", "`2026-02-30` is no day that the calendar has"),
+            ("2026-02-30", "`2026-02-30` is not a day in the calendar"),
         ],
     );
 }
@@ -254,11 +254,11 @@ fn one_of_shows_the_nearest() {
 fn only_services_are_taken_where_processes_matter() {
     let help = "(help: name the service; its other units have no processes of their own)";
     check(
-        Check::Service,
+        Check::Is(value::service),
         &["a.service", "a@.service", "a.*"],
         &[
-            ("a.socket", &format!("`a.socket` is no service {help}")),
-            ("a*.socket", &format!("`a*.socket` is no service {help}")),
+            ("a.socket", &format!("`a.socket` is not a service {help}")),
+            ("a*.socket", &format!("`a*.socket` is not a service {help}")),
         ],
     );
 }

@@ -191,7 +191,7 @@ fn two_rules_that_disagree_are_no_success() {
         FLEET,
         rules,
         &format!(
-            "failed: not so in the result, read again: {d}/b.conf:2 decides with SocketMode=0660, not a.conf, for fleet.socket; \
+            "failed: the result does not satisfy this rule: {d}/b.conf:2 decides with SocketMode=0660, not a.conf, for fleet.socket; \
              give the drop-in a name that sorts later, or write `Ensure=yes`\n  created {d}\n  created {d}/a.conf\n\
              changed\n  created {d}/b.conf\n"
         ),

@@ -108,7 +108,7 @@ fn every_busybox_is_changed() {
 #[test]
 fn an_applet_is_a_plain_name() {
     for good in ["wget", "["] {
-        assert_eq!(super::name(good), Ok(()), "{good}");
+        assert!(super::name(good).is_ok(), "{good}");
     }
     for bad in [
         "",

@@ -81,7 +81,7 @@ fn what_undoes_it_fails_or_is_overridden() {
 
 #[test]
 fn what_cannot_be_set_is_refused() {
-    type Check = fn(&str) -> Result<(), String>;
+    type Check = fn(&str) -> Result<super::Value, super::Refusal>;
     let table: [(Check, &[&str], &[&str]); 3] = [
         (
             super::key_value,

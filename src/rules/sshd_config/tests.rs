@@ -101,7 +101,7 @@ fn what_extends_replaces_a_value_and_two_in_one_section_are_a_mistake() {
         panic!("{recipe:?}")
     };
     let sets = |start: &str| -> Vec<&str> {
-        let sets = section.all("Set");
+        let sets = section.settings.iter().map(|set| set.value.as_str());
         sets.filter(|set| set.to_lowercase().starts_with(start))
             .collect()
     };
@@ -153,7 +153,7 @@ file opt/x
         "changed\n  content /usr/share/ssh/sshd_config\n  content /etc/ssh/sshd_config.d/b.conf\n  \
          residual /etc/ssh/sshd_config.d/a.conf:2: `Match User a` sets PermitRootLogin to yes\n  \
          residual /opt/x:1: `Match User x` sets MaxAuthTries to 9\n  \
-         residual /usr/share/ssh/sshd_config:2: files that are yet to come at sshd_config.d/*.conf are read before what sets PermitRootLogin\n",
+         residual /usr/share/ssh/sshd_config:2: a file added later in sshd_config.d/*.conf would override PermitRootLogin\n",
     );
     assert_eq!(
         content_after(image, RULE, PATH),
@@ -310,9 +310,9 @@ fn what_cannot_be_set_is_refused() {
         ("Banner  ", "Banner needs a value without `#`"),
         (
             "PermitRotLogin no",
-            "`PermitRotLogin` is no keyword of sshd_config, and sshd would not start",
+            "`PermitRotLogin` is not a keyword of sshd_config, and sshd would not start",
         ),
     ] {
-        assert_eq!(super::setting(set), Err(why.to_owned()), "{set}");
+        assert_eq!(super::setting(set), Err(why.into()), "{set}");
     }
 }

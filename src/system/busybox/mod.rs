@@ -76,9 +76,7 @@ impl Busyboxes {
             }
         }
         let found = self.known.iter().filter(|(_, is)| **is).map(|(id, _)| *id);
-        Ok(found
-            .filter(|id| rootfs.inode(*id).links() > 0)
-            .collect())
+        Ok(found.filter(|id| rootfs.inode(*id).links() > 0).collect())
     }
 }
 

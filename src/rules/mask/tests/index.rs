@@ -49,11 +49,11 @@ fn a_kept_index_says_what_one_read_anew_says() {
     let image = open(UNITS);
     let mut draft = Draft::new(&image, image.rootfs().unwrap(), Waivers::default(), None);
     for (at, section) in recipe.rules().iter().enumerate() {
-        draft.begin(at, section.kind);
+        draft.begin(at, section.kind());
         // Fills what is read when it is asked for.
         all(&draft.units());
         let before = draft.edits.len();
-        rules::apply(section, &mut draft).unwrap();
+        section.rule.apply(&mut draft).unwrap();
         assert!(draft.edits.len() > before, "{}", section.label());
         let (kept, anew) = (draft.units(), Units::read(draft.rootfs()));
         assert_eq!(all(&kept), all(&anew), "{}", section.label());

@@ -10,13 +10,13 @@ use crate::error::{Stop, fail};
 use crate::system::systemd::{self, Kind, Loss, lost, merged, name};
 
 /// A drop-in that a rule wants.
-pub(super) struct DropIn<'a> {
-    pub(super) unit: &'a str,
-    pub(super) name: &'a str,
+pub(in crate::rules) struct DropIn<'a> {
+    pub(in crate::rules) unit: &'a str,
+    pub(in crate::rules) name: &'a str,
     /// Section, key and value.
-    pub(super) settings: &'a [(&'a str, &'a str, &'a str)],
+    pub(in crate::rules) settings: &'a [(&'a str, &'a str, &'a str)],
     /// Whether another one may be added that wins where this one does not.
-    pub(super) ensure: bool,
+    pub(in crate::rules) ensure: bool,
 }
 
 /// A setting that does not come out as asked.
@@ -32,7 +32,7 @@ struct Defeat {
 const MOST_Z: usize = 16;
 
 /// Sees to it that a unit has a drop-in, and that its settings are what systemd gives the unit.
-pub(super) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Stop> {
+pub(in crate::rules) fn put(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Stop> {
     check_settings(draft, drop_in)?;
     let content = content(drop_in.settings.iter().copied());
     if !write(draft, drop_in.unit, drop_in.name, &content)? {
@@ -96,7 +96,7 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
 }
 
 /// Writes a drop-in, and says whether it stands there now; a waiver of the unit, or of this file, may keep it from that.
-pub(super) fn write(
+pub(in crate::rules) fn write(
     draft: &mut Draft<'_>,
     unit: &str,
     name: &str,

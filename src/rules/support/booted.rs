@@ -8,9 +8,12 @@ use crate::rootfs::InodeId;
 use crate::rootfs::lowerdir;
 use crate::system::systemd::tmpfiles;
 
-/// The files that the booted system may read at a path, each inode once: what is there, its copies, and where the image has
-/// nothing there what tmpfiles.d links or copies to it.
-pub(super) fn booted(draft: &mut Draft<'_>, path: &str) -> Result<BTreeSet<InodeId>, Stop> {
+/// The files that the booted system may read at a path, each inode once: what is there, its copies,
+/// and where the image has nothing there what tmpfiles.d links or copies to it.
+pub(in crate::rules) fn booted(
+    draft: &mut Draft<'_>,
+    path: &str,
+) -> Result<BTreeSet<InodeId>, Stop> {
     let mut paths = vec![path.to_owned()];
     paths.extend(lowerdir::copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {

@@ -10,24 +10,24 @@ use crate::rootfs::expand::Effort;
 use crate::system::systemd::{Found, Merged, merged, name, words};
 
 /// A service by all that systemd reads for it.
-pub(super) struct Service {
+pub(in crate::rules) struct Service {
     unit: String,
     merged: Merged,
 }
 
 /// The variables that a service's processes have.
 #[derive(Default)]
-pub(super) struct Environment {
+pub(in crate::rules) struct Environment {
     /// By name: the value, and the file that sets it.
-    pub(super) variables: BTreeMap<String, (String, String)>,
+    pub(in crate::rules) variables: BTreeMap<String, (String, String)>,
     /// By name: the file that takes it away.
-    pub(super) unset: BTreeMap<String, String>,
+    pub(in crate::rules) unset: BTreeMap<String, String>,
     /// Files that systemd would read and the image lacks.
-    pub(super) absent: Vec<String>,
+    pub(in crate::rules) absent: Vec<String>,
 }
 
 impl Service {
-    pub(super) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
+    pub(in crate::rules) fn read(draft: &Draft<'_>, unit: &str) -> Result<Self, Stop> {
         Ok(Self {
             unit: unit.to_owned(),
             merged: merged(draft, &draft.units(), unit, |_| false)?,
@@ -39,7 +39,10 @@ impl Service {
     }
 
     /// The command lines that start the service: the file of each, and its words, variables of the environment replaced.
-    pub(super) fn commands(&self, environment: &Environment) -> Vec<(String, Vec<String>)> {
+    pub(in crate::rules) fn commands(
+        &self,
+        environment: &Environment,
+    ) -> Vec<(String, Vec<String>)> {
         let expanded = |word: String| {
             let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
             let value = variable.and_then(|v| environment.variables.get(v));
@@ -59,7 +62,7 @@ impl Service {
     }
 
     /// What `Environment=` says, then `EnvironmentFile=`, without what `UnsetEnvironment=` takes away (systemd.exec(5)).
-    pub(super) fn environment(&self, draft: &Draft<'_>) -> Result<Environment, Stop> {
+    pub(in crate::rules) fn environment(&self, draft: &Draft<'_>) -> Result<Environment, Stop> {
         let mut found = Environment::default();
         for setting in self.list("Environment") {
             for word in words(&setting.value.to_str_lossy()) {

@@ -8,8 +8,8 @@ use crate::plan::{Plan, PlanOptions};
 use crate::recipe::Recipe;
 use crate::rootfs::Node;
 
-/// Plans the rules for an image, verification included, and compares outcomes, edits, notes and residuals, a line each. The
-/// day is 2026-01-01.
+/// Plans the rules for an image, verification included, and compares outcomes, edits, notes and
+/// residuals, a line each. The day is 2026-01-01.
 #[track_caller]
 pub(crate) fn check(image: &str, rules: &str, want: &str) {
     let (image, recipe) = (open(image), recipe(rules));

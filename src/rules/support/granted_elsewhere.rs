@@ -7,7 +7,7 @@ use crate::system::accounts::cloud_init::{self, Given};
 use crate::system::accounts::{Account, doas, pam_group, userdb};
 
 /// Records those that are open for a user: of groups, those that `matter`.
-pub(super) fn residuals(
+pub(in crate::rules) fn residuals(
     draft: &mut Draft<'_>,
     account: &Account,
     matter: impl Fn(&str) -> bool,
