@@ -89,7 +89,8 @@ fn systemd_reads_the_shipped_recipes() {
             .iter()
             .find(|r| r.argument.starts_with(&format!("{unit}/")))
             .unwrap();
-        let sets: Vec<&str> = rule.all("Set").collect();
+        let sets = rule.settings.iter().filter(|setting| setting.key == "Set");
+        let sets: Vec<&str> = sets.map(|setting| setting.value.as_str()).collect();
         let section = format!("[{}]\nSet={}", rule.label(), sets.join("\nSet="));
         let loaded = environment(&harden(&service(""), &section).files, unit);
         let expected: BTreeMap<String, String> = sets

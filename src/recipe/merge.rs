@@ -3,7 +3,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::error::{Diagnostic, Span};
 
@@ -11,8 +10,8 @@ use super::document::{Document, Key, RawRule};
 use super::lexer::Property;
 use super::nearest::{list, quoted, suggest};
 use super::params::{Filled, Params};
-use super::rule::{Fields, Rule};
-use super::schema::{OnMissing, RuleKind};
+use super::rule::Fields;
+use super::schema::{OnMissing, Parse, RuleKind};
 use super::value::{self, Check, Refusal, Value};
 use super::{Section, Setting, Waiver};
 
@@ -289,7 +288,7 @@ impl Layer {
         }
     }
 
-    fn into_section(self, parse: fn(&Fields<'_>) -> Arc<dyn Rule>) -> Section {
+    fn into_section(self, parse: Parse) -> Section {
         let on_missing = self.on_missing.flatten().unwrap_or(self.schema.on_missing);
         let rule = parse(&Fields {
             argument: &self.argument,

@@ -35,8 +35,11 @@ pub(crate) struct RuleKind {
     /// Sections as a recipe would have them, without `[Recipe]`.
     pub(crate) example: &'static str,
     /// Makes the rule of a section whose values are all read. A waiver has none.
-    pub(crate) parse: Option<fn(&Fields<'_>) -> Arc<dyn Rule>>,
+    pub(crate) parse: Option<Parse>,
 }
+
+/// Makes a rule of a section's fields.
+pub(crate) type Parse = fn(&Fields<'_>) -> Arc<dyn Rule>;
 
 impl RuleKind {
     /// Sections that make no rule.

@@ -264,7 +264,7 @@ impl<'s> Work<'s> {
             {
                 let message =
                     format!("{one} is there as {other} too, which the rule does not name");
-                draft.residual(ResidualKind::OtherName, Place::new(&path, None), message);
+                draft.residual(ResidualKind::OtherName, Place::new(path, None), message);
             }
         }
         Ok(())
