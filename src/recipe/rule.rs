@@ -1,6 +1,7 @@
 //! What every rule is, and what it reads itself from.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::edit::{Applied, Draft};
 
@@ -9,7 +10,7 @@ use super::schema::OnMissing;
 use super::value::Value;
 
 /// One rule, read from its section once.
-pub(crate) trait Rule: fmt::Debug + Send + Sync {
+pub(crate) trait Rule: fmt::Debug + Send + Sync + RefUnwindSafe + UnwindSafe {
     /// Reads the rule from a section. All values have the form that the kind's row asks for.
     fn parse(fields: &Fields<'_>) -> Self
     where

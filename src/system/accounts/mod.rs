@@ -19,7 +19,7 @@ pub(crate) mod sudoers;
 pub(crate) mod sysusers;
 pub(crate) mod userdb;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 
@@ -176,13 +176,17 @@ impl Accounts {
         account
     }
 
-    /// Returns where the user has one of the groups as primary group, and which.
+    /// Returns where the user has one of the groups as primary group, and which, sorted.
     pub(crate) fn primary_groups<'g>(
         &self,
         user: &str,
         groups: &[&'g str],
     ) -> Vec<(Place, &'g str)> {
-        let numbers = self.numbers(groups);
+        let mut numbers: Vec<_> = groups.iter().map(|of| (*of, BTreeSet::new())).collect();
+        for (_, name, gid) in self.group_numbers() {
+            let named = numbers.iter_mut().filter(|(of, _)| of.as_bytes() == name);
+            named.for_each(|(_, gids)| gids.extend([gid]));
+        }
         let is_primary =
             |r: &AccountRecord<'_>| r.role == Role::PrimaryGroup && r.user == user.as_bytes();
         let mut found = Vec::new();
@@ -194,6 +198,7 @@ impl Accounts {
                 }
             }
         }
+        found.sort();
         found
     }
 
@@ -204,29 +209,17 @@ impl Accounts {
         groups: &[&'g str],
         others: &BTreeSet<String>,
     ) -> Vec<(Place, String, &'g str)> {
-        let numbers = self.numbers(groups);
+        let named = |name: &[u8]| groups.iter().copied().find(|of| of.as_bytes() == name);
+        let of = self.group_numbers();
+        let of: BTreeMap<u32, &str> = of
+            .filter_map(|(_, name, gid)| Some((gid, named(name)?)))
+            .collect();
         let found = self.group_numbers().filter_map(|(at, name, gid)| {
-            let name = others.get(&*name.to_str_lossy())?;
-            let mut same = numbers.iter().filter(|(_, gids)| gids.contains(&gid));
-            let (of, _) = same.next().filter(|_| !groups.contains(&name.as_str()))?;
-            Some((self.place(at), name.clone(), *of))
+            let other = others.get(&*name.to_str_lossy())?;
+            let of = of.get(&gid).filter(|_| named(name).is_none())?;
+            Some((self.place(at), other.clone(), *of))
         });
         found.collect()
-    }
-
-    /// Returns the groups, each with the numbers that sources give it.
-    fn numbers<'g>(&self, groups: &[&'g str]) -> Vec<(&'g str, BTreeSet<u32>)> {
-        let mut numbers: Vec<_> = groups
-            .iter()
-            .map(|group| (*group, BTreeSet::new()))
-            .collect();
-        for (_, name, gid) in self.group_numbers() {
-            let named = numbers
-                .iter_mut()
-                .filter(|(group, _)| group.as_bytes() == name);
-            named.for_each(|(_, gids)| gids.extend([gid]));
-        }
-        numbers
     }
 
     /// Returns every number that a source gives a group, with the record's index. The kernel takes two names of one number
@@ -241,9 +234,9 @@ impl Accounts {
     }
 
     fn keep(&mut self, name: &[u8]) -> NameRange {
-        let start = self.names.len() as u32;
+        let start = index(self.names.len());
         self.names.extend_from_slice(name);
-        (start, self.names.len() as u32)
+        (start, index(self.names.len()))
     }
 }
 
@@ -263,6 +256,11 @@ fn is_number_or_root(name: &str) -> bool {
 /// Reads the number of a user or group, which has 32 bits.
 fn number(field: &[u8]) -> Option<u32> {
     field.to_str().ok()?.parse().ok()
+}
+
+/// Returns a number that the limits keep below 4 GiB.
+fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Returns the lines of a text as `clean` leaves them, each with its number; one that then ends in a backslash is joined with
@@ -323,13 +321,73 @@ impl Recorder<'_, '_> {
         let group = last.unwrap_or_else(|| accounts.keep(group));
         let user = accounts.keep(user);
         accounts.records.push(Stored {
-            source: accounts.sources.len() as u32 - 1,
-            line: line as u32,
+            source: index(accounts.sources.len()) - 1,
+            line: index(line),
             role,
             user,
             group,
             id,
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::harness::open;
+
+    #[test]
+    fn every_source_is_read_with_its_places() {
+        let image = open(
+            "
+file etc/passwd
+| core:x:500:10::/:/bin/sh
+| core:x:none::/:/bin/sh
+file etc/group
+| wheel:x:10:root, core
+file etc/gshadow
+| wheel:*:ann:core
+file usr/lib/sysusers.d/a.conf
+| u fleet 253
+| u rkt -:wheel
+| m core fleet
+file etc/userdb/ida.user
+| {\"userName\":\"ida\",\"uid\":7,\"memberOf\":[\"wheel\"]}
+file etc/userdb/ida:adm.membership
+",
+        );
+        let accounts = Accounts::read(&image.files().unwrap()).unwrap();
+        let records = accounts.records().map(|(at, record)| {
+            let AccountRecord {
+                role,
+                user,
+                group,
+                id,
+            } = record;
+            let (user, group) = (user.as_bstr(), group.as_bstr());
+            let id = id.map(|id| format!(" {id}")).unwrap_or_default();
+            format!("{} {role:?} {user}:{group}{id}", accounts.place(at))
+        });
+        let want = [
+            "/etc/passwd:1 User core: 500",
+            "/etc/passwd:1 PrimaryGroup core: 10",
+            "/etc/group:1 Group :wheel 10",
+            "/etc/group:1 Member root:wheel",
+            "/etc/group:1 Member core:wheel",
+            "/etc/gshadow:1 Administrator ann:wheel",
+            "/etc/gshadow:1 ShadowMember core:wheel",
+            "/usr/lib/sysusers.d/a.conf:1 User fleet: 253",
+            "/usr/lib/sysusers.d/a.conf:1 OwnGroup fleet:fleet 253",
+            "/usr/lib/sysusers.d/a.conf:2 User rkt:",
+            "/usr/lib/sysusers.d/a.conf:2 PrimaryGroup rkt:wheel",
+            "/usr/lib/sysusers.d/a.conf:3 Member core:fleet",
+            "/etc/userdb/ida.user:1 User ida:",
+            "/etc/userdb/ida.user:1 User ida: 7",
+            "/etc/userdb/ida.user:1 Member ida:wheel",
+            "/etc/userdb/ida:adm.membership Member ida:adm",
+        ];
+        assert_eq!(records.collect::<Vec<_>>(), want);
+        assert!(size_of::<Stored>() <= 36);
     }
 }

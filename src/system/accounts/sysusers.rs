@@ -37,11 +37,10 @@ pub(super) fn read(recorder: &mut Recorder<'_, '_>) -> Result<(), Stop> {
                         None => (id, None),
                     };
                     recorder.add(line, Role::User, name, b"", number(uid))?;
-                    match group {
-                        Some(gid) => {
-                            recorder.add(line, Role::PrimaryGroup, name, gid, number(gid))?
-                        }
-                        None => recorder.add(line, Role::OwnGroup, name, name, number(uid))?,
+                    if let Some(gid) = group {
+                        recorder.add(line, Role::PrimaryGroup, name, gid, number(gid))?;
+                    } else {
+                        recorder.add(line, Role::OwnGroup, name, name, number(uid))?;
                     }
                 }
                 [[b'g', ..], name, ..] => {

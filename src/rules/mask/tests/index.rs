@@ -2,7 +2,6 @@
 
 use crate::edit::{Draft, Waivers};
 use crate::recipe::Recipe;
-use crate::rules;
 use crate::rules::harness::open;
 use crate::system::systemd::Units;
 
