@@ -190,8 +190,9 @@ impl<'d> Collector<'d, '_> {
         for (path, line) in policy.lines() {
             self.found.add(Kind::Sudo, line, path);
         }
-        for (path, _, what) in policy.unknown() {
-            self.found.add(Kind::Unknown, path.as_str(), what.as_str());
+        for (place, what) in policy.unknown() {
+            self.found
+                .add(Kind::Unknown, place.path.clone(), what.as_str());
         }
         Ok(())
     }

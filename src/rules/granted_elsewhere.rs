@@ -1,4 +1,4 @@
-//! What grants a user something in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
+//! Grants in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
 
 use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
@@ -6,7 +6,7 @@ use crate::rootfs::Place;
 use crate::system::accounts::cloud_init::{self, What};
 use crate::system::accounts::{Account, doas, pam_group, userdb};
 
-/// Writes down what of it is open for a user: of groups, those that `matter`.
+/// Records those that are open for a user: of groups, those that `matter`.
 pub(super) fn residuals(
     draft: &mut Draft<'_>,
     account: &Account,
@@ -14,14 +14,14 @@ pub(super) fn residuals(
 ) -> Result<(), Stop> {
     let user = &account.name;
     let mut open = Vec::new();
-    for permit in doas::permits(draft, account)? {
-        let message = match permit.group {
+    for (place, group) in doas::permits(draft, account)? {
+        let message = match group {
             None => format!("doas permits {user} by name to run programs as others"),
             Some(group) => {
                 format!("doas permits {group}, in which {user} is, to run programs as others")
             }
         };
-        open.push((permit.path, Some(permit.line), message));
+        open.push((place, message));
     }
     for given in cloud_init::given(draft, user)? {
         let message = match given.what {
@@ -39,25 +39,30 @@ pub(super) fn residuals(
                 )
             }
         };
-        open.push((given.path, Some(given.line), message));
+        open.push((Place::new(&given.path, given.line), message));
     }
     for (path, mut groups) in userdb::homes(draft, user)? {
         groups.retain(|group| matter(group));
         if !groups.is_empty() {
             let groups = groups.join(", ");
-            open.push((path, None, format!("systemd-homed has {user} in {groups}; the record is signed, so it is not edited")));
+            let message = format!(
+                "systemd-homed has {user} in {groups}; the record is signed, so casehard does not edit it"
+            );
+            open.push((Place::new(path, None), message));
         }
     }
-    for mut brought in pam_group::brought(draft, account)? {
-        brought.groups.retain(|group| matter(group));
-        if !brought.groups.is_empty() {
-            let groups = brought.groups.join(", ");
-            let message = format!("pam_group brings {user} into {groups} at logins");
-            open.push((brought.path, Some(brought.line), message));
+    for (place, mut groups) in pam_group::memberships(draft, account)? {
+        groups.retain(|group| matter(group));
+        if !groups.is_empty() {
+            let groups = groups.join(", ");
+            open.push((
+                place,
+                format!("pam_group adds {user} to {groups} at logins"),
+            ));
         }
     }
-    for (path, line, message) in open {
-        draft.open_so_far(ResidualKind::OtherGrant, Place::new(&path, line), message);
+    for (place, message) in open {
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     Ok(())
 }
@@ -171,8 +176,8 @@ file etc/cloud/cloud.cfg.d/90.cfg
         removed_sudo(
             &format!("{config}file etc/pam.d/login\n| auth optional pam_group.so\n"),
             &[
-                "/etc/security/group.conf:2: pam_group brings core into sudo at logins",
-                "/etc/security/group.conf:4: pam_group brings core into sudo at logins",
+                "/etc/security/group.conf:2: pam_group adds core to sudo at logins",
+                "/etc/security/group.conf:4: pam_group adds core to sudo at logins",
             ],
         );
     }
@@ -195,8 +200,8 @@ file etc/cloud/cloud.cfg.d/90.cfg
             ),
             "[RemoveFromGroups core]\nGroup=wheel",
             "changed\n  content /etc/group\n  residual /etc/cloud/cloud.cfg:4: cloud-init puts core into wheel when the system first \
-             boots\n  residual /var/lib/systemd/home/core.identity: systemd-homed has core in wheel; the record is signed, so it is \
-             not edited\n",
+             boots\n  residual /var/lib/systemd/home/core.identity: systemd-homed has core in wheel; the record is signed, so casehard \
+             does not edit it\n",
         );
     }
 }

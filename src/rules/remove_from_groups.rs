@@ -1,15 +1,17 @@
 //! `RemoveFromGroups`: a user who is in none of these groups, whatever the source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use bstr::ByteSlice;
 
 use super::{RuleKind, granted_elsewhere};
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, KeySchema, OnMissing, RuleSchema, Section, Waivable};
 use crate::rootfs::Place;
-use crate::system::accounts::group::Database;
 use crate::system::accounts::sudoers::{Grantee, Policy};
-use crate::system::accounts::{self, Account, group, polkit, sysusers, userdb};
+use crate::system::accounts::{Accounts, Database, Role};
+use crate::system::accounts::{databases, polkit, sysusers, userdb};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -52,15 +54,18 @@ static SCHEMA: RuleSchema = RuleSchema {
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let user = section.argument.as_str();
     let groups: Vec<&str> = section.all("Group").collect();
-    let mut absent: BTreeSet<&str> = BTreeSet::new();
-    for group in &groups {
-        if !accounts::group_exists(draft, group)? {
-            absent.insert(group);
-        }
-    }
-    let known = accounts::user_exists(draft, user)?;
-    let before = Account::read(draft, user)?;
-    databases(draft, user, &groups)?;
+    let accounts = Accounts::read(draft)?;
+    let absent: BTreeSet<&str> = groups
+        .iter()
+        .copied()
+        .filter(|group| !accounts.has_group(group))
+        .collect();
+    let known = accounts.has_user(user);
+    let is_in_a_group = !accounts.account(user).groups.is_empty();
+    let administered = administered(&accounts, user);
+    // The new texts need the memory.
+    drop(accounts);
+    database_lines(draft, user, &groups, &administered)?;
     sysusers_lines(draft, user, &groups)?;
     userdb_records(draft, user, &groups)?;
     if absent.len() == groups.len() && !known {
@@ -68,7 +73,7 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
             "the image knows neither the user {user} nor any of the groups"
         )));
     }
-    if !known && before.groups.is_empty() {
+    if !known && !is_in_a_group {
         // A misspelt one, or one who is made later.
         draft.note(format!("the image has no user {user}"));
     }
@@ -80,22 +85,32 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     Ok(Verdict::Holds)
 }
 
-fn databases(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
+/// Returns the groups that a user administers by gshadow, and where.
+fn administered(accounts: &Accounts, user: &str) -> Vec<(Place, String)> {
+    let records = accounts
+        .records()
+        .filter(|(_, record)| record.role == Role::Administrator && record.user == user.as_bytes());
+    records
+        .map(|(at, record)| (accounts.place(at), record.group.to_str_lossy().into_owned()))
+        .collect()
+}
+
+fn database_lines(
+    draft: &mut Draft<'_>,
+    user: &str,
+    groups: &[&str],
+    administered: &[(Place, String)],
+) -> Result<(), Stop> {
     for database in [Database::Group, Database::Gshadow] {
-        for (path, file) in accounts::databases(draft.rootfs(), database.name()) {
+        for (path, file) in databases::files(draft.rootfs(), database.name()) {
             let text = draft.text(file)?;
-            let administered = match database {
-                Database::Group => Vec::new(),
-                Database::Gshadow => group::administered(&text, user),
-            };
-            let (text, left) = group::without_member(&text, database, user, |group| {
+            let (text, left) = databases::without_member(&text, database, user, |group| {
                 wanted(draft, user, groups, group)
             });
-            for (line, group) in administered
-                .iter()
-                .filter(|(_, group)| left.contains(group))
-            {
-                draft.note(format!("{path}:{line} made {user} an administrator of {group}, who could add himself again"));
+            for (place, group) in administered {
+                if place.path == path && left.contains(group) {
+                    draft.note(format!("{place} made {user} an administrator of {group}, who could add himself again"));
+                }
             }
             if !left.is_empty() {
                 draft.set_content(file, text);
@@ -118,7 +133,7 @@ fn sysusers_lines(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
 }
 
 fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
-    for (_, file) in userdb::groups(draft) {
+    for (_, file) in userdb::files(draft, ".group") {
         let text = draft.text(file)?;
         if let Some((text, group)) = userdb::without_member(&text, user)
             && wanted(draft, user, groups, &group)
@@ -126,16 +141,16 @@ fn userdb_records(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<
             draft.set_content(file, text);
         }
     }
-    for (_, file) in userdb::user_files(draft) {
+    for (_, file) in userdb::files(draft, ".user") {
         let text = draft.text(file)?;
         let text = userdb::without_groups(&text, user, |group| wanted(draft, user, groups, group));
         if let Some(text) = text {
             draft.set_content(file, text);
         }
     }
-    for (group, location) in userdb::memberships(draft, user) {
-        if wanted(draft, user, groups, &group) {
-            draft.remove(&location);
+    for membership in userdb::memberships(draft) {
+        if membership.user == user && wanted(draft, user, groups, &membership.group) {
+            draft.remove(&membership.location);
         }
     }
     Ok(())
@@ -148,94 +163,51 @@ fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bo
 }
 
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
-    for (path, line, group) in accounts::primary_group(draft, user, groups)? {
+    let accounts = Accounts::read(draft)?;
+    for (place, group) in accounts.primary_groups(user, groups) {
         draft.open_so_far(
             ResidualKind::OtherGrant,
-            Place::new(&path, line),
+            place,
             format!("{group} is the primary group of {user}, who stays in it"),
         );
     }
-    let account = Account::read(draft, user)?;
-    for Namesake {
-        path,
-        line,
-        group,
-        of,
-    } in namesakes(draft, &account, groups)?
-    {
+    let account = accounts.account(user);
+    for (place, group, of) in accounts.namesakes(groups, &account.listed) {
         draft.open_so_far(
             ResidualKind::OtherGrant,
-            Place::new(&path, line),
+            place,
             format!(
                 "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
             ),
         );
     }
-    for grant in Policy::read(draft)?.grants(&account) {
-        if grant.to == Grantee::User {
+    drop(accounts);
+    for (place, to) in Policy::read(draft)?.grants(&account) {
+        if to == Grantee::User {
             draft.open_so_far(
                 ResidualKind::OtherGrant,
-                Place::new(&grant.path, grant.line),
+                place,
                 format!("grants sudo to {user} by name, whatever the groups"),
             );
         }
     }
     granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;
-    for mention in polkit::mentions(draft, user, groups)? {
-        let place = Place::new(&mention.path, mention.line);
-        match mention.group {
-            None => draft.open_so_far(
-                ResidualKind::OtherGrant,
-                place,
-                format!("a polkit rule names {user}, whatever the groups"),
-            ),
-            Some(group) if account.is_in(group.as_bytes()) => draft.open_so_far(
-                ResidualKind::OtherGrant,
-                place,
-                format!("a polkit rule names {group}, in which {user} stays"),
-            ),
-            Some(group) => draft.note(format!(
-                "{}:{} is a polkit rule that names {group}, which {user} is not in",
-                mention.path, mention.line
-            )),
-        }
+    for (place, group) in polkit::mentions(draft, user, groups)? {
+        let message = match group {
+            None => format!("a polkit rule names {user}, whatever the groups"),
+            Some(group) if account.is_in(group.as_bytes()) => {
+                format!("a polkit rule names {group}, in which {user} stays")
+            }
+            Some(group) => {
+                draft.note(format!(
+                    "{place} is a polkit rule that names {group}, which {user} is not in"
+                ));
+                continue;
+            }
+        };
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     Ok(())
-}
-
-/// A group that has the user as a member, and the number of one that he leaves, which the kernel takes for the same.
-struct Namesake<'g> {
-    path: String,
-    line: usize,
-    group: String,
-    of: &'g str,
-}
-
-fn namesakes<'g>(
-    draft: &Draft<'_>,
-    account: &Account,
-    groups: &[&'g str],
-) -> Result<Vec<Namesake<'g>>, Stop> {
-    let mut left = BTreeMap::new();
-    accounts::group_numbers(draft, &mut |number| {
-        let group = groups.iter().find(|group| **group == number.group);
-        left.extend(group.map(|group| (number.gid, *group)));
-    })?;
-    let mut found = Vec::new();
-    accounts::group_numbers(draft, &mut |number| {
-        if !groups.contains(&number.group)
-            && account.listed.contains(number.group)
-            && let Some(of) = left.get(&number.gid)
-        {
-            found.push(Namesake {
-                path: number.path.to_owned(),
-                line: number.line,
-                group: number.group.to_owned(),
-                of,
-            });
-        }
-    })?;
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use super::{RuleKind, granted_elsewhere};
 use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{ArgumentSchema, Check, OnMissing, RuleSchema, Section, Waivable};
-use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{self, Grantee, Policy};
-use crate::system::accounts::{self, Account};
+use crate::system::accounts::{Account, Accounts};
 
 pub(super) static KIND: RuleKind = RuleKind {
     schema: &SCHEMA,
@@ -48,11 +47,13 @@ static SCHEMA: RuleSchema = RuleSchema {
 
 fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let user = section.argument.as_str();
-    let account = Account::read(draft, user)?;
+    let accounts = Accounts::read(draft)?;
+    let (account, known) = (accounts.account(user), accounts.has_user(user));
+    drop(accounts);
     let changes = sudoers::without(&Policy::read(draft)?, &account);
-    if changes.is_empty() && !accounts::user_exists(draft, user)? {
+    if changes.is_empty() && !known {
         return Ok(Verdict::Absent(format!(
-            "the image knows no user {user}, and sudo grants him nothing by name"
+            "the image has no user {user}, and sudo grants nothing by that name"
         )));
     }
     if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
@@ -69,33 +70,27 @@ fn residuals(draft: &mut Draft<'_>, account: &Account) -> Result<(), Stop> {
     let user = &account.name;
     let policy = Policy::read(draft)?;
     let mut open = Vec::new();
-    for grant in policy.grants(account) {
-        open.push((
-            grant.path,
-            grant.line,
-            match grant.to {
-                Grantee::User => format!("grants sudo to {user} by name"),
-                Grantee::Group(group) => format!("grants sudo to {group}, and {user} is in it"),
-                Grantee::Everyone => format!("grants sudo to everyone, {user} too"),
-            },
-        ));
+    for (place, to) in policy.grants(account) {
+        let message = match to {
+            Grantee::User => format!("grants sudo to {user} by name"),
+            Grantee::Group(group) => format!("grants sudo to {group}, and {user} is in it"),
+            Grantee::Everyone => format!("grants sudo to everyone, {user} too"),
+        };
+        open.push((place, message));
     }
-    for (path, line) in policy.unreadable(user) {
+    for place in policy.unreadable(user) {
         open.push((
-            path,
-            line,
+            place,
             format!("cannot be read as sudoers, and names {user}"),
         ));
     }
     open.extend(policy.unknown().iter().cloned());
-    for (path, line, message) in open {
-        draft.residual(ResidualKind::OtherGrant, Place::new(&path, line), message);
+    for (place, message) in open {
+        draft.residual(ResidualKind::OtherGrant, place, message);
     }
     granted_elsewhere::residuals(draft, account, |group| {
         let grants = policy.grants(&Account::member_of(group));
-        grants
-            .iter()
-            .any(|grant| matches!(grant.to, Grantee::Group(_)))
+        grants.iter().any(|(_, to)| matches!(to, Grantee::Group(_)))
     })
 }
 
@@ -258,7 +253,7 @@ file etc/sudoers
         check(
             "file etc/sudoers\n| root ALL=ALL\n",
             RULE,
-            "absent\n  note the image knows no user core, and sudo grants him nothing by name\n",
+            "absent\n  note the image has no user core, and sudo grants nothing by that name\n",
         );
         check(PASSWD, RULE, "already\n");
         check(PASSWD, &waiver, "already\n");

@@ -45,7 +45,7 @@ impl OsRelease {
         fields
     }
 
-    /// Whether `/usr` is sealed by dm-verity when this system boots, so that an edit below it needs new hashes.
+    /// Returns whether `/usr` is sealed by dm-verity when this system boots, so that an edit below it needs new hashes.
     pub(crate) fn seals_usr(&self) -> bool {
         ["coreos", "flatcar"].contains(&self.id.as_str())
     }

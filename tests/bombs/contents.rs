@@ -52,6 +52,32 @@ fn lines_of_a_database_are_not_kept() {
 }
 
 #[test]
+fn accounts_beyond_a_limit_are_refused() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let members = "| wheel:x:10:".to_owned() + &"a,".repeat(2 << 20);
+    let image = described(
+        folder.path(),
+        "image.tar",
+        &format!("file etc/group\n{members}\n"),
+    );
+    for rule in ["[RemoveFromGroups core]\nGroup=wheel", "[RemoveSudo core]"] {
+        let run = check_by(rule, &image, &[]);
+        assert_eq!(run.code, Some(4), "{}", run.said);
+        assert!(
+            run.said.contains("accounts and memberships"),
+            "{}",
+            run.said
+        );
+        println!(
+            "2 million members: {:.2?}, {} MiB",
+            run.time,
+            run.memory >> 20
+        );
+        run.is_bounded(rule);
+    }
+}
+
+#[test]
 fn units_are_not_read_once_for_each() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let units = (0..2000).map(|n| {

@@ -2,36 +2,28 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::Account;
+use super::{Account, number};
 use crate::error::Stop;
-use crate::rootfs::{Files, InodeId};
+use crate::rootfs::{Files, InodeId, Place};
 
-/// A line that lets a user run something as someone else, with the group for which it does, if it is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Permit {
-    pub(crate) path: String,
-    pub(crate) line: usize,
-    pub(crate) group: Option<String>,
-}
-
-/// What doas permits a user. A later line that denies him everything takes back what those before it in its file permit.
-pub(crate) fn permits(files: &Files<'_>, account: &Account) -> Result<Vec<Permit>, Stop> {
+/// Returns the lines that permit a user something, each with the group for which it does, if it is one. A later line that
+/// denies the user everything takes back what those before it in its file permit.
+pub(crate) fn permits(
+    files: &Files<'_>,
+    account: &Account,
+) -> Result<Vec<(Place, Option<String>)>, Stop> {
     let mut found = Vec::new();
     for (path, id) in sources(files) {
         let text = files.text(id)?;
         let mut open = Vec::new();
         for (line, words) in rules(&text) {
-            let Some(rule) = Rule::of(&words).filter(|rule| rule.names(account)) else {
+            let Some(rule) = DoasRule::of(&words).filter(|rule| rule.names(account)) else {
                 continue;
             };
             if rule.permits {
                 let group = rule.identity.strip_prefix(b":");
                 let group = group.map(|group| group.to_str_lossy().into_owned());
-                open.push(Permit {
-                    path: path.clone(),
-                    line,
-                    group,
-                });
+                open.push((Place::new(&path, line), group));
             } else if rule.is_whole {
                 open.clear();
             }
@@ -41,7 +33,7 @@ pub(crate) fn permits(files: &Files<'_>, account: &Account) -> Result<Vec<Permit
     Ok(found)
 }
 
-/// Every rule, with the file that has it and its words as one blank parts them.
+/// Returns every rule, with its file and its words with one blank between them.
 pub(crate) fn lines(files: &Files<'_>) -> Result<Vec<(String, BString)>, Stop> {
     let mut found = Vec::new();
     for (path, id) in sources(files) {
@@ -52,21 +44,21 @@ pub(crate) fn lines(files: &Files<'_>) -> Result<Vec<(String, BString)>, Stop> {
     Ok(found)
 }
 
-/// The files that doas reads, in its order.
+/// Returns the files that doas reads, in its order.
 fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
     let mut found = Vec::from_iter(files.file("/etc/doas.conf"));
     found.extend(files.files_in("/etc/doas.d", ".conf"));
     found
 }
 
-struct Rule<'t> {
+struct DoasRule<'t> {
     permits: bool,
     identity: &'t [u8],
     /// Whether it is for all commands and all targets.
     is_whole: bool,
 }
 
-impl<'t> Rule<'t> {
+impl<'t> DoasRule<'t> {
     fn of(words: &'t [BString]) -> Option<Self> {
         let (action, rest) = words.split_first()?;
         let permits = match action.as_slice() {
@@ -94,7 +86,6 @@ impl<'t> Rule<'t> {
     }
 
     fn names(&self, account: &Account) -> bool {
-        let number = |text: &[u8]| text.to_str().ok()?.parse::<u64>().ok();
         match self.identity.strip_prefix(b":") {
             Some(group) => {
                 group
@@ -110,8 +101,8 @@ impl<'t> Rule<'t> {
     }
 }
 
-/// The words of each rule, with the line on which it starts: blanks and braces part them, quotes hold them together, and a
-/// backslash takes what follows as it is, or joins two lines.
+/// Returns the words of each rule, with the line on which it starts. Blanks and braces separate them, quotes hold them
+/// together, and a backslash takes the next character as it is, or joins two lines.
 fn rules(text: &[u8]) -> Vec<(usize, Vec<BString>)> {
     let (mut rules, mut words, mut word) = (Vec::new(), Vec::new(), None::<BString>);
     let (mut line, mut start, mut quoted) = (1, 1, false);

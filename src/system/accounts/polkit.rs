@@ -1,20 +1,9 @@
-//! polkit's rules: lines that name a user or a group, and so may give rights that sudo and membership say nothing of.
+//! polkit's rules: lines that name a user or a group, and so may give rights besides sudo and membership.
 
 use bstr::ByteSlice;
 
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::InodeId;
-use crate::rootfs::lowerdir;
-
-/// A line that names someone.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mention {
-    pub(crate) path: String,
-    pub(crate) line: usize,
-    /// The group that it names; none where it names the user.
-    pub(crate) group: Option<String>,
-}
+use crate::rootfs::{Files, InodeId, Place};
 
 const RULES: [&str; 4] = [
     "/etc/polkit-1/rules.d",
@@ -30,12 +19,12 @@ const AUTHORITY: [&str; 2] = [
 ];
 const ADMINISTRATORS: &str = "/etc/polkit-1/localauthority.conf.d";
 
-/// The lines that name the user or one of the groups, in order.
+/// Returns the lines that name the user, or one of the groups and which, in order.
 pub(crate) fn mentions(
     files: &Files<'_>,
     user: &str,
     groups: &[&str],
-) -> Result<Vec<Mention>, Stop> {
+) -> Result<Vec<(Place, Option<String>)>, Stop> {
     let mut found = Vec::new();
     for (path, file) in sources(files) {
         let text = files.text(file)?;
@@ -47,38 +36,21 @@ pub(crate) fn mentions(
             } else {
                 identities(line)
             };
-            let mut add = |group: Option<&str>| {
-                found.push(Mention {
-                    path: path.clone(),
-                    line: number,
-                    group: group.map(String::from),
-                });
-            };
+            // The comparison shows which of the two a name is; without one, a name may be either.
+            let of_group = line.find(b"isInGroup").is_some();
+            let of_user = line.find(b".user").is_some();
             for name in names {
-                if let Some(name) = name.strip_prefix(b"unix-user:") {
-                    if name == user.as_bytes() {
-                        add(None);
-                    }
-                    continue;
+                let (name, of_user, of_group) = match name.split_once_str(":") {
+                    Some((b"unix-user", name)) => (name, true, false),
+                    Some((b"unix-group", name)) => (name, false, true),
+                    _ => (name, of_user || !of_group, of_group || !of_user),
+                };
+                let place = || Place::new(&path, number);
+                if let Some(group) = groups.iter().find(|g| of_group && g.as_bytes() == name) {
+                    found.push((place(), Some((*group).to_owned())));
                 }
-                if let Some(name) = name.strip_prefix(b"unix-group:") {
-                    groups
-                        .iter()
-                        .filter(|g| g.as_bytes() == name)
-                        .for_each(|g| add(Some(g)));
-                    continue;
-                }
-                // What a line compares a name with says what it is; where neither is there, it may be both.
-                let of_group = line.find(b"isInGroup").is_some();
-                let of_user = line.find(b".user").is_some();
-                if of_user == of_group || of_group {
-                    groups
-                        .iter()
-                        .filter(|g| g.as_bytes() == name)
-                        .for_each(|g| add(Some(g)));
-                }
-                if (of_user == of_group || of_user) && name == user.as_bytes() {
-                    add(None);
+                if of_user && name == user.as_bytes() {
+                    found.push((place(), None));
                 }
             }
         }
@@ -88,27 +60,27 @@ pub(crate) fn mentions(
 }
 
 fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    let with_copies = |path: &str| {
-        let mut paths = vec![path.to_owned()];
-        paths.extend(lowerdir::copies(files.rootfs(), path));
-        paths
+    let with_copies = |path: &&str| files.with_copies(path);
+    let in_each = |directories: &[&str], suffix: &str| -> Vec<(String, InodeId)> {
+        let directories = directories.iter().flat_map(with_copies);
+        directories
+            .flat_map(|path| files.files_in(&path, suffix))
+            .collect()
     };
-    let mut found = Vec::new();
-    for path in RULES.iter().flat_map(|path| with_copies(path)) {
-        found.extend(files.files_in(&path, ".rules"));
-    }
-    for path in AUTHORITY.iter().flat_map(|path| with_copies(path)) {
-        for directory in files.directories_in(&path) {
-            found.extend(files.files_in(&directory, ".pkla"));
-        }
-    }
-    for path in with_copies(ADMINISTRATORS) {
-        found.extend(files.files_in(&path, ".conf"));
-    }
+    let authority = AUTHORITY.iter().flat_map(with_copies);
+    let authority: Vec<String> = authority
+        .flat_map(|path| files.directories_in(&path))
+        .collect();
+    let authority = authority
+        .iter()
+        .flat_map(|path| files.files_in(path, ".pkla"));
+    let mut found = in_each(&RULES, ".rules");
+    found.extend(authority);
+    found.extend(in_each(&[ADMINISTRATORS], ".conf"));
     found
 }
 
-/// The strings of a line of JavaScript, comments left out.
+/// Returns the strings of a line of JavaScript, without comments.
 fn quoted<'a>(line: &'a [u8], within_comment: &mut bool) -> Vec<&'a [u8]> {
     let mut found = Vec::new();
     let mut rest = line;
@@ -137,7 +109,7 @@ fn quoted<'a>(line: &'a [u8], within_comment: &mut bool) -> Vec<&'a [u8]> {
     found
 }
 
-/// The identities of a line such as `Identity=unix-group:wheel;unix-user:core`.
+/// Returns the identities of a line such as `Identity=unix-group:wheel;unix-user:core`.
 fn identities(line: &[u8]) -> Vec<&[u8]> {
     match line.trim_start().split_once_str("=") {
         Some((key, value)) if matches!(key.trim(), b"Identity" | b"AdminIdentities") => {

@@ -2,9 +2,9 @@
 
 use bstr::ByteSlice;
 
-use super::GroupNumber;
+use super::{Recorder, Role, number};
 use crate::error::Stop;
-use crate::rootfs::{Files, InodeId, lowerdir};
+use crate::rootfs::{Files, InodeId};
 
 const DIRECTORIES: [&str; 4] = [
     "/etc/sysusers.d",
@@ -13,17 +13,51 @@ const DIRECTORIES: [&str; 4] = [
     "/usr/lib/sysusers.d",
 ];
 
-/// Every sysusers.d file, also one that a file of the same name in an earlier directory hides: what hides it may go.
+/// Returns every sysusers.d file, also one that a file of the same name in an earlier directory hides: the file that hides
+/// it may go.
 pub(crate) fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    let copies = lowerdir::copies(files.rootfs(), "/etc/sysusers.d");
-    let directories = DIRECTORIES.into_iter().map(String::from).chain(copies);
+    let directories = DIRECTORIES.iter();
     directories
+        .flat_map(|path| files.with_copies(path))
         .flat_map(|directory| files.files_in(&directory, ".conf"))
         .collect()
 }
 
-/// The words of a line, quotes taken off; none for a comment.
-pub(crate) fn words(line: &[u8]) -> Vec<&[u8]> {
+/// Reads every sysusers.d file.
+pub(super) fn read(recorder: &mut Recorder<'_, '_>) -> Result<(), Stop> {
+    for (path, file) in sources(recorder.files) {
+        let text = recorder.source(&path, file)?;
+        for (line, text) in (1..).zip(text.lines()) {
+            let words = words(text);
+            let id = words.get(2).copied().unwrap_or_default();
+            match words[..] {
+                [[b'u', ..], name, ..] => {
+                    let (uid, group) = match id.split_once_str(":") {
+                        Some((uid, group)) => (uid, Some(group)),
+                        None => (id, None),
+                    };
+                    recorder.add(line, Role::User, name, b"", number(uid))?;
+                    if let Some(gid) = group {
+                        recorder.add(line, Role::PrimaryGroup, name, gid, number(gid))?;
+                    } else {
+                        recorder.add(line, Role::OwnGroup, name, name, number(uid))?;
+                    }
+                }
+                [[b'g', ..], name, ..] => {
+                    recorder.add(line, Role::Group, b"", name, number(id))?;
+                }
+                [b"m", user, group, ..] => {
+                    recorder.add(line, Role::Member, user, group, None)?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the words of a line without their quotes; none for a comment.
+fn words(line: &[u8]) -> Vec<&[u8]> {
     if line.trim_start().starts_with(b"#") {
         return Vec::new();
     }
@@ -32,87 +66,8 @@ pub(crate) fn words(line: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether a line of the given type names the account.
-pub(crate) fn names(files: &Files<'_>, kind: u8, name: &str) -> Result<bool, Stop> {
-    for (_, file) in sources(files) {
-        let text = files.text(file)?;
-        if text.lines().any(|line| matches!(words(line)[..], [k, n, ..] if k.first() == Some(&kind) && n == name.as_bytes())) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// A `u` line.
-pub(crate) struct Created {
-    pub(crate) path: String,
-    pub(crate) line: usize,
-    pub(crate) uid: Option<u64>,
-    /// The primary group, by name or number, where the line gives one.
-    pub(crate) group: Option<String>,
-}
-
-/// The lines that create a user.
-pub(crate) fn users(files: &Files<'_>, user: &str) -> Result<Vec<Created>, Stop> {
-    let mut found = Vec::new();
-    for (path, file) in sources(files) {
-        let text = files.text(file)?;
-        for (line, text) in (1..).zip(text.lines()) {
-            let words = words(text);
-            if let [kind, name, rest @ ..] = &words[..]
-                && kind.first() == Some(&b'u')
-                && *name == user.as_bytes()
-            {
-                let id = rest.first().map(|id| id.to_str_lossy()).unwrap_or_default();
-                let (uid, group) = match id.split_once(':') {
-                    Some((uid, group)) => (uid, Some(group.to_owned())),
-                    None => (&*id, None),
-                };
-                found.push(Created {
-                    path: path.clone(),
-                    line,
-                    uid: uid.parse().ok(),
-                    group,
-                });
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Shows the numbers of groups that lines create, with a user or without.
-pub(super) fn group_numbers(
-    files: &Files<'_>,
-    each: &mut dyn FnMut(GroupNumber<'_>),
-) -> Result<(), Stop> {
-    for (path, file) in sources(files) {
-        for (line, text) in (1..).zip(files.text(file)?.lines()) {
-            if let [[b'g' | b'u', ..], group, id, ..] = words(text)[..]
-                && let Some(gid) = id.to_str().ok().and_then(|id| id.parse().ok())
-            {
-                each(GroupNumber {
-                    path: &path,
-                    line,
-                    group: &group.to_str_lossy(),
-                    gid,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The groups that `m` lines put the user into.
-pub(crate) fn memberships(files: &Files<'_>, user: &str) -> Result<Vec<String>, Stop> {
-    let mut found = Vec::new();
-    for (_, file) in sources(files) {
-        found.extend(without_member(&files.text(file)?, user, |_| true).1);
-    }
-    Ok(found)
-}
-
-/// The text without the `m` lines that put a user into a group that `wanted` picks, and those groups. The groups' own
-/// lines stay, as their files may belong to them.
+/// Takes out the `m` lines that put a user into a group that `wanted` picks. Returns the text and those groups. The
+/// groups' own lines stay, as their files may belong to them.
 pub(crate) fn without_member(
     text: &[u8],
     user: &str,

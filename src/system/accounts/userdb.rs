@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::GroupNumber;
+use super::{Recorder, Role};
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::{InodeId, Location};
+use crate::rootfs::{Files, InodeId, Location};
 
 const DIRECTORIES: [&str; 4] = [
     "/etc/userdb",
@@ -17,150 +17,121 @@ const DIRECTORIES: [&str; 4] = [
     "/usr/lib/userdb",
 ];
 
-/// Whether there is a record of this file name.
-pub(super) fn exists(files: &Files<'_>, file: &str) -> bool {
-    !entries(files, |name| name == file).is_empty()
-}
-
-/// Every group record.
-pub(crate) fn groups(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    records(files, ".group")
-}
-
-/// Shows the numbers that group records give.
-pub(super) fn group_numbers(
-    files: &Files<'_>,
-    each: &mut dyn FnMut(GroupNumber<'_>),
-) -> Result<(), Stop> {
-    for (path, file) in groups(files) {
-        let text = files.text(file)?;
-        let record: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-        if let (Some(group), Some(gid)) = (record["groupName"].as_str(), record["gid"].as_u64()) {
-            each(GroupNumber {
-                path: &path,
-                line: 1,
-                group,
-                gid,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Every user record.
-pub(crate) fn user_files(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    records(files, ".user")
-}
-
-fn records(files: &Files<'_>, suffix: &str) -> Vec<(String, InodeId)> {
+/// Returns every record of users (`.user`) or of groups (`.group`).
+pub(crate) fn files(files: &Files<'_>, suffix: &str) -> Vec<(String, InodeId)> {
     let directories = DIRECTORIES.into_iter();
     directories
         .flat_map(|directory| files.files_in(directory, suffix))
         .collect()
 }
 
-/// Every pair of user and group that a file joins by its name.
-pub(crate) fn all_memberships(files: &Files<'_>) -> Vec<(String, String)> {
-    let found = entries(files, |name| name.ends_with(".membership"));
-    let names = found.into_iter().filter_map(|(path, _)| {
-        let name = path.rsplit('/').next()?.strip_suffix(".membership")?;
-        let (user, group) = name.split_once(':')?;
-        Some((user.to_owned(), group.to_owned()))
-    });
-    names.collect()
+/// A file that makes a user a member of a group by its name.
+pub(crate) struct Membership {
+    pub(crate) path: BString,
+    pub(crate) location: Location,
+    pub(crate) user: String,
+    pub(crate) group: String,
 }
 
-/// Every file that makes a user a member of a group by its name: the group and where it is.
-pub(crate) fn memberships(files: &Files<'_>, user: &str) -> Vec<(String, Location)> {
-    let prefix = format!("{user}:");
-    let found = entries(files, |name| {
-        name.starts_with(&prefix) && name.ends_with(".membership")
-    });
-    found
-        .into_iter()
-        .map(|(path, location)| {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            (
-                name[prefix.len()..name.len() - ".membership".len()].to_owned(),
-                location,
-            )
-        })
-        .collect()
-}
-
-fn entries(files: &Files<'_>, wanted: impl Fn(&str) -> bool) -> Vec<(String, Location)> {
+/// Returns every file that makes a user a member of a group by its name.
+pub(crate) fn memberships(files: &Files<'_>) -> Vec<Membership> {
     let rootfs = files.rootfs();
-    let mut found = Vec::new();
-    for directory in DIRECTORIES {
-        let Some(id) = rootfs.open(directory) else {
+    let found = DIRECTORIES
+        .iter()
+        .flat_map(|directory| rootfs.glob(&format!("{directory}/*.membership")));
+    let named = found.filter_map(|(path, location)| {
+        let name = path.rsplit_str("/").next()?.strip_suffix(b".membership")?;
+        let (user, group) = name.to_str().ok()?.split_once(':')?;
+        let (user, group) = (user.to_owned(), group.to_owned());
+        Some(Membership {
+            path,
+            location,
+            user,
+            group,
+        })
+    });
+    named.collect()
+}
+
+/// Reads every record and membership. systemd finds a record by the name of its file, whatever is in it.
+pub(super) fn read(recorder: &mut Recorder<'_, '_>) -> Result<(), Stop> {
+    for (path, file) in files(recorder.files, ".user") {
+        let record = record(&recorder.source(&path, file)?);
+        recorder.add(1, Role::User, stem(&path), b"", None)?;
+        let Some(user) = record["userName"].as_str().map(str::as_bytes) else {
             continue;
         };
-        let names = rootfs
-            .children(id)
-            .map(|(name, _)| name.to_string())
-            .filter(|name| wanted(name));
-        found.extend(names.filter_map(|name| {
-            let path = format!("{directory}/{name}");
-            rootfs
-                .locate(path.as_bytes())
-                .ok()
-                .map(|location| (path, location))
-        }));
+        recorder.add(1, Role::User, user, b"", id(&record["uid"]))?;
+        if let Some(gid) = id(&record["gid"]) {
+            recorder.add(1, Role::PrimaryGroup, user, b"", Some(gid))?;
+        }
+        for group in strings(&record["memberOf"]) {
+            recorder.add(1, Role::Member, user, group.as_bytes(), None)?;
+        }
     }
-    found
-}
-
-/// What a user record says of its user.
-pub(crate) struct User {
-    pub(crate) name: String,
-    pub(crate) uid: Option<u64>,
-    pub(crate) gid: Option<u64>,
-    pub(crate) groups: Vec<String>,
-}
-
-/// Every user record that can be read.
-pub(crate) fn users(files: &Files<'_>) -> Result<Vec<(String, User)>, Stop> {
-    let mut found = Vec::new();
-    for (path, file) in user_files(files) {
-        found.extend(User::of(&files.text(file)?).map(|user| (path, user)));
+    for (path, file) in files(recorder.files, ".group") {
+        let record = record(&recorder.source(&path, file)?);
+        recorder.add(1, Role::Group, b"", stem(&path), None)?;
+        let Some(group) = record["groupName"].as_str().map(str::as_bytes) else {
+            continue;
+        };
+        recorder.add(1, Role::Group, b"", group, id(&record["gid"]))?;
+        for user in strings(&record["members"]) {
+            recorder.add(1, Role::Member, user.as_bytes(), group, None)?;
+        }
     }
-    Ok(found)
+    for membership in memberships(recorder.files) {
+        recorder.accounts.sources.push(membership.path);
+        let (user, group) = (membership.user.as_bytes(), membership.group.as_bytes());
+        recorder.add(0, Role::Member, user, group, None)?;
+    }
+    Ok(())
 }
 
-/// The groups that systemd-homed's records of a user have, which it signs.
+/// Returns the groups that systemd-homed's records of a user have, which it signs.
 pub(crate) fn homes(files: &Files<'_>, user: &str) -> Result<Vec<(String, Vec<String>)>, Stop> {
     let mut found = Vec::new();
     for directory in ["/var/lib/systemd/home", "/run/systemd/home"] {
         let path = format!("{directory}/{user}.identity");
-        let text = files.text_at(&path)?.unwrap_or_default();
-        let record = User::of(&text).filter(|record| record.name == user);
-        found.extend(record.map(|record| (path, record.groups)));
+        let record = record(&files.text_at(&path)?.unwrap_or_default());
+        if record["userName"] == user {
+            let groups = strings(&record["memberOf"]).map(String::from);
+            found.push((path, groups.collect()));
+        }
     }
     Ok(found)
 }
 
-impl User {
-    fn of(text: &[u8]) -> Option<Self> {
-        let record: serde_json::Value = serde_json::from_slice(text).ok()?;
-        let groups = record["memberOf"].as_array().into_iter().flatten();
-        Some(Self {
-            name: record["userName"].as_str()?.to_owned(),
-            uid: record["uid"].as_u64(),
-            gid: record["gid"].as_u64(),
-            groups: groups
-                .filter_map(|g| g.as_str().map(String::from))
-                .collect(),
-        })
-    }
+/// Parses a record; a text that is not JSON has no fields.
+fn record(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap_or_default()
 }
 
-/// The group's record without a user among its members, all other bytes as they were, and the group's name; nothing where
-/// the user is no member or the text is no group record.
+fn id(value: &Value) -> Option<u32> {
+    value.as_u64()?.try_into().ok()
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    let items = list.as_array().into_iter().flatten();
+    items.filter_map(Value::as_str)
+}
+
+/// Returns the name of a file without its directory and extension.
+fn stem(path: &str) -> &[u8] {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.')
+        .map_or(name, |(stem, _)| stem)
+        .as_bytes()
+}
+
+/// Takes a user out of the members of a group's record. Returns the text and the group's name; nothing if the user is not a
+/// member or the text is not a group record.
 pub(crate) fn without_member(text: &[u8], user: &str) -> Option<(Vec<u8>, String)> {
     without(text, ["groupName", "members"], |_, member| member == user)
 }
 
-/// The user's record without the groups that `wanted` picks; nothing where it is another user's, or lists none of them.
+/// Takes the groups that `wanted` picks out of a user's record. Returns nothing if it is another user's, or lists none of
+/// them.
 pub(crate) fn without_groups(
     text: &[u8],
     user: &str,
@@ -172,7 +143,8 @@ pub(crate) fn without_groups(
     record.map(|(text, _)| text)
 }
 
-/// A record without the items of a list that `leaves` picks, given the record's name and the item; and that name.
+/// Takes out of a record's list the items that `leaves` picks, given the record's name and the item. Every other byte
+/// stays. Returns the text and that name.
 fn without(
     text: &[u8],
     [name, list]: [&str; 2],

@@ -1,55 +1,47 @@
-//! sudo's policy as the rootfs has it: who is granted something, and the policy without a user.
+//! sudo's policy as the rootfs has it: whom it grants something, and the policy without a user.
 
 mod parse;
-mod reader;
 mod revoke;
+mod scanner;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::ByteSlice;
 
-use self::parse::{Kind, Member, Statement, Subject};
+use self::parse::{Directive, Member, Statement, Subject};
 use super::Account;
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::InodeId;
+use crate::rootfs::{Files, InodeId, Place};
 
 pub(crate) use revoke::without;
 
 /// Every file that sudo may read, each once.
 pub(crate) struct Policy {
-    files: Vec<File>,
-    /// What cannot be known from the image: file, line and what it is.
-    unknown: Vec<(String, usize, String)>,
+    files: Vec<PolicyFile>,
+    /// What the image does not show of the policy, and where it says so.
+    unknown: Vec<(Place, String)>,
 }
 
-struct File {
+struct PolicyFile {
     path: String,
     id: InodeId,
     text: Vec<u8>,
     statements: Vec<Statement>,
 }
 
-/// A line that grants something.
-pub(crate) struct Grant {
-    pub(crate) path: String,
-    pub(crate) line: usize,
-    pub(crate) to: Grantee,
-}
-
-/// By what a line grants something to a user.
+/// How a line names a user to whom it grants something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Grantee {
-    /// His name or number, be it through an alias.
+    /// By name or number, also through an alias.
     User,
-    /// A group that he is in, as the line names it.
+    /// By a group that the user is in, as the line names it.
     Group(String),
     /// `ALL`
     Everyone,
 }
 
-/// The user lists by alias, every definition of a name after the other.
+/// The members of each alias, all its definitions together.
 type Aliases<'a> = BTreeMap<&'a [u8], Vec<&'a Member>>;
 
 impl Policy {
@@ -58,17 +50,17 @@ impl Policy {
         sources::read(files)
     }
 
-    /// What of the policy is not in the image, or not to be told from it: file, line and what it is.
-    pub(crate) fn unknown(&self) -> &[(String, usize, String)] {
+    /// Returns what the image does not show of the policy, and where it says so.
+    pub(crate) fn unknown(&self) -> &[(Place, String)] {
         &self.unknown
     }
 
-    /// The lines that grant something to a user, in order of file and line.
-    pub(crate) fn grants(&self, who: &Account) -> Vec<Grant> {
+    /// Returns the lines that grant something to a user, in order of file and line.
+    pub(crate) fn grants(&self, who: &Account) -> Vec<(Place, Grantee)> {
         let aliases = self.aliases();
         let mut found = Vec::new();
         for (file, statement) in self.statements() {
-            if let Kind::Grant(members) = &statement.kind
+            if let Directive::Grant(members) = &statement.directive
                 && let Some((true, to)) = matching(
                     members.iter(),
                     who,
@@ -77,35 +69,35 @@ impl Policy {
                     &mut BTreeSet::new(),
                 )
             {
-                found.push(Grant {
-                    path: file.path.clone(),
-                    line: statement.line,
-                    to,
-                });
+                found.push((Place::new(&file.path, statement.line), to));
             }
         }
-        found.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
         found
     }
 
-    /// The lines that cannot be read as sudoers and have a word in them: file and line.
-    pub(crate) fn unreadable(&self, word: &str) -> Vec<(String, usize)> {
+    /// Returns the lines that cannot be read as sudoers and have a word in them.
+    pub(crate) fn unreadable(&self, word: &str) -> Vec<Place> {
         let has = |text: &[u8]| {
             text.split(|b| !(b.is_ascii_alphanumeric() || b"_-.$".contains(b)))
                 .any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
         };
         self.statements()
             .filter(|(file, s)| {
-                matches!(s.kind, Kind::Unreadable) && has(&file.text[s.range.clone()])
+                matches!(s.directive, Directive::Unreadable) && has(&file.text[s.range.clone()])
             })
-            .map(|(file, s)| (file.path.clone(), s.line))
+            .map(|(file, s)| Place::new(&file.path, s.line))
             .collect()
     }
 
-    /// Every line of the policy but its includes, blanks and continuations folded: file and text.
+    /// Returns every line of the policy except its includes, blanks and continuations folded, with its file.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
-        let includes =
-            |s: &&Statement| matches!(s.kind, Kind::Include(_) | Kind::IncludeDirectory(_));
+        let includes = |s: &&Statement| {
+            matches!(
+                s.directive,
+                Directive::Include(_) | Directive::IncludeDirectory(_)
+            )
+        };
         let lines = self.statements().filter(move |(_, s)| !includes(s));
         lines.map(|(file, s)| {
             let text = file.text[s.range.clone()].replace("\\\n", " ");
@@ -113,7 +105,7 @@ impl Policy {
         })
     }
 
-    fn statements(&self) -> impl Iterator<Item = (&File, &Statement)> {
+    fn statements(&self) -> impl Iterator<Item = (&PolicyFile, &Statement)> {
         self.files
             .iter()
             .flat_map(|file| file.statements.iter().map(move |s| (file, s)))
@@ -122,7 +114,7 @@ impl Policy {
     fn aliases(&self) -> Aliases<'_> {
         let mut found = Aliases::new();
         for (_, statement) in self.statements() {
-            if let Kind::UserAliases(aliases) = &statement.kind {
+            if let Directive::UserAliases(aliases) = &statement.directive {
                 for alias in aliases {
                     found.entry(&alias.name).or_default().extend(&alias.members);
                 }
@@ -132,7 +124,7 @@ impl Policy {
     }
 }
 
-/// What of a list is looked at.
+/// Which items of a list count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     /// The user's name and number.
@@ -141,8 +133,8 @@ enum By {
     Anything,
 }
 
-/// Whether a list lets the user in or keeps him out, and by what; nothing if it does not name him. The last that names him
-/// counts. A word that is no alias is a name, and sudo compares names without regard to case.
+/// Returns whether a list includes or excludes the user, and by what; nothing if it does not name the user. The last item
+/// that does so counts. A word that is not an alias is a name, and sudo compares names without regard to case.
 fn matching<'a>(
     members: impl DoubleEndedIterator<Item = &'a Member>,
     who: &Account,

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use bstr::ByteSlice;
 
-use super::reader::{Reader, starts_id};
+use super::scanner::{Scanner, starts_id};
 
 /// A logical line that is neither empty nor a comment.
 #[derive(Debug)]
@@ -15,11 +15,11 @@ pub(super) struct Statement {
     pub(super) range: Range<usize>,
     /// The number of its first line.
     pub(super) line: usize,
-    pub(super) kind: Kind,
+    pub(super) directive: Directive,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum Directive {
     /// `@include PATH`, or `#include`.
     Include(Vec<u8>),
     /// `@includedir PATH`, or `#includedir`.
@@ -61,26 +61,26 @@ pub(super) enum Subject {
     /// A user's name, or an alias if one has that name.
     Name(Vec<u8>),
     /// `#500`
-    Uid(u64),
+    Uid(u32),
     /// `%wheel`
     Group(Vec<u8>),
     /// `%#10`
-    Gid(u64),
+    Gid(u32),
     /// A netgroup, or a group of some other source than the system's.
     Foreign,
 }
 
-/// The statements of a file, in order.
+/// Returns the statements of a file, in order.
 pub(super) fn statements(text: &[u8]) -> Vec<Statement> {
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 1);
     while at < text.len() {
         let end = logical_end(text, at);
-        let kind = kind(&text[..end], at);
-        found.extend(kind.map(|kind| Statement {
+        let directive = directive(&text[..end], at);
+        found.extend(directive.map(|directive| Statement {
             range: at..end,
             line,
-            kind,
+            directive,
         }));
         line += text[at..end].iter().filter(|b| **b == b'\n').count();
         at = end;
@@ -88,89 +88,78 @@ pub(super) fn statements(text: &[u8]) -> Vec<Statement> {
     found
 }
 
-/// Where the logical line that starts here ends, behind its newline. A backslash before the newline joins the next line,
+/// Returns where the logical line that starts here ends, behind its newline. A backslash before the newline joins the next line,
 /// except in a comment.
 fn logical_end(text: &[u8], start: usize) -> usize {
-    let mut reader = Reader { text, at: start };
-    reader.blanks();
+    let mut scanner = Scanner { text, at: start };
+    scanner.blanks();
     // In commands a quote is a character like others, and `#` starts a comment in spite of it.
-    let quotes_end = !reader.keyword(&[b"Defaults", b"User_Alias", b"Runas_Alias", b"Host_Alias"]);
+    let quotes_end = !scanner.keyword(&[b"Defaults", b"User_Alias", b"Runas_Alias", b"Host_Alias"]);
     let (mut quoted, mut commands) = (false, false);
-    while let Some(byte) = reader.peek() {
-        if reader.continuation() {
+    while let Some(byte) = scanner.peek() {
+        if scanner.continuation() {
             continue;
         }
         match byte {
-            b'\n' => return reader.at + 1,
-            b'\\' => reader.at += 1,
+            b'\n' => return scanner.at + 1,
+            b'\\' => scanner.at += 1,
             b'"' if !commands => quoted = !quoted,
             b'=' if quotes_end && !quoted => commands = true,
-            b'#' if !quoted && !starts_id(&text[reader.at..]) => {
-                let rest = text[reader.at..].find_byte(b'\n');
-                return rest.map_or(text.len(), |n| reader.at + n + 1);
+            b'#' if !quoted && !starts_id(&text[scanner.at..]) => {
+                let rest = text[scanner.at..].find_byte(b'\n');
+                return rest.map_or(text.len(), |n| scanner.at + n + 1);
             }
             _ => {}
         }
-        reader.at += 1;
+        scanner.at += 1;
     }
     text.len()
 }
 
-/// What the logical line from `at` to the end of the text is.
-fn kind(text: &[u8], at: usize) -> Option<Kind> {
-    let mut reader = Reader { text, at };
+/// Returns what the logical line from `at` to the end of the text is.
+fn directive(text: &[u8], at: usize) -> Option<Directive> {
+    let mut scanner = Scanner { text, at };
     let trimmed = text[at..].trim_start_with(|c| c == ' ' || c == '\t');
-    if let Some(rest) = trimmed.strip_prefix(b"@").or(trimmed.strip_prefix(b"#")) {
-        let path = |rest: &[u8]| {
-            rest.first()
-                .filter(|b| b" \t".contains(b))
-                .map(|_| include_path(rest))
-        };
-        if let Some(path) = rest.strip_prefix(b"includedir").and_then(path) {
-            return Some(Kind::IncludeDirectory(path));
-        }
-        if let Some(path) = rest.strip_prefix(b"include").and_then(path) {
-            return Some(Kind::Include(path));
-        }
+    let included = trimmed.strip_prefix(b"@").or(trimmed.strip_prefix(b"#"));
+    let path = |word: &[u8]| match included?.strip_prefix(word)? {
+        rest @ [b' ' | b'\t', ..] => Some(include_path(rest)),
+        _ => None,
+    };
+    if let Some(path) = path(b"includedir") {
+        return Some(Directive::IncludeDirectory(path));
     }
-    reader.blanks();
-    if reader.ends() {
+    if let Some(path) = path(b"include") {
+        return Some(Directive::Include(path));
+    }
+    scanner.blanks();
+    if scanner.ends() {
         return None;
     }
-    if reader.keyword(&[b"Defaults"]) {
-        reader.at += b"Defaults".len();
-        if reader.peek() != Some(b':') {
-            return Some(Kind::Other);
+    let found = if scanner.keyword(&[b"Defaults"]) {
+        scanner.at += b"Defaults".len();
+        if !scanner.eat(b':') {
+            return Some(Directive::Other);
         }
-        reader.at += 1;
-        reader.blanks();
-        return Some(
-            reader
-                .members()
-                .map_or(Kind::Unreadable, Kind::UserDefaults),
-        );
-    }
-    if reader.keyword(&[b"Runas_Alias", b"Host_Alias", b"Cmnd_Alias", b"Cmd_Alias"]) {
-        return Some(Kind::Other);
-    }
-    if reader.keyword(&[b"User_Alias"]) {
-        reader.at += b"User_Alias".len();
-        return Some(reader.aliases().map_or(Kind::Unreadable, Kind::UserAliases));
-    }
-    let members = reader.members();
-    let granted = reader.text[reader.at..].contains(&b'=') && !reader.ends();
-    Some(
-        members
-            .filter(|_| granted)
-            .map_or(Kind::Unreadable, Kind::Grant),
-    )
+        scanner.blanks();
+        scanner.members().map(Directive::UserDefaults)
+    } else if scanner.keyword(&[b"Runas_Alias", b"Host_Alias", b"Cmnd_Alias", b"Cmd_Alias"]) {
+        Some(Directive::Other)
+    } else if scanner.keyword(&[b"User_Alias"]) {
+        scanner.at += b"User_Alias".len();
+        scanner.aliases().map(Directive::UserAliases)
+    } else {
+        let members = scanner.members();
+        let grants = text[scanner.at..].contains(&b'=') && !scanner.ends();
+        members.filter(|_| grants).map(Directive::Grant)
+    };
+    Some(found.unwrap_or(Directive::Unreadable))
 }
 
-/// The path of an include: quoted, or up to the first blank that no backslash takes as it stands.
+/// Returns the path of an include: quoted, or up to the first blank that no backslash takes as it stands.
 fn include_path(text: &[u8]) -> Vec<u8> {
-    let mut reader = Reader { text, at: 0 };
-    reader.blanks();
-    let text = text[reader.at..].trim();
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.blanks();
+    let text = text[scanner.at..].trim();
     if let Some(end) = text
         .strip_prefix(b"\"")
         .and_then(|rest| rest.find_byte(b'"'))
@@ -207,20 +196,20 @@ mod tests {
         statements(text.as_bytes())
             .iter()
             .map(|s| {
-                let kind = match &s.kind {
-                    Kind::Include(path) => format!("include {}", path.as_bstr()),
-                    Kind::IncludeDirectory(path) => format!("directory {}", path.as_bstr()),
-                    Kind::UserAliases(aliases) => aliases
+                let directive = match &s.directive {
+                    Directive::Include(path) => format!("include {}", path.as_bstr()),
+                    Directive::IncludeDirectory(path) => format!("directory {}", path.as_bstr()),
+                    Directive::UserAliases(aliases) => aliases
                         .iter()
                         .map(|a| format!("{}={}", a.name.as_bstr(), list(&a.members)))
                         .collect::<Vec<_>>()
                         .join(" : "),
-                    Kind::Grant(members) => format!("grant {}", list(members)),
-                    Kind::UserDefaults(members) => format!("defaults {}", list(members)),
-                    Kind::Other => "other".to_owned(),
-                    Kind::Unreadable => "unreadable".to_owned(),
+                    Directive::Grant(members) => format!("grant {}", list(members)),
+                    Directive::UserDefaults(members) => format!("defaults {}", list(members)),
+                    Directive::Other => "other".to_owned(),
+                    Directive::Unreadable => "unreadable".to_owned(),
                 };
-                format!("{}: {kind}", s.line)
+                format!("{}: {directive}", s.line)
             })
             .collect()
     }

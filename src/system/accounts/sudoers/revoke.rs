@@ -1,14 +1,14 @@
-//! The policy without what it grants to one user by name: lists lose him, lines that name him alone become comments.
+//! Takes out of the policy what it grants to one user by name: lists lose the user, lines for the user alone become comments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::parse::{Alias, Kind, Member, Statement, Subject};
-use super::{Aliases, By, File, Policy, matching};
+use super::parse::{Alias, Directive, Member, Statement, Subject};
+use super::{Aliases, By, Policy, PolicyFile, matching};
 use crate::rootfs::InodeId;
 use crate::system::accounts::Account;
 
-/// The files that change, and their new texts.
+/// Returns the files that change, with their new texts.
 pub(crate) fn without(policy: &Policy, who: &Account) -> Vec<(InodeId, Vec<u8>)> {
     let before = policy.aliases();
     let cut = Cut::new(policy, &before, who);
@@ -21,75 +21,14 @@ pub(crate) fn without(policy: &Policy, who: &Account) -> Vec<(InodeId, Vec<u8>)>
             (*name, kept.copied().collect())
         })
         .collect();
-    let granted = |members: &[&Member], aliases: &Aliases<'_>| {
-        let by = By::Name;
-        let found = matching(
-            members.iter().copied(),
-            who,
-            by,
-            aliases,
-            &mut BTreeSet::new(),
-        );
-        found.is_some_and(|(allows, _)| allows)
-    };
-    let edit = |file: &File, statement: &Statement, edits: &mut Vec<Edit>| match &statement.kind {
-        Kind::UserAliases(aliases) => {
-            let kept: Vec<bool> = aliases
-                .iter()
-                .map(|a| !cut.gone.contains(a.name.as_slice()))
-                .collect();
-            if !kept.contains(&true) {
-                return comment(file, statement, edits);
-            }
-            let ranges = aliases.iter().map(|a| a.range.clone()).collect::<Vec<_>>();
-            edits.extend(deletions(&ranges, &kept));
-            for alias in aliases
-                .iter()
-                .zip(&kept)
-                .filter_map(|(a, kept)| kept.then_some(a))
-            {
-                if !cut.keeps_whole(&alias.name) {
-                    let kept: Vec<bool> = alias.members.iter().map(|m| cut.stays(m)).collect();
-                    edits.extend(deletions(&ranges_of(&alias.members), &kept));
-                }
-            }
-        }
-        Kind::Grant(members) | Kind::UserDefaults(members) => {
-            let grants = matches!(statement.kind, Kind::Grant(_));
-            let all: Vec<&Member> = members.iter().collect();
-            let direct = grants && granted(&all, &before);
-            let kept: Vec<bool> = members
-                .iter()
-                .map(|m| {
-                    if direct {
-                        cut.stays(m)
-                    } else {
-                        !cut.names_gone(m)
-                    }
-                })
-                .collect();
-            if !kept.contains(&true) {
-                return comment(file, statement, edits);
-            }
-            let left: Vec<&Member> = all
-                .iter()
-                .zip(&kept)
-                .filter_map(|(m, kept)| kept.then_some(*m))
-                .collect();
-            edits.extend(deletions(&ranges_of(members), &kept));
-            // An alias that another line excludes has to keep the user; here he is excluded from it.
-            if direct && granted(&left, &after) {
-                let end = left.last().map_or(0, |m| m.range.end);
-                edits.push((end..end, format!(", !{}", who.name).into_bytes()));
-            }
-        }
-        _ => {}
-    };
     let mut changed = Vec::new();
     for file in &policy.files {
         let mut edits = Vec::new();
         for statement in &file.statements {
-            edit(file, statement, &mut edits);
+            match cut.edits(statement, &before, &after) {
+                Some(found) => edits.extend(found),
+                None => comment(file, statement, &mut edits),
+            }
         }
         if !edits.is_empty() {
             changed.push((file.id, edited(&file.text, edits)));
@@ -98,8 +37,18 @@ pub(crate) fn without(policy: &Policy, who: &Account) -> Vec<(InodeId, Vec<u8>)>
     changed
 }
 
+/// Returns whether a list of users grants something to the user by name.
+fn granted<'a>(
+    members: impl DoubleEndedIterator<Item = &'a Member>,
+    who: &Account,
+    aliases: &Aliases<'a>,
+) -> bool {
+    let found = matching(members, who, By::Name, aliases, &mut BTreeSet::new());
+    found.is_some_and(|(allows, _)| allows)
+}
+
 /// A range of a text and what replaces it.
-type Edit = (Range<usize>, Vec<u8>);
+type Replacement = (Range<usize>, Vec<u8>);
 
 /// What leaves the policy.
 struct Cut<'a> {
@@ -132,6 +81,46 @@ impl<'a> Cut<'a> {
         }
     }
 
+    /// Returns the edits of a statement; none if nothing would be left of it.
+    fn edits(
+        &self,
+        statement: &'a Statement,
+        before: &Aliases<'a>,
+        after: &Aliases<'a>,
+    ) -> Option<Vec<Replacement>> {
+        match &statement.directive {
+            Directive::UserAliases(aliases) => {
+                let stays = |alias: &&Alias| !self.gone.contains(alias.name.as_slice());
+                aliases.iter().find(stays)?;
+                let mut edits = deletions(aliases.iter().map(|a| (&a.range, stays(&a))));
+                let lose = aliases
+                    .iter()
+                    .filter(stays)
+                    .filter(|a| !self.keeps_whole(&a.name));
+                edits.extend(lose.flat_map(|alias| {
+                    deletions(alias.members.iter().map(|m| (&m.range, self.stays(m))))
+                }));
+                Some(edits)
+            }
+            Directive::Grant(members) | Directive::UserDefaults(members) => {
+                let grants = matches!(statement.directive, Directive::Grant(_));
+                let direct = grants && granted(members.iter(), self.who, before);
+                let stays = |m: &&Member| match direct {
+                    true => self.stays(m),
+                    false => !self.names_gone(m),
+                };
+                let end = members.iter().rfind(stays)?.range.end;
+                let mut edits = deletions(members.iter().map(|m| (&m.range, stays(&m))));
+                // An alias that another line excludes has to keep the user; here the user is excluded from it.
+                if direct && granted(members.iter().filter(stays), self.who, after) {
+                    edits.push((end..end, format!(", !{}", self.who.name).into_bytes()));
+                }
+                Some(edits)
+            }
+            _ => Some(Vec::new()),
+        }
+    }
+
     fn keeps_whole(&self, alias: &[u8]) -> bool {
         self.excluded.contains(alias)
     }
@@ -140,7 +129,7 @@ impl<'a> Cut<'a> {
         matches!(&member.subject, Subject::Name(name) if self.gone.contains(name.as_slice()))
     }
 
-    /// Whether a member of a list stays in it.
+    /// Returns whether a member of a list stays in it.
     fn stays(&self, member: &Member) -> bool {
         let user = match &member.subject {
             Subject::Name(name) => !self.defined.contains(name.as_slice()) && self.who.is(name),
@@ -151,25 +140,23 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// The aliases that stand behind a `!` somewhere, and those that these are made of.
+/// Returns the aliases that have a `!` before them somewhere, and the aliases in those.
 fn excluded<'a>(policy: &'a Policy, aliases: &Aliases<'a>) -> BTreeSet<&'a [u8]> {
     let mut found = BTreeSet::new();
     let mut left: Vec<&Member> = Vec::new();
     for (_, statement) in policy.statements() {
-        let lists: Vec<&[Member]> = match &statement.kind {
-            Kind::Grant(members) | Kind::UserDefaults(members) => vec![members],
-            Kind::UserAliases(aliases) => aliases.iter().map(|a: &Alias| &a.members[..]).collect(),
+        let lists: Vec<&[Member]> = match &statement.directive {
+            Directive::Grant(members) | Directive::UserDefaults(members) => vec![members],
+            Directive::UserAliases(aliases) => {
+                aliases.iter().map(|a: &Alias| &a.members[..]).collect()
+            }
             _ => Vec::new(),
         };
         left.extend(lists.into_iter().flatten().filter(|m| m.negated));
     }
-    let names: BTreeMap<&[u8], _> = aliases
-        .iter()
-        .map(|(name, members)| (*name, members))
-        .collect();
     while let Some(member) = left.pop() {
         if let Subject::Name(name) = &member.subject
-            && let Some((name, members)) = names.get_key_value(name.as_slice())
+            && let Some((name, members)) = aliases.get_key_value(name.as_slice())
             && found.insert(*name)
         {
             left.extend(members.iter().copied());
@@ -178,20 +165,18 @@ fn excluded<'a>(policy: &'a Policy, aliases: &Aliases<'a>) -> BTreeSet<&'a [u8]>
     found
 }
 
-fn ranges_of(members: &[Member]) -> Vec<Range<usize>> {
-    members.iter().map(|m| m.range.clone()).collect()
-}
-
-/// What to delete of a list, so that each separator goes with the item behind it, or before it at the start of the list.
-fn deletions(items: &[Range<usize>], kept: &[bool]) -> Vec<Edit> {
-    let mut any = false;
+/// Returns what to delete of a list, given each item's range and whether it stays. A separator goes with the item behind
+/// it, or at the start of the list with the one before it.
+fn deletions<'r>(items: impl Iterator<Item = (&'r Range<usize>, bool)>) -> Vec<Replacement> {
+    let items: Vec<_> = items.collect();
     let mut found = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        if kept[at] {
+    let mut any = false;
+    for (at, (item, stays)) in items.iter().enumerate() {
+        if *stays {
             any = true;
         } else if any {
-            found.push((items[at - 1].end..item.end, Vec::new()));
-        } else if let Some(next) = items.get(at + 1) {
+            found.push((items[at - 1].0.end..item.end, Vec::new()));
+        } else if let Some((next, _)) = items.get(at + 1) {
             found.push((item.start..next.start, Vec::new()));
         }
     }
@@ -199,7 +184,7 @@ fn deletions(items: &[Range<usize>], kept: &[bool]) -> Vec<Edit> {
 }
 
 /// Puts `# ` before each line of a statement. The blank keeps `1x ALL=ALL` from becoming the id 1.
-fn comment(file: &File, statement: &Statement, edits: &mut Vec<Edit>) {
+fn comment(file: &PolicyFile, statement: &Statement, edits: &mut Vec<Replacement>) {
     let mut at = statement.range.start;
     while at < statement.range.end {
         edits.push((at..at, b"# ".to_vec()));
@@ -210,7 +195,7 @@ fn comment(file: &File, statement: &Statement, edits: &mut Vec<Edit>) {
     }
 }
 
-fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+fn edited(text: &[u8], mut edits: Vec<Replacement>) -> Vec<u8> {
     // What is put in comes before what is taken out behind the same place.
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);

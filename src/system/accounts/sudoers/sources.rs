@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::parse::{Kind, statements};
-use super::{File, Policy};
+use super::parse::{Directive, statements};
+use super::{Policy, PolicyFile};
 use crate::error::Stop;
-use crate::rootfs::Files;
-use crate::rootfs::InodeId;
-use crate::rootfs::lowerdir;
+use crate::rootfs::{Files, InodeId, Place};
+use crate::system::accounts::joined_lines;
 
 /// As deep as sudo follows includes.
 const DEPTH: usize = 128;
 
 pub(super) fn read(files: &Files<'_>) -> Result<Policy, Stop> {
-    let mut reader = Reader {
+    let mut includes = Includes {
         files,
         seen: BTreeSet::new(),
         policy: Policy {
@@ -32,85 +31,63 @@ pub(super) fn read(files: &Files<'_>) -> Result<Policy, Stop> {
     ];
     paths.extend(configured(files)?);
     for path in paths {
-        reader.file(&path, 0)?;
+        includes.file(&path, 0)?;
     }
-    reader.directory("/etc/sudoers.d", 0)?;
-    reader.services()?;
-    let mut policy = reader.policy;
+    includes.directory("/etc/sudoers.d", 0)?;
+    includes.services()?;
+    let mut policy = includes.policy;
     policy.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(policy)
 }
 
-/// What sudo.conf, or a copy of it, names instead of `/etc/sudoers`; newer versions take a list with colons.
+/// Returns what sudo.conf, or a copy of it, names instead of `/etc/sudoers`; newer versions take a list with colons.
 fn configured(files: &Files<'_>) -> Result<Vec<String>, Stop> {
     let mut found = Vec::new();
     for (_, id) in files.etc("/etc/sudo.conf") {
         let text = files.text(id)?;
-        for line in joined(&text) {
-            let mut words = line.fields();
+        let code = |line: &str| match line.trim() {
+            comment if comment.starts_with('#') => String::new(),
+            code => code.to_owned(),
+        };
+        for (_, line) in joined_lines(&text, code) {
+            let mut words = line.split_whitespace();
             let plugin = words
                 .next()
-                .is_some_and(|word| word.eq_ignore_ascii_case(b"Plugin"));
+                .is_some_and(|word| word.eq_ignore_ascii_case("Plugin"));
             for word in words.filter(|_| plugin) {
-                let paths = word.strip_prefix(b"sudoers_file=").unwrap_or_default();
-                let paths = paths.split_str(":").filter(|path| !path.is_empty());
-                found.extend(paths.map(|file| file.to_str_lossy().into_owned()));
+                let paths = word.strip_prefix("sudoers_file=").unwrap_or_default();
+                let paths = paths.split(':').filter(|path| !path.is_empty());
+                found.extend(paths.map(str::to_owned));
             }
         }
     }
     Ok(found)
 }
 
-/// The lines of sudo.conf, those that end in a backslash joined with the next.
-fn joined(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut found: Vec<Vec<u8>> = Vec::new();
-    let mut open = false;
-    for line in text.lines() {
-        let line = line.trim();
-        if !open {
-            found.push(Vec::new());
-        }
-        open = line.ends_with(b"\\") && !line.starts_with(b"#");
-        if let Some(last) = found.last_mut() {
-            last.extend_from_slice(line.strip_suffix(b"\\").unwrap_or(line));
-        }
-    }
-    found
-}
-
-/// A path and the copies that may become it at boot.
-fn alternatives(files: &Files<'_>, path: &str) -> Vec<String> {
-    let mut found = vec![path.to_owned()];
-    found.extend(lowerdir::copies(files.rootfs(), path));
-    found
-}
-
-struct Reader<'d, 'i> {
+/// Follows includes from file to file.
+struct Includes<'d, 'i> {
     files: &'d Files<'i>,
     seen: BTreeSet<InodeId>,
     policy: Policy,
 }
 
-impl Reader<'_, '_> {
+impl Includes<'_, '_> {
+    /// Reads a file and its copies, then what they include.
     fn file(&mut self, path: &str, depth: usize) -> Result<(), Stop> {
-        for path in alternatives(self.files, path) {
-            let rootfs = self.files.rootfs();
-            let Some(id) = rootfs.open(&path).filter(|id| rootfs.inode(*id).is_file()) else {
-                continue;
-            };
+        for (path, id) in self.files.etc(path) {
             if depth > DEPTH || !self.seen.insert(id) {
                 continue;
             }
             let text = self.files.text(id)?;
             let statements = statements(&text);
             for statement in &statements {
-                match &statement.kind {
-                    Kind::Include(to) => {
+                match &statement.directive {
+                    Directive::Include(to) => {
                         for to in self.included(&path, to) {
                             self.file(&to, depth + 1)?;
                         }
                     }
-                    Kind::IncludeDirectory(to) => {
+                    Directive::IncludeDirectory(to) => {
                         for to in self.included(&path, to) {
                             self.directory(&to, depth + 1)?;
                         }
@@ -118,7 +95,7 @@ impl Reader<'_, '_> {
                     _ => {}
                 }
             }
-            self.policy.files.push(File {
+            self.policy.files.push(PolicyFile {
                 path,
                 id,
                 text,
@@ -128,26 +105,20 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// The files of a directory that sudo reads: none with a dot in the name or a `~` at its end.
+    /// Reads the files of a directory that sudo reads: none with a dot in the name or a `~` at its end.
     fn directory(&mut self, path: &str, depth: usize) -> Result<(), Stop> {
-        for path in alternatives(self.files, path) {
-            let rootfs = self.files.rootfs();
-            let Some(id) = rootfs.open(&path) else {
-                continue;
-            };
-            let names: Vec<String> = rootfs
-                .children(id)
-                .filter(|(name, _)| !name.contains(&b'.') && !name.ends_with(b"~"))
-                .map(|(name, _)| name.to_string())
-                .collect();
-            for name in names {
-                self.file(&format!("{path}/{name}"), depth)?;
+        for path in self.files.with_copies(path) {
+            for (file, _) in self.files.files_in(&path, "") {
+                let name = file.rsplit('/').next().unwrap_or_default();
+                if !name.contains('.') && !name.ends_with('~') {
+                    self.file(&file, depth)?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Where an include leads: beside the file if it is relative. `%h` is the host's name, so it stands for any.
+    /// Returns where an include leads: beside the file if it is relative. `%h` is the host's name, so it stands for any.
     fn included(&self, from: &str, to: &[u8]) -> Vec<String> {
         let to = to.to_str_lossy();
         let directory = from.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -166,24 +137,19 @@ impl Reader<'_, '_> {
             .collect()
     }
 
-    /// Sources besides files that nsswitch.conf gives sudo.
+    /// Notes the sources besides files that nsswitch.conf gives sudo.
     fn services(&mut self) -> Result<(), Stop> {
         for (path, id) in self.files.etc("/etc/nsswitch.conf") {
             let text = self.files.text(id)?;
             for (number, line) in (1..).zip(text.lines()) {
-                let services = line
-                    .trim_start()
-                    .strip_prefix(b"sudoers:")
-                    .unwrap_or_default();
-                for service in services
-                    .fields()
-                    .filter(|s| [&b"sss"[..], b"ldap"].contains(s))
-                {
+                let services = line.trim_start().strip_prefix(b"sudoers:");
+                let services = services.unwrap_or_default().fields();
+                for service in services.filter(|s| [&b"sss"[..], b"ldap"].contains(s)) {
                     let what = format!(
                         "sudo asks {} too, whose rules are not in the image",
                         service.as_bstr()
                     );
-                    self.policy.unknown.push((path.clone(), number, what));
+                    self.policy.unknown.push((Place::new(&path, number), what));
                 }
             }
         }

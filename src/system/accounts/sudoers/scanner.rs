@@ -4,16 +4,23 @@ use bstr::ByteSlice;
 
 use super::parse::{Alias, Member, Subject};
 
-/// A place in the text of sudoers.
-pub(super) struct Reader<'a> {
+/// A position in the text of sudoers.
+pub(super) struct Scanner<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
 }
 
-impl Reader<'_> {
-    /// The byte here.
+impl Scanner<'_> {
+    /// Returns the byte here.
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
+    }
+
+    /// Passes over this byte, if it is here.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let is_here = self.peek() == Some(byte);
+        self.at += usize::from(is_here);
+        is_here
     }
 
     /// Passes over a backslash with the newline behind it, if it is here.
@@ -31,14 +38,10 @@ impl Reader<'_> {
 
     /// Passes over blanks and joined lines.
     pub(super) fn blanks(&mut self) {
-        while self.continuation() || matches!(self.peek(), Some(b' ' | b'\t')) {
-            if matches!(self.peek(), Some(b' ' | b'\t')) {
-                self.at += 1;
-            }
-        }
+        while self.continuation() || self.eat(b' ') || self.eat(b'\t') {}
     }
 
-    /// Whether nothing but a comment is left of the logical line.
+    /// Returns whether nothing but a comment is left of the logical line.
     pub(super) fn ends(&self) -> bool {
         let rest = &self.text[self.at..];
         match rest.first() {
@@ -49,7 +52,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether one of these words is here, as a word of its own.
+    /// Returns whether one of these words is here, as a word of its own.
     pub(super) fn keyword(&self, words: &[&[u8]]) -> bool {
         let rest = &self.text[self.at..];
         let ends = |rest: &[u8]| rest.first().is_none_or(|b| b" \t:@>!\\\r\n".contains(b));
@@ -58,7 +61,7 @@ impl Reader<'_> {
             .any(|word| rest.strip_prefix(*word).is_some_and(ends))
     }
 
-    /// The definitions of a `User_Alias` line, to the end of the line.
+    /// Reads the definitions of a `User_Alias` line, to the end of the line.
     pub(super) fn aliases(&mut self) -> Option<Vec<Alias>> {
         let mut found = Vec::new();
         loop {
@@ -66,10 +69,7 @@ impl Reader<'_> {
             let start = self.at;
             let name = self.word()?;
             self.blanks();
-            if self.peek() != Some(b'=') {
-                return None;
-            }
-            self.at += 1;
+            self.eat(b'=').then_some(())?;
             self.blanks();
             let members = self.members()?;
             let end = members.last()?.range.end;
@@ -78,22 +78,20 @@ impl Reader<'_> {
                 range: start..end,
                 members,
             });
-            if self.peek() != Some(b':') {
+            if !self.eat(b':') {
                 return self.ends().then_some(found);
             }
-            self.at += 1;
         }
     }
 
-    /// A list of users with commas between them, and the blanks behind it.
+    /// Reads a list of users with commas between them, and the blanks behind it.
     pub(super) fn members(&mut self) -> Option<Vec<Member>> {
         let mut found = Vec::new();
         loop {
             let start = self.at;
             let mut negated = false;
-            while self.peek() == Some(b'!') {
+            while self.eat(b'!') {
                 negated = !negated;
-                self.at += 1;
                 self.blanks();
             }
             let subject = self.subject()?;
@@ -103,10 +101,9 @@ impl Reader<'_> {
                 subject,
             });
             self.blanks();
-            if self.peek() != Some(b',') {
+            if !self.eat(b',') {
                 return Some(found);
             }
-            self.at += 1;
             self.blanks();
         }
     }
@@ -127,7 +124,7 @@ impl Reader<'_> {
         subject(&text)
     }
 
-    /// A word with its backslashes resolved.
+    /// Reads a word and resolves its backslashes.
     fn word(&mut self) -> Option<Vec<u8>> {
         let mut word = Vec::new();
         while let Some(byte) = self.peek() {
@@ -162,7 +159,7 @@ impl Reader<'_> {
     }
 
     fn continues(&self) -> bool {
-        Reader { ..*self }.continuation()
+        Scanner { ..*self }.continuation()
     }
 }
 
