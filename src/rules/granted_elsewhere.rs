@@ -3,7 +3,7 @@
 use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::Place;
-use crate::system::accounts::cloud_init::{self, What};
+use crate::system::accounts::cloud_init::{self, Given};
 use crate::system::accounts::{Account, doas, pam_group, userdb};
 
 /// Records those that are open for a user: of groups, those that `matter`.
@@ -23,23 +23,20 @@ pub(super) fn residuals(
         };
         open.push((place, message));
     }
-    for given in cloud_init::given(draft, user)? {
-        let message = match given.what {
-            What::Rules(program) => {
+    for (place, given) in cloud_init::given(draft, user, &matter)? {
+        let message = match given {
+            Given::Rules(program) => {
                 format!("cloud-init grants {program} to {user} when the system first boots")
             }
-            What::Groups(mut groups) => {
-                groups.retain(|group| matter(group));
-                if groups.is_empty() {
-                    continue;
-                }
-                format!(
-                    "cloud-init puts {user} into {} when the system first boots",
-                    groups.join(", ")
-                )
+            Given::Groups(groups) => format!(
+                "cloud-init puts {user} into {} when the system first boots",
+                groups.join(", ")
+            ),
+            Given::Unknown(why) => {
+                format!("{why}; cloud-init may grant something to {user}")
             }
         };
-        open.push((Place::new(&given.path, given.line), message));
+        open.push((place, message));
     }
     for (path, mut groups) in userdb::homes(draft, user)? {
         groups.retain(|group| matter(group));
@@ -155,6 +152,37 @@ file etc/cloud/cloud.cfg.d/90.cfg
                 "/etc/cloud/cloud.cfg:13: cloud-init grants sudo to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:3: cloud-init grants doas to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:5: cloud-init puts core into sudo when the system first boots",
+            ],
+        );
+    }
+
+    #[test]
+    fn cloud_init_is_read_as_yaml() {
+        removed_sudo(
+            r#"file etc/cloud/cloud.cfg
+| rules: &rules [ALL=(ALL) ALL]
+| users:
+| - {name: core, groups: "adm,sudo"}
+| - {name: bob, sudo: ALL}
+| - name: >-
+|     core
+|   sudo: *rules
+| ---
+| name: core
+| "sudo": 'ALL=(ALL) ALL'
+| sudo: null
+file etc/cloud/cloud.cfg.d/90.cfg
+| name: core
+| sudo: yes
+| users: ]
+| name: core
+"#,
+            &[
+                "/etc/cloud/cloud.cfg:3: cloud-init puts core into sudo when the system first boots",
+                "/etc/cloud/cloud.cfg:7: casehard does not follow the YAML alias here; cloud-init may grant something to core",
+                "/etc/cloud/cloud.cfg:10: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:2: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg.d/90.cfg:3: cannot be read as YAML from here on; cloud-init may grant something to core",
             ],
         );
     }

@@ -78,6 +78,38 @@ fn accounts_beyond_a_limit_are_refused() {
 }
 
 #[test]
+fn yaml_neither_expands_nor_nests_without_end() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let laughs = (1..30).map(|n| {
+        let list = format!("*a{}, ", n - 1).repeat(10);
+        format!("| a{n}: &a{n} [{list}]\n")
+    });
+    let laughs = "| a0: &a0 lol\n".to_owned()
+        + &laughs.collect::<String>()
+        + "| name: core\n| groups: *a29\n";
+    let (deep, flow) = ("- ".repeat(1 << 20), "[".repeat(1 << 20));
+    let keys = "| ? ".to_owned() + &"? ".repeat(1 << 20) + "\n";
+    let long = "| name: core\n| groups:\n".to_owned() + &"| - g\n".repeat(1 << 18);
+    for (name, text) in [
+        ("laughs", laughs),
+        ("deep", format!("| {deep}\n")),
+        ("flow", format!("| {flow}\n")),
+        ("keys", keys),
+        ("long", long),
+    ] {
+        let image = described(
+            folder.path(),
+            "image.tar",
+            &format!("file etc/passwd\n| core:x:5:5\nfile etc/cloud/cloud.cfg\n{text}"),
+        );
+        let run = check_by("[RemoveSudo core]", &image, &[]);
+        assert_eq!(run.code, Some(0), "{name}: {}", run.said);
+        println!("YAML, {name}: {:.2?}, {} MiB", run.time, run.memory >> 20);
+        run.is_bounded(name);
+    }
+}
+
+#[test]
 fn units_are_not_read_once_for_each() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     let units = (0..2000).map(|n| {
