@@ -73,7 +73,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit())
     {
-        return Err(format!("`{name}` is not a name that an environment variable can have"));
+        return Err(format!(
+            "`{name}` is not a name that an environment variable can have"
+        ));
     }
     if value.contains(char::is_control) {
         return Err(format!("the value of {name} has a control character in it"));
