@@ -7,8 +7,9 @@ use crate::error::Stop;
 use crate::rootfs::{InodeId, Rootfs};
 use crate::system::selinux::{self, LABEL};
 
-/// Gives every new file the label that its neighbours make expected: under an enforcing policy a file without one cannot be
-/// used. The policy's own file_contexts says which, else the nearest of its kind in the directory, else the directory.
+/// Gives every new file the label that its neighbours make expected: under an enforcing policy a
+/// file without one cannot be used. The policy's own file_contexts says which, else the nearest of
+/// its kind in the directory, else the directory.
 pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     let known = before.inode_count();
     let new: Vec<(BString, InodeId)> = draft
@@ -46,7 +47,7 @@ pub(crate) fn label_new(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), St
     searched
 }
 
-/// The label of something of the same kind in the directory, else of the directory itself.
+/// Returns the label of something of the same kind in the directory, else of the directory itself.
 fn neighbour(rootfs: &Rootfs, directory: InodeId, type_bits: u32) -> Option<BString> {
     let alike = rootfs
         .children(directory)

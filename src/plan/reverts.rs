@@ -1,4 +1,5 @@
-//! What the booted system, or an upgrade, does to what was edited: found once for all rules, and said as residuals.
+//! What the booted system, or an upgrade, does to what was edited: found once for all rules, and
+//! said as residuals.
 
 mod boot;
 
@@ -12,8 +13,8 @@ use crate::rootfs::lowerdir;
 use crate::rootfs::{Place, Rootfs, below};
 use crate::system::packages::{self, Owner};
 
-/// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as it was. What cannot be known of
-/// one such thing does not keep the others from being found.
+/// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as
+/// it was. What cannot be known of one such thing does not keep the others from being found.
 pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 4] {
     copies(draft);
     [
@@ -24,7 +25,7 @@ pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), S
     ]
 }
 
-/// Where `/etc` is laid over a copy of itself, what is removed from it comes to light again in the copy.
+/// Adds removals that a copy of `/etc` takes back: the booted system lays `/etc` over it.
 fn copies(draft: &mut Draft<'_>) {
     let directories = lowerdir::directories(draft.rootfs());
     for edit in removals(draft) {
@@ -45,7 +46,8 @@ fn copies(draft: &mut Draft<'_>) {
     }
 }
 
-/// Debian's alternatives: a link that is removed is made again when one of its programs is installed or upgraded.
+/// Adds removed links of Debian's alternatives: they are made again when one of their programs is
+/// installed or upgraded.
 fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
     let removed = removals(draft);
     if removed.is_empty() {
@@ -75,7 +77,8 @@ fn alternatives(draft: &mut Draft<'_>) -> Result<(), Stop> {
 /// How often an edit may be found in a directory that a package watches.
 const WATCHED: usize = 1_000_000;
 
-/// A package that watches a directory runs its own script when others change what is in there.
+/// Adds edits in directories that a package watches: it runs its own script when others change
+/// files there.
 fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     let edits = draft.edits.clone();
     let mut by_path: BTreeMap<&BStr, Vec<usize>> = BTreeMap::new();
@@ -123,8 +126,8 @@ fn removals(draft: &Draft<'_>) -> Vec<Edit> {
         .collect()
 }
 
-/// A package's own files come back with its next version, unless dpkg takes them for configuration or was told to keep their
-/// modes.
+/// Adds files that come back with the next version of their package, unless dpkg takes them for
+/// configuration or was told to keep their modes.
 fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
     let edits: Vec<Edit> = draft
         .edits
@@ -150,7 +153,8 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
             && kept.contains(owner.listed.as_slice());
         owner.dpkg && (overridden || conffiles.contains(&owner.listed))
     };
-    // One residual for each rule and package, at the first file; a list of all would bury the others.
+    // One residual for each rule and package, at the first file; a list of all would bury the
+    // others.
     let mut restored: BTreeMap<(usize, &str), Vec<&BString>> = BTreeMap::new();
     let mut counted = BTreeSet::new();
     for edit in &edits {

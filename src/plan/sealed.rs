@@ -9,8 +9,9 @@ use crate::rootfs::{Place, Rootfs};
 use crate::system::os_release::OsRelease;
 use crate::system::systemd;
 
-/// Folders, and the globs by which images within the image are found in them: extensions of `/usr` and `/etc`, packed, in
-/// versions or as directories, and torcx archives that Container Linux unpacks.
+/// Folders, and the globs by which images within the image are found in them: extensions of `/usr`
+/// and `/etc`, packed, in versions or as directories, and torcx archives that Container Linux
+/// unpacks.
 const PACKED: [(&[&str], &[&str]); 4] = [
     (
         &[
@@ -33,7 +34,7 @@ const PACKED: [(&[&str], &[&str]); 4] = [
     (&["/usr/share/torcx/store"], &["**/*.torcx.*"]),
 ];
 
-/// What stays open for the image as a whole, which was this before.
+/// Returns what stays open for the image as a whole, which was `before`.
 pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> Vec<Residual> {
     let whole = |kind, path: BString, message: &str| Residual {
         rule: None,

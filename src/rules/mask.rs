@@ -136,8 +136,9 @@ struct Left {
     message: String,
 }
 
-/// Finds what stays open of units whose own files or links give way to masks: the result shows no trace of it. What the bus
-/// still starts by their names and programs is recorded; the rest counts once the masks are made.
+/// Finds what stays open of units whose own files or links give way to masks: the result shows no
+/// trace of it. What the bus still starts by their names and programs is recorded; the rest counts
+/// once the masks are made.
 fn displace(draft: &mut Draft<'_>, masked: &BTreeSet<String>) -> Result<Vec<Left>, Stop> {
     let (rootfs, units) = (draft.rootfs(), draft.units());
     let (mut left, mut displaced, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());

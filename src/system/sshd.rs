@@ -1,5 +1,5 @@
-//! sshd's configuration as sshd reads it: the first value of a keyword wins, includes count where they stand, and what a
-//! `Match` block says holds for some connections only (sshd_config(5)).
+//! sshd's configuration as sshd reads it: the first value of a keyword wins, includes count where
+//! they stand, and what a `Match` block says holds for some connections only (sshd_config(5)).
 
 mod line;
 
@@ -21,7 +21,8 @@ const DEPTH: usize = 16;
 /// More files than any configuration includes; a file may be included again and again.
 const FILES: usize = 1000;
 
-/// Keywords of which each line counts, and those that are no settings, in lower case with blanks between.
+/// Keywords of which each line counts, and those that are no settings, in lower case with blanks
+/// between.
 pub(crate) const ADDING: &str = "\
     acceptenv allowgroups allowusers denygroups denyusers hostcertificate hostkey include listenaddress match \
     persourcepenalties port setenv subsystem";
@@ -99,7 +100,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The settings of a keyword, in order.
+    /// Returns the settings of a keyword, in order.
     pub(crate) fn of<'a>(&'a self, keyword: &str) -> impl Iterator<Item = (usize, &'a Setting)> {
         let keyword = canonical(keyword.as_bytes());
         let settings = self.settings.iter().enumerate();
@@ -170,7 +171,7 @@ impl Config {
     }
 }
 
-/// The scope that a `Match` line begins, in a file included within another.
+/// Returns the scope that a `Match` line begins, in a file included within another.
 fn matching(within: &Scope, criteria: &[u8]) -> Scope {
     let text = criteria.to_str_lossy().into_owned();
     let all = matches!(&*words(criteria).0, [word] if word.eq_ignore_ascii_case(b"all"));
@@ -181,8 +182,9 @@ fn matching(within: &Scope, criteria: &[u8]) -> Scope {
     }
 }
 
-/// The files that an `Include` stands for, in sshd's order, as it would be on the booted system: a copy of /etc adds those that
-/// /etc itself does not have. None where the pattern stands for too much.
+/// Returns the files that an `Include` stands for, in sshd's order, as it would be on the booted
+/// system: a copy of /etc adds those that /etc itself does not have. None where the pattern stands
+/// for too much.
 fn included(files: &Files<'_>, pattern: &[u8], effort: &mut Effort) -> Option<Vec<InodeId>> {
     let rootfs = files.rootfs();
     let pattern = match pattern {
@@ -211,12 +213,13 @@ fn included(files: &Files<'_>, pattern: &[u8], effort: &mut Effort) -> Option<Ve
     Some(files.filter(|id| rootfs.inode(*id).is_file()).collect())
 }
 
-/// A value in one form: words without quotes, one blank between them.
+/// Returns a value in one form: words without quotes, one blank between them.
 pub(crate) fn plain(value: &[u8]) -> String {
     bstr::join(" ", words(value).0).to_str_lossy().into_owned()
 }
 
-/// Words that sshd takes in any case, where it takes them at all. Paths, names, commands and algorithms are not.
+/// Words that sshd takes in any case, where it takes them at all. Paths, names, commands and
+/// algorithms are not.
 const WORDS: &str = "\
     all any clientspecified debug debug1 debug2 debug3 delayed error fatal forced-commands-only inet inet6 info local no \
     prohibit-password quiet remote shosts-only verbose without-password yes";
@@ -224,7 +227,7 @@ const WORDS: &str = "\
 /// Keywords of which a lower value is the tighter one.
 pub(crate) const LIMITS: &str = "logingracetime maxauthtries maxsessions";
 
-/// A number, or a time in seconds (sshd_config(5), TIME FORMATS).
+/// Returns a number, or a time in seconds (sshd_config(5), TIME FORMATS).
 pub(crate) fn number(text: &str) -> Option<u64> {
     let (mut sum, mut digits) = (0_u64, String::new());
     for c in text.chars() {
@@ -250,14 +253,15 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 }
 
 impl Setting {
-    /// Whether the value is a limit as tight as another. A time of 0 means that there is none.
+    /// Returns whether the value is a limit as tight as another. A time of 0 means that there is
+    /// none.
     pub(crate) fn is_at_most(&self, limit: &str) -> bool {
         let value = number(&self.value);
         let value = value.filter(|value| *value > 0 || self.keyword != "logingracetime");
         value.is_some_and(|value| number(limit).is_some_and(|limit| value <= limit))
     }
 
-    /// Whether sshd takes the value for the same as another.
+    /// Returns whether sshd takes the value for the same as another.
     pub(crate) fn is(&self, other: &str) -> bool {
         let other = plain(other.as_bytes());
         let is_word = || {
@@ -269,8 +273,9 @@ impl Setting {
     }
 }
 
-/// The keyword that decides the same where it is given. Before version 8.7 of OpenSSH, `ChallengeResponseAuthentication` was
-/// a setting of its own, on by default, that turned the other on; since then it is an alias.
+/// Returns the keyword that decides the same where it is given. Before version 8.7 of OpenSSH,
+/// `ChallengeResponseAuthentication` was a setting of its own, on by default, that turned the other
+/// on; since then it is an alias.
 pub(crate) fn twin(keyword: &str) -> Option<&'static str> {
     match &*canonical(keyword.as_bytes()) {
         "challengeresponseauthentication" => Some("kbdinteractiveauthentication"),
@@ -279,7 +284,7 @@ pub(crate) fn twin(keyword: &str) -> Option<&'static str> {
     }
 }
 
-/// What a keyword decides, by the same name for keywords that decide the same.
+/// Returns what a keyword decides, by the same name for keywords that decide the same.
 pub(crate) fn decided(keyword: &str) -> String {
     match canonical(keyword.as_bytes()) {
         old if old == "challengeresponseauthentication" => "kbdinteractiveauthentication".into(),
@@ -287,7 +292,7 @@ pub(crate) fn decided(keyword: &str) -> String {
     }
 }
 
-/// A keyword in lower case; an alias by the name that it stands for.
+/// Returns a keyword in lower case; an alias by the name that it stands for.
 fn canonical(keyword: &[u8]) -> String {
     let keyword = keyword.to_str_lossy().to_lowercase();
     let known = match &*keyword {

@@ -33,7 +33,8 @@ struct Undone {
     what: String,
 }
 
-/// Every edit that a line takes back, with each such line, in the order of edits; and why there may be more, if that is so.
+/// Returns every edit that a line takes back, with each such line, in the order of edits; and why
+/// there may be more, if that is so.
 fn undone(draft: &Draft<'_>) -> (Vec<Undone>, Result<(), Stop>) {
     let mut search = Search::new(draft);
     let searched = visit(draft, |line| search.hold_against(&line));
@@ -41,8 +42,9 @@ fn undone(draft: &Draft<'_>) -> (Vec<Undone>, Result<(), Stop>) {
     (search.found, searched)
 }
 
-/// How many paths, or parts of them, are held against lines that may mean them, and how many edits are found undone, before the
-/// search gives up. Real images have a few dozen globs, and few lines that mean the same path.
+/// How many paths, or parts of them, are held against lines that may mean them, and how many edits
+/// are found undone, before the search gives up. Real images have a few dozen globs, and few lines
+/// that mean the same path.
 const CHECKS: usize = 4_000_000;
 const UNDONE: usize = 100_000;
 /// What looking up a user or group counts for: that reads a file.
@@ -147,7 +149,7 @@ impl<'d, 'i> Search<'d, 'i> {
         Ok(())
     }
 
-    /// What a line does to an edit, if it takes it back.
+    /// Returns what a line does to an edit, if it takes it back.
     fn undoes(
         &mut self,
         line: &Line<'_>,
@@ -177,7 +179,8 @@ impl<'d, 'i> Search<'d, 'i> {
         })
     }
 
-    /// What becomes of its owner and group. Names that the image does not know change nothing.
+    /// Returns what becomes of its owner and group. Names that the image does not know change
+    /// nothing.
     fn new_owner(&mut self, line: &Line<'_>, inode: &Inode) -> Result<Option<String>, Stop> {
         let present = (inode.meta.uid, inode.meta.gid);
         let uid = self.number("passwd", line.user, present.0)?;

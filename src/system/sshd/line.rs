@@ -1,12 +1,12 @@
-//! A line of sshd's configuration, taken apart as sshd does it: the keyword may be in double quotes, the words behind it in
-//! either kind, with escapes.
+//! A line of sshd's configuration, taken apart as sshd does it: the keyword may be in double
+//! quotes, the words behind it in either kind, with escapes.
 
 use std::ops::Range;
 
 use bstr::ByteSlice;
 
-/// The keyword of a line, without quotes, and where its arguments are, without the comment behind them; none for a comment or
-/// half a line.
+/// Returns the keyword of a line, without quotes, and where its arguments are, without the comment
+/// behind them; none for a comment or half a line.
 pub(super) fn parse(line: &[u8]) -> Option<(Vec<u8>, Range<usize>)> {
     let end = line.find_byte(0).unwrap_or(line.len());
     let line = line[..end].trim_end_with(|c| " \t\r\n\x0c".contains(c));
@@ -21,7 +21,8 @@ pub(super) fn parse(line: &[u8]) -> Option<(Vec<u8>, Range<usize>)> {
     (value < value_end).then_some((keyword, value..value_end))
 }
 
-/// The words of a text up to a comment, without quotes and escapes, and where the last of them ends.
+/// Returns the words of a text up to a comment, without quotes and escapes, and where the last of
+/// them ends.
 pub(super) fn words(text: &[u8]) -> (Vec<Vec<u8>>, usize) {
     let (mut words, mut end) = (Vec::new(), 0);
     let (mut word, mut quote) = (None::<Vec<u8>>, None);
@@ -54,7 +55,8 @@ pub(super) fn words(text: &[u8]) -> (Vec<Vec<u8>>, usize) {
     (words, end)
 }
 
-/// What stands before the first blank, `=` or end of double quotes, and where the text goes on behind it.
+/// Returns what stands before the first blank, `=` or end of double quotes, and where the text goes
+/// on behind it.
 fn keyword_at(line: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
     const BLANKS: &[u8] = b" \t\r\n";
     let skip = |from: usize| {

@@ -1,5 +1,5 @@
-//! What the system's message bus starts itself, without asking systemd, and so what is masked too (dbus-daemon(1),
-//! dbus-daemon-launch-helper).
+//! What the system's message bus starts itself, without asking systemd, and so what is masked too
+//! (dbus-daemon(1), dbus-daemon-launch-helper).
 
 use std::collections::btree_map::{BTreeMap, Entry};
 
@@ -13,8 +13,8 @@ use super::units::{Units, base};
 use crate::error::Stop;
 use crate::rootfs::{Content, Files, InodeId, Node, Place, Rootfs};
 
-/// Where the system bus looks for what it can start, but for `/run`. Which of two files for a name counts differs from one
-/// version to the next, so none is taken to hide another.
+/// Where the system bus looks for what it can start, but for `/run`. Which of two files for a name
+/// counts differs from one version to the next, so none is taken to hide another.
 const DIRECTORIES: [&str; 4] = [
     "/etc/dbus-1/system-services",
     "/usr/local/share/dbus-1/system-services",
@@ -83,8 +83,8 @@ impl<'m> Activated<'m> {
         }
     }
 
-    /// Returns the files by which the bus may still start a service, each with the first of a rule's services that has its
-    /// name or program.
+    /// Returns the files by which the bus may still start a service, each with the first of a
+    /// rule's services that has its name or program.
     pub(super) fn leftovers(
         &self,
         files: &Files<'_>,
@@ -133,7 +133,8 @@ pub(crate) fn left_to_bus(
     Ok(found.into_iter().map(|(_, leftover)| leftover).collect())
 }
 
-/// Returns a function that tells of files of the bus, by their paths, whether they still start what they did.
+/// Returns a function that tells of files of the bus, by their paths, whether they still start what
+/// they did.
 pub(crate) fn still_start(
     rootfs: &Rootfs,
     paths: Vec<BString>,
@@ -186,7 +187,8 @@ fn is_called(path: &str, start: &Start) -> bool {
     base(path).strip_suffix(".service") == Some(&start.name)
 }
 
-/// What a file of the bus starts: with a program, for a user, and without a unit that systemd is asked for in its place.
+/// Returns what a file of the bus starts: with a program, for a user, and without a unit that
+/// systemd is asked for in its place.
 fn start(text: &[u8]) -> Option<Start> {
     let keys = keys(text.to_str().ok()?.as_bytes())?;
     let value = |key: &str| keys.get(key.as_bytes().as_bstr())?.to_str().ok();
@@ -200,8 +202,8 @@ fn start(text: &[u8]) -> Option<Start> {
     })
 }
 
-/// The keys of a file of the bus, of which the first of a name counts; none where a line is neither a key nor a header, since
-/// the bus leaves the whole file out then.
+/// Returns the keys of a file of the bus, of which the first of a name counts; none where a line is
+/// neither a key nor a header, since the bus leaves the whole file out then.
 fn keys(text: &[u8]) -> Option<BTreeMap<&BStr, &BStr>> {
     let mut keys = BTreeMap::new();
     // Whether the lines belong to the first section of ours; none before any header.
@@ -249,7 +251,7 @@ fn command(files: &Files<'_>, words: Vec<String>) -> Option<Command> {
     Some((place, arguments))
 }
 
-/// What cannot be read says nothing.
+/// Returns what was read; nothing where a file is not readable as text.
 pub(super) fn readable<T>(read: Result<T, Stop>) -> Result<Option<T>, Stop> {
     match read {
         Ok(read) => Ok(Some(read)),

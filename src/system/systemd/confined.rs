@@ -1,7 +1,7 @@
 //! What a service may do by its merged unit, as systemd 252 understands the settings.
 //!
-//! Where a value cannot be understood as systemd would with certainty (quotes, specifiers, names that only other versions or
-//! machines know) it is said which, rather than guessed.
+//! Where a value cannot be understood as systemd would with certainty (quotes, specifiers, names
+//! that only other versions or machines know) it is said which, rather than guessed.
 
 mod listed;
 
@@ -74,10 +74,9 @@ impl Service<'_> {
 
     /// Returns the last value that systemd does not ignore.
     fn last(&self, key: &str, kind: Kind) -> Option<String> {
-        let values = self
-            .all(key)
-            .filter_map(|found| kind.canonical(found.value));
-        Some(values.last()?.to_str_lossy().into_owned())
+        let mut values = self.all(key).rev();
+        let value = values.find_map(|found| kind.canonical(found.value))?;
+        Some(value.to_str_lossy().into_owned())
     }
 
     /// Returns whether a boolean says yes, or another setting that brings it along does.
@@ -94,7 +93,7 @@ impl Service<'_> {
         last.is_none_or(|value| value == b"yes")
     }
 
-    /// The last word of those that a setting can have.
+    /// Returns the last word of those that a setting can have.
     pub(super) fn word(&self, key: &str) -> &'static str {
         let words = WORDS.iter().find(|(name, _)| *name == key);
         let words = words.map_or(&[""][..], |(_, words)| words);
@@ -116,7 +115,8 @@ impl Service<'_> {
             name if name.iter().copied().any(odd) || name[0] == b'-' => Err(found.into()),
             name if name[0].is_ascii_digit() => {
                 let id = found.value.to_str().ok().and_then(|id| id.parse().ok());
-                // A number that stands for no user keeps systemd from loading the unit, and so do leading zeros.
+                // A number that stands for no user keeps systemd from loading the unit, and so do
+                // leading zeros.
                 id.filter(|id| name[0] != b'0' && ![65535, u32::MAX].contains(id))
                     .map(|_| User::Other)
                     .ok_or_else(|| found.into())
@@ -130,7 +130,7 @@ impl Service<'_> {
         all.try_fold(false, |_, found| Ok(!words(found)?.is_empty()))
     }
 
-    /// How bad what a service may do to homes is.
+    /// Returns how bad it is what a service may do to homes.
     pub(super) fn home(&self) -> u64 {
         match self.last("ProtectHome", Kind::of("ProtectHome")).as_deref() {
             Some("yes") => 0,
@@ -141,7 +141,7 @@ impl Service<'_> {
         }
     }
 
-    /// How bad what a service may do to the system's files is.
+    /// Returns how bad it is what a service may do to the system's files.
     pub(super) fn system(&self) -> u64 {
         match self
             .last("ProtectSystem", Kind::of("ProtectSystem"))
@@ -161,7 +161,8 @@ impl Service<'_> {
             || self.path("RootImage")?.is_some_and(is_own))
     }
 
-    /// The last path of a setting that can have one. What is no absolute path keeps systemd from loading the unit.
+    /// Returns the last path of a setting that can have one. What is no absolute path keeps systemd
+    /// from loading the unit.
     fn path(&self, key: &str) -> Read<Option<String>> {
         let last = self.all(key).next_back();
         let Some(found) = last.filter(|found| !found.value.is_empty()) else {
@@ -172,7 +173,7 @@ impl Service<'_> {
         Ok(Some(path.ok_or(found)?))
     }
 
-    /// How bad the mode of new files is.
+    /// Returns how bad the mode of new files is.
     pub(super) fn umask(&self) -> u64 {
         let mask = self.last("UMask", Kind::Mode);
         let mask = mask.map_or(0o022, |mask| u32::from_str_radix(&mask, 8).unwrap_or(0));
@@ -182,13 +183,14 @@ impl Service<'_> {
             .map_or(0, |(_, bad)| bad)
     }
 
-    /// A list of controllers, even an empty one, delegates.
+    /// Returns whether the service may manage its own control groups; a list of controllers, even
+    /// an empty one, says so.
     pub(super) fn is_delegate(&self) -> bool {
         let value = self.all("Delegate").next_back();
         value.is_some_and(|found| Kind::Boolean.canonical(found.value).as_deref() != Some(b"no"))
     }
 
-    /// How bad it is which devices a service may open.
+    /// Returns how bad it is which devices a service may open.
     pub(super) fn devices(&self) -> Read<u64> {
         if self.word("DevicePolicy") == "auto" && !self.is("PrivateDevices") {
             return Ok(10);
@@ -208,7 +210,8 @@ impl Service<'_> {
     }
 }
 
-/// Whether an assignment of `DeviceAllow` names what can be a device; systemd ignores others.
+/// Returns whether an assignment of `DeviceAllow` names what can be a device; systemd ignores
+/// others.
 fn is_device(words: &[&str]) -> bool {
     let (device, access) = match words {
         [device] => (device, ""),
@@ -223,14 +226,14 @@ fn is_device(words: &[&str]) -> bool {
     access.bytes().all(|c| b"rwm".contains(&c)) && (of_a_kind || simple(device).is_some_and(under))
 }
 
-/// An absolute path without what does not change where it leads; none where it has `..`.
+/// Returns an absolute path without what does not change where it leads; none where it has `..`.
 fn simple(path: &str) -> Option<String> {
     let parts = || path.split('/').filter(|part| !["", "."].contains(part));
     let plain = path.starts_with('/') && parts().all(|part| part != "..");
     plain.then(|| format!("/{}", parts().collect::<Vec<_>>().join("/")))
 }
 
-/// The words of a value. Quotes, escapes and specifiers are left to systemd.
+/// Returns the words of a value. Quotes, escapes and specifiers are left to systemd.
 fn words(found: Found<'_>) -> Read<Vec<&str>> {
     let text = found
         .value

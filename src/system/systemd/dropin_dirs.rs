@@ -1,4 +1,5 @@
-//! The directories beside units in the search path: drop-ins and links that enable; and the instances that they tell of.
+//! The directories beside units in the search path: drop-ins and links that enable; and the
+//! instances that they tell of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,8 @@ use super::name::{kind, levels, template, with_instance};
 use super::units::Units;
 
 impl Units<'_> {
-    /// Returns the instances of a template of which the image knows: by a file, a drop-in directory or an enablement link,
-    /// under any name of the template.
+    /// Returns the instances of a template of which the image knows: by a file, a drop-in directory
+    /// or an enablement link, under any name of the template.
     pub(crate) fn instances(&self, unit: &str) -> BTreeSet<String> {
         let names = self.names_of(unit);
         let names = names.iter().map(|name| with_instance(name, "any"));
@@ -22,8 +23,8 @@ impl Units<'_> {
         instances.map(|i| with_instance(unit, i)).collect()
     }
 
-    /// Returns the files in the directories `NAME.SUFFIX` of a unit's names, by file name: of two with one name, the one that
-    /// systemd takes. The type's directory comes last.
+    /// Returns the files in the directories `NAME.SUFFIX` of a unit's names, by file name: of two
+    /// with one name, the one that systemd takes. The type's directory comes last.
     pub(crate) fn files_in_dirs(&self, unit: &str, suffix: &str) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         for name in self.names_of(unit) {

@@ -1,4 +1,5 @@
-//! Which units start without being asked for: those that links in `.wants` and its like name, or those of a runlevel.
+//! Which units start without being asked for: those that links in `.wants` and its like name, or
+//! those of a runlevel.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,9 @@ use super::units::Units;
 pub(super) const PULLS: [&str; 3] = ["wants", "requires", "upholds"];
 
 impl Units<'_> {
-    /// The units that a link pulls in, each with the unit that does; none that are masked, that the image does not have, or
-    /// whose link a link to `/dev/null` takes back. What `Wants=` in a unit's own text pulls in is not among them.
+    /// Returns the units that a link pulls in, each with the unit that does; none that are masked,
+    /// that the image does not have, or whose link a link to `/dev/null` takes back. What `Wants=`
+    /// in a unit's own text pulls in is not among them.
     pub(crate) fn enabled(&self) -> BTreeSet<(String, String)> {
         let mut found = self.enabled_scripts();
         for by in self.pulling() {
@@ -28,12 +30,12 @@ impl Units<'_> {
         found
     }
 
-    /// The name of the file that a unit comes from, so that aliases do not count twice.
+    /// Returns the name of the file that a unit comes from, so that aliases do not count twice.
     fn main_name(&self, unit: &str) -> String {
         self.alias_of(unit).unwrap_or_else(|| unit.to_owned())
     }
 
-    /// The units that have such a directory and are not masked.
+    /// Returns the units that have such a directory and are not masked.
     fn pulling(&self) -> BTreeSet<String> {
         let names = self.index.names(self.rootfs);
         let names = names.filter_map(|name| name.rsplit_once('.'));

@@ -1,7 +1,9 @@
-//! How exposed a service is, by the weights of `systemd-analyze security --offline=true` of systemd 252 on x86-64.
+//! How exposed a service is, by the weights of `systemd-analyze security --offline=true` of systemd
+//! 252 on x86-64.
 //!
-//! The program adds up how bad each trait of a service is, by the trait's weight, and divides by the weights of all traits that
-//! matter for it. Each step rounds up. Where a setting cannot be read as the program reads it, there is no figure.
+//! The program adds up how bad each trait of a service is, by the trait's weight, and divides by
+//! the weights of all traits that matter for it. Each step rounds up. Where a setting cannot be
+//! read as the program reads it, there is no figure.
 
 use std::fmt;
 
@@ -18,7 +20,7 @@ impl fmt::Display for Exposure {
     }
 }
 
-/// How exposed a service is by all that systemd reads for it.
+/// Returns how exposed a service is by all that systemd reads for it.
 pub(crate) fn exposure(unit: &Merged) -> Result<Exposure, Unread> {
     let (mut sum, mut most) = (0, 0);
     for Trait { weight, bad, of } in traits(&Service(unit))? {
@@ -186,7 +188,8 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
     Ok(traits)
 }
 
-/// How bad it is that a service may make system calls of a group: an allow list with one of them is a list after all.
+/// Returns how bad it is that a service may make system calls of a group: an allow list with one of
+/// them is a list after all.
 fn reached(calls: &Listed, group: &str) -> u64 {
     let group = system_calls(group);
     let any = |open: bool| group.iter().any(|call| calls.listed.contains(call) == open);
@@ -203,7 +206,8 @@ mod tests {
     use crate::rules::harness::open;
     use crate::system::systemd::{Units, merged};
 
-    /// What the program finds of a service with these settings: a figure, or what stands in the way of one.
+    /// Returns what the program finds of a service with these settings: a figure, or what stands in
+    /// the way of one.
     fn found(settings: &str) -> String {
         let lines = settings.split("; ").map(|line| format!("| {line}\n"));
         let file = format!(

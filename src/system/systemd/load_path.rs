@@ -2,8 +2,8 @@
 
 use crate::rootfs::{InodeId, Rootfs, lowerdir};
 
-/// The directories that units are loaded from and that an image can hold, first one first (systemd.unit(5)). Those in
-/// `/run` are filled when the system runs.
+/// The directories that units are loaded from and that an image can hold, first one first
+/// (systemd.unit(5)). Those in `/run` are filled when the system runs.
 const UNIT_PATH: [&str; 6] = [
     "/etc/systemd/system.control",
     super::ETC,
@@ -13,7 +13,8 @@ const UNIT_PATH: [&str; 6] = [
     "/usr/lib/systemd/system",
 ];
 
-/// How many copies of a directory of `/etc` are read. No system has more, and each costs a look-up for each unit.
+/// How many copies of a directory of `/etc` are read. No system has more, and each costs a look-up
+/// for each unit.
 const COPIES: usize = 16;
 
 /// A directory of the search path.
@@ -26,7 +27,8 @@ pub(super) struct UnitDir {
     pub(super) is_copy: bool,
 }
 
-/// Returns the search path of an image: each directory once, those of `/etc` followed by their copies.
+/// Returns the search path of an image: each directory once, those of `/etc` followed by their
+/// copies.
 pub(super) fn unit_path(rootfs: &Rootfs) -> Vec<UnitDir> {
     let lower = lowerdir::directories(rootfs);
     let mut found: Vec<UnitDir> = Vec::new();
@@ -46,7 +48,8 @@ pub(super) fn unit_path(rootfs: &Rootfs) -> Vec<UnitDir> {
     found
 }
 
-/// Returns the first copy of a directory of `/etc` that is not read, because there are more than [`COPIES`].
+/// Returns the first copy of a directory of `/etc` that is not read, because there are more than
+/// [`COPIES`].
 pub(crate) fn unread_copy(rootfs: &Rootfs) -> Option<String> {
     let lower = lowerdir::directories(rootfs);
     let mut paths = UNIT_PATH.into_iter();

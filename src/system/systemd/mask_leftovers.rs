@@ -19,8 +19,8 @@ pub(crate) struct Leftover {
     pub(crate) message: String,
 }
 
-/// Returns what masks leave open in the image as it is, by the rule that made them. One pass over all units finds it for all
-/// rules.
+/// Returns what masks leave open in the image as it is, by the rule that made them. One pass over
+/// all units finds it for all rules.
 pub(crate) fn mask_leftovers(
     files: &Files<'_>,
     units: &Units<'_>,
@@ -62,7 +62,7 @@ impl<'m, K: Ord> ByKey<'m, K> {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// The first unit of each rule, which stands for the rule's others.
+    /// Returns the first unit of each rule, which stands for the rule's others.
     pub(super) fn firsts(&self, key: &K) -> BTreeMap<usize, &'m str> {
         let units = self.all(key).iter().rev();
         units.copied().collect()
@@ -183,7 +183,8 @@ impl<'l> Search<'l> {
         rules.map(|(rule, _)| *rule).collect()
     }
 
-    /// Adds the masked dependencies without which a unit does not start, and returns the rules that mask one.
+    /// Adds the masked dependencies without which a unit does not start, and returns the rules that
+    /// mask one.
     fn requirements(&mut self, unit: &str, merged: &Merged) -> BTreeSet<usize> {
         let mut needed = Vec::new();
         let keys = ["Requires", "Requisite", "BindsTo", "BindTo"];
@@ -211,7 +212,8 @@ impl<'l> Search<'l> {
         stopped
     }
 
-    /// Adds what still starts the services of masked sockets. A unit that cannot start starts nothing.
+    /// Adds what still starts the services of masked sockets. A unit that cannot start starts
+    /// nothing.
     fn starts(&mut self, unit: &str, merged: &Merged, stopped: &BTreeSet<usize>) {
         let Some(path) = self.units.source(unit) else {
             return;
@@ -256,8 +258,8 @@ impl<'l> Search<'l> {
     }
 }
 
-/// Returns the services that a socket starts: the one that it names, or the one of its own name. Where it does not say whether
-/// it accepts, both kinds.
+/// Returns the services that a socket starts: the one that it names, or the one of its own name.
+/// Where it does not say whether it accepts, both kinds.
 fn services(socket: &str, merged: &Merged) -> BTreeSet<String> {
     let named = merged.value("Socket", "Service");
     if let Some(name) = named.filter(|name| !name.is_empty()) {

@@ -1,4 +1,5 @@
-//! What systemd reads for a unit: its file and every drop-in, in the order in which they are applied.
+//! What systemd reads for a unit: its file and every drop-in, in the order in which they are
+//! applied.
 
 use bstr::BStr;
 
@@ -24,8 +25,9 @@ pub(crate) struct Found<'m> {
     pub(crate) value: &'m BStr,
 }
 
-/// Reads a unit as systemd would, but for the files whose paths `leave_out` picks. The file of a masked unit is empty; its
-/// drop-ins are listed all the same, though systemd does not apply them until it is unmasked.
+/// Reads a unit as systemd would, but for the files whose paths `leave_out` picks. The file of a
+/// masked unit is empty; its drop-ins are listed all the same, though systemd does not apply them
+/// until it is unmasked.
 pub(crate) fn merged(
     files: &Files<'_>,
     units: &Units<'_>,
@@ -55,7 +57,7 @@ impl Found<'_> {
 }
 
 impl Merged {
-    /// The assignments of a section, in order.
+    /// Returns the assignments of a section, in order.
     pub(crate) fn section<'m>(&'m self, section: &str) -> impl Iterator<Item = Found<'m>> {
         let found = self
             .assignments
@@ -92,7 +94,7 @@ impl Merged {
         found
     }
 
-    /// The drop-in of a name, which may not be the one that was looked for.
+    /// Returns the drop-in of a name, which may not be the one that was looked for.
     pub(crate) fn drop_in(&self, name: &str) -> Option<&str> {
         let found = self.files.iter().skip(1).chain(self.files.first());
         found.map(String::as_str).find(|path| base(path) == name)

@@ -17,7 +17,7 @@ pub(crate) const TYPES: [&str; 11] = [
     "device",
 ];
 
-/// Whether this can be a unit's name: plain, template or instance.
+/// Returns whether this can be a unit's name: plain, template or instance.
 pub(crate) fn is_unit(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     name.len() < 256
@@ -27,7 +27,7 @@ pub(crate) fn is_unit(name: &str) -> bool {
         && name.chars().all(plain)
 }
 
-/// What follows the last dot: `service`.
+/// Returns what follows the last dot: `service`.
 pub(crate) fn kind(unit: &str) -> &str {
     unit.rsplit_once('.').map_or("", |(_, kind)| kind)
 }
@@ -40,7 +40,7 @@ pub(crate) fn own_section(unit: &str) -> Option<String> {
     has_one.then(|| first.to_ascii_uppercase() + rest)
 }
 
-/// What stands before the `@`, or before the type.
+/// Returns what stands before the `@`, or before the type.
 pub(crate) fn prefix(unit: &str) -> &str {
     let end = unit.find('@').or_else(|| unit.rfind('.'));
     end.map_or(unit, |end| &unit[..end])
@@ -70,8 +70,8 @@ pub(crate) fn with_instance(unit: &str, instance: &str) -> String {
     format!("{}@{instance}.{}", prefix(unit), kind(unit))
 }
 
-/// A text with the specifiers that a unit's name decides (systemd.unit(5)). Others stay as they are, and so do those of an
-/// instance in a text of its template.
+/// Returns a text with the specifiers that a unit's name decides (systemd.unit(5)). Others stay as
+/// they are, and so do those of an instance in a text of its template.
 pub(crate) fn expanded(unit: &str, text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -91,8 +91,9 @@ pub(crate) fn expanded(unit: &str, text: &str) -> String {
     out + rest
 }
 
-/// The names under which drop-in directories of a unit's name are looked for, most specific first: its own, its
-/// template's, and those of its prefixes at dashes. The type's own comes after those of all names.
+/// Returns the names under which drop-in directories of a unit's name are looked for, most specific
+/// first: its own, its template's, and those of its prefixes at dashes. The type's own comes after
+/// those of all names.
 pub(crate) fn levels(unit: &str) -> Vec<String> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     add_levels(unit, &mut found, &mut seen);

@@ -7,7 +7,8 @@ use super::merged::{Found, Merged};
 /// How systemd takes several assignments of one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The last valid one counts: a truth value; anything else, an empty one too, leaves the old value.
+    /// The last valid one counts: a truth value; anything else, an empty one too, leaves the old
+    /// value.
     Boolean,
     /// The same for an octal mode.
     Mode,
@@ -21,7 +22,8 @@ pub(crate) enum Kind {
     List,
     /// They add up, and an empty one does nothing.
     Dependency,
-    /// They add up or take away, depending on those before, as filters do; so only the last ones can be relied on.
+    /// They add up or take away, depending on those before, as filters do; so only the last ones
+    /// can be relied on.
     Set,
     /// systemd 252 does not know it, so only the last ones can be relied on.
     Unknown,
@@ -71,12 +73,13 @@ impl Kind {
             })
     }
 
-    /// Whether a value says yes.
+    /// Returns whether a value says yes.
     pub(crate) fn is_yes(self, value: &[u8]) -> bool {
         self.canonical(value).as_deref() == Some(b"yes")
     }
 
-    /// The value in the one form that equal values share; none where systemd ignores it and keeps the old one.
+    /// Returns the value in the one form that equal values share; none where systemd ignores it and
+    /// keeps the old one.
     pub(crate) fn canonical(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Boolean => boolean(value).map(<[u8]>::to_vec),
@@ -120,8 +123,9 @@ pub(crate) enum Loss<'m> {
     Unread,
 }
 
-/// Compares what was asked of a setting, value by value, with what the merged unit has. Nothing is lost where they agree: the
-/// same value, or a list that contains what was asked for; exactly that, if asking began with a reset.
+/// Compares what was asked of a setting, value by value, with what the merged unit has. Nothing is
+/// lost where they agree: the same value, or a list that contains what was asked for; exactly that,
+/// if asking began with a reset.
 pub(crate) fn lost<'m>(
     merged: &'m Merged,
     section: &'m str,
@@ -190,7 +194,8 @@ pub(crate) fn lost<'m>(
     }
 }
 
-/// The valid assignments of a key, in their one form, and empty ones of other keys that reset it too.
+/// Returns the valid assignments of a key, in their one form, and empty ones of other keys that
+/// reset it too.
 fn found<'m>(
     merged: &'m Merged,
     section: &'m str,
@@ -206,7 +211,8 @@ fn found<'m>(
         .collect()
 }
 
-/// Returns what settings that share one list have in common: an empty value of any of them resets it.
+/// Returns what settings that share one list have in common: an empty value of any of them resets
+/// it.
 fn group(key: &str) -> Option<&'static str> {
     const PREFIXES: [&str; 3] = ["Listen", "Condition", "Assert"];
     const LISTS: [&str; 2] = [
@@ -218,7 +224,7 @@ fn group(key: &str) -> Option<&'static str> {
     prefix.or_else(|| LISTS.into_iter().find(has_key))
 }
 
-/// The last assignment after those wanted that sets one of their variables.
+/// Returns the last assignment after those wanted that sets one of their variables.
 fn overridden(values: &[&[u8]], wanted: &[Vec<u8>]) -> Option<usize> {
     let after = values.iter().rposition(|v| wanted.iter().any(|w| w == v))? + 1;
     let names = wanted
@@ -254,7 +260,7 @@ impl<'m> Loss<'m> {
     }
 }
 
-/// A value as a message can show it.
+/// Returns a value as a message can show it.
 fn short(value: &BStr) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {

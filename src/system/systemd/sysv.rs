@@ -1,4 +1,5 @@
-//! Services that have only a script in `/etc/init.d`: `systemd-sysv-generator` makes their units when the system boots.
+//! Services that have only a script in `/etc/init.d`: `systemd-sysv-generator` makes their units
+//! when the system boots.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +27,8 @@ const RUNLEVELS: [(&str, &str); 5] = [
     ("/etc/rc5.d", "graphical.target"),
 ];
 
-/// Returns the units that the generator makes where nothing has their names, each with its script; none where the image has
-/// no such generator.
+/// Returns the units that the generator makes where nothing has their names, each with its script;
+/// none where the image has no such generator.
 pub(super) fn scripts(rootfs: &Rootfs) -> BTreeMap<String, String> {
     if !has_generator(rootfs) {
         return BTreeMap::new();
@@ -42,7 +43,8 @@ pub(super) fn scripts(rootfs: &Rootfs) -> BTreeMap<String, String> {
 }
 
 impl Units<'_> {
-    /// Returns the units of scripts that the links of a runlevel enable, each with the target that then wants it.
+    /// Returns the units of scripts that the links of a runlevel enable, each with the target that
+    /// then wants it.
     pub(super) fn enabled_scripts(&self) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (directory, target) in RUNLEVELS {
@@ -85,7 +87,8 @@ fn is_passed_over(name: &str) -> bool {
         || extension.is_some_and(|extension| EXTENSIONS.split(' ').any(|known| known == extension))
 }
 
-/// Returns the unit that a script's name stands for; a byte that a unit's name cannot have is written as its number.
+/// Returns the unit that a script's name stands for; a byte that a unit's name cannot have is
+/// written as its number.
 fn unit_of(script: &str) -> Option<String> {
     let name = script.strip_suffix(".sh").unwrap_or(script);
     if is_unit(name) {

@@ -61,7 +61,8 @@ pub(crate) fn visit(
     Ok(())
 }
 
-/// What links or copies at `path` are made from when the system boots, with the file and line that say so.
+/// Returns what links or copies at `path` are made from when the system boots, with the file and
+/// line that say so.
 pub(crate) fn sources(files: &Files<'_>, path: &str) -> Result<Vec<(String, usize, String)>, Stop> {
     let mut found = Vec::new();
     visit(files, |line| {
@@ -105,7 +106,7 @@ impl<'t> Line<'t> {
         self.kind.chars().next().unwrap_or_default()
     }
 
-    /// What a link or copy at `path` is made from, if that is what the line makes.
+    /// Returns what a link or copy at `path` is made from, if that is what the line makes.
     fn source(&self, path: &str) -> Option<String> {
         let makes = self.path == path && "LC".contains(self.letter());
         let argument = self.argument.filter(|_| makes)?;
@@ -116,7 +117,7 @@ impl<'t> Line<'t> {
         Some(format!("{directory}/{argument}"))
     }
 
-    /// Whether the line may mean what is below its place too.
+    /// Returns whether the line may mean what is below its place too.
     pub(crate) fn reaches_below(&self) -> bool {
         "ZRDLpbc".contains(self.letter())
     }
@@ -128,7 +129,7 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// What a `C` copies; without an argument, what the factory has.
+    /// Returns what a `C` copies; without an argument, what the factory has.
     fn copied<'d>(&self, files: &'d Files<'_>) -> Option<&'d Inode> {
         let factory = format!("/usr/share/factory{}", self.path);
         let source = match self.argument {
@@ -161,7 +162,7 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// Whether mode and owner of what is at a path become what the line says.
+    /// Returns whether mode and owner of what is at a path become what the line says.
     pub(crate) fn adjusts(&self, files: &Files<'_>, path: &BStr, inode: &Inode) -> bool {
         match self.letter() {
             'C' => {
@@ -193,7 +194,7 @@ impl<'t> Line<'t> {
         self.place == path || glob().is_some_and(|glob| glob.is_match(path.to_path_lossy()))
     }
 
-    /// Whether the line means a path, or a directory above it.
+    /// Returns whether the line means a path, or a directory above it.
     fn matches_above(&self, path: &BStr) -> bool {
         let ends = path.find_iter("/").filter(|end| *end > 0);
         self.matches(path)
@@ -203,8 +204,8 @@ impl<'t> Line<'t> {
                 .any(|end| self.matches(path[..end].as_bstr()))
     }
 
-    /// What becomes of the mode of what is there. After a `:` the mode is for what is made anew; after a `~` it grants nothing
-    /// to anyone that nobody had.
+    /// Returns what becomes of the mode of what is there. After a `:` the mode is for what is made
+    /// anew; after a `~` it grants nothing to anyone that nobody had.
     pub(crate) fn new_mode(&self, inode: &Inode) -> Option<String> {
         let present = inode.meta.mode;
         let digits = self.mode.trim_start_matches(['~', ':']);

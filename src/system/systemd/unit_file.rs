@@ -15,11 +15,12 @@ pub(crate) struct Assignment {
 /// The longest line that systemd reads, joined ones included; a longer one ends the file.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// The assignments of a unit file in order.
+/// Returns the assignments of a unit file in order.
 ///
-/// A backslash at the very end of a line joins the next one by a blank; comments between are left out. A comment starts a
-/// line with `#` or `;`. A section header that does not end, or text that is not UTF-8, ends the
-/// file: systemd reads no further. A line that is no assignment is skipped (systemd.syntax(7)).
+/// A backslash at the very end of a line joins the next one by a blank; comments between are left
+/// out. A comment starts a line with `#` or `;`. A section header that does not end, or text that
+/// is not UTF-8, ends the file: systemd reads no further. A line that is no assignment is skipped
+/// (systemd.syntax(7)).
 pub(crate) fn settings(text: &[u8]) -> Vec<Assignment> {
     let mut found = Vec::new();
     let mut section: Option<BString> = None;
@@ -54,7 +55,7 @@ pub(crate) fn settings(text: &[u8]) -> Vec<Assignment> {
     found
 }
 
-/// The lines with continuations joined, each with the number of its first.
+/// Returns the lines with continuations joined, each with the number of its first.
 fn logical_lines(text: &[u8]) -> Vec<(usize, BString)> {
     let mut lines: Vec<(usize, BString)> = Vec::new();
     let mut open: Option<(usize, BString)> = None;
@@ -87,8 +88,8 @@ fn logical_lines(text: &[u8]) -> Vec<(usize, BString)> {
     lines
 }
 
-/// Lines as systemd splits them: newlines, carriage returns and NUL bytes end one, and so do two or three of them that differ.
-/// The numbers count newlines.
+/// Lines as systemd splits them: newlines, carriage returns and NUL bytes end one, and so do two or
+/// three of them that differ. The numbers count newlines.
 fn physical_lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let (mut rest, mut number) = (text, 1);
     std::iter::from_fn(move || {
@@ -112,7 +113,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-/// The words of a value, quotes and backslashes resolved.
+/// Returns the words of a value, quotes and backslashes resolved.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let (mut quote, mut open) = (None, false);

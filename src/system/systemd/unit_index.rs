@@ -1,4 +1,5 @@
-//! What only a pass over the whole search path tells of units: read once, and kept while rules mask units and write drop-ins.
+//! What only a pass over the whole search path tells of units: read once, and kept while rules mask
+//! units and write drop-ins.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,8 +34,9 @@ impl UnitIndex {
         }
     }
 
-    /// Takes a change at a path into account, and says whether the index holds after it. It does for a new mask and for what
-    /// is in a drop-in directory, the changes that rules on units make; after any other, read it anew.
+    /// Takes a change at a path into account, and says whether the index holds after it. It does
+    /// for a new mask and for what is in a drop-in directory, the changes that rules on units make;
+    /// after any other, read it anew.
     pub(crate) fn follow(&mut self, rootfs: &Rootfs, path: &BStr) -> bool {
         let inside = self.directories.iter().find_map(|directory| {
             let rest = path.strip_prefix(directory.path.as_bytes())?;
@@ -56,7 +58,7 @@ impl UnitIndex {
         unit.is_some() || is_mask()
     }
 
-    /// Every name in the search path.
+    /// Returns every name in the search path.
     pub(super) fn names<'r>(&self, rootfs: &'r Rootfs) -> impl Iterator<Item = &'r str> {
         let children = self.directories.iter().map(|dir| rootfs.children(dir.id));
         children
@@ -64,7 +66,8 @@ impl UnitIndex {
             .filter_map(|(name, _)| name.to_str().ok())
     }
 
-    /// Which names stand for a unit's file, masks aside, by the name of that file: of an instance, by the instance's.
+    /// Returns which names stand for a unit's file, masks aside, by the name of that file: of an
+    /// instance, by the instance's.
     pub(super) fn aliases(&self, units: &Units<'_>) -> &Names {
         self.aliases.get_or_init(|| {
             let unmasked = units.with(Masks::None);
@@ -78,7 +81,8 @@ impl UnitIndex {
         })
     }
 
-    /// What files, drop-in directories and links that enable have behind the `@` of each template.
+    /// Returns what files, drop-in directories and links that enable have behind the `@` of each
+    /// template.
     pub(super) fn instances(&self, rootfs: &Rootfs) -> &Names {
         self.instances.get_or_init(|| {
             let (mut found, mut seen) = (Names::new(), BTreeSet::new());
@@ -102,7 +106,8 @@ impl UnitIndex {
         })
     }
 
-    /// The scripts that systemd-sysv-generator knows, by the units that it makes of them where nothing has their names.
+    /// Returns the scripts that systemd-sysv-generator knows, by the units that it makes of them
+    /// where nothing has their names.
     pub(super) fn scripts(&self, rootfs: &Rootfs) -> &BTreeMap<String, String> {
         self.scripts.get_or_init(|| sysv::scripts(rootfs))
     }

@@ -14,7 +14,8 @@ use crate::rootfs::{InodeId, Node, Rootfs};
 /// As many aliases of aliases as systemd follows.
 const ALIAS_LIMIT: usize = 8;
 
-/// The units of a rootfs. A name is looked up when it is asked for, so that a few names cost no pass over all units.
+/// The units of a rootfs. A name is looked up when it is asked for, so that a few names cost no
+/// pass over all units.
 #[derive(Clone, Debug)]
 pub(crate) struct Units<'r> {
     pub(super) rootfs: &'r Rootfs,
@@ -64,8 +65,9 @@ impl<'r> Units<'r> {
         }
     }
 
-    /// Returns the units that a name or glob stands for, sorted; a name as it is, whether the unit is there or not. Among
-    /// them are instances that only a link enables, unless the glob matches their template.
+    /// Returns the units that a name or glob stands for, sorted; a name as it is, whether the unit
+    /// is there or not. Among them are instances that only a link enables, unless the glob matches
+    /// their template.
     pub(crate) fn matching(&self, pattern: &str) -> Vec<String> {
         if !is_glob(pattern) {
             return vec![pattern.to_owned()];
@@ -97,7 +99,8 @@ impl<'r> Units<'r> {
         found
     }
 
-    /// Returns every name that has a file, link or mask, sorted, then those that have a script only.
+    /// Returns every name that has a file, link or mask, sorted, then those that have a script
+    /// only.
     pub(crate) fn all(&self) -> impl Iterator<Item = String> {
         let names: BTreeSet<&str> = self.index.names(self.rootfs).collect();
         let names = names.into_iter().filter(|name| self.target(name).is_some());
@@ -118,14 +121,15 @@ impl<'r> Units<'r> {
         self.fragment(unit).or_else(script)
     }
 
-    /// Returns the script of which the unit is made when the system boots, where no file or mask has its name.
+    /// Returns the script of which the unit is made when the system boots, where no file or mask
+    /// has its name.
     pub(super) fn script_of(&self, unit: &str) -> Option<&str> {
         let script = self.index.scripts(self.rootfs).get(unit)?;
         self.fragment(unit).is_none().then_some(script)
     }
 
-    /// Returns whether the image has the unit, or the template that it is an instance of, masked or not. An alias of a unit
-    /// that is missing counts too: something is at the name.
+    /// Returns whether the image has the unit, or the template that it is an instance of, masked or
+    /// not. An alias of a unit that is missing counts too: something is at the name.
     pub(crate) fn has(&self, unit: &str) -> bool {
         let at = |unit: &str| {
             let mut directories = self.index.directories.iter();
@@ -136,7 +140,8 @@ impl<'r> Units<'r> {
             || self.script_of(unit).is_some()
     }
 
-    /// Returns whether systemd takes the unit for masked: the file that it is loaded from leads to `/dev/null` or is empty.
+    /// Returns whether systemd takes the unit for masked: the file that it is loaded from leads to
+    /// `/dev/null` or is empty.
     pub(crate) fn is_masked(&self, unit: &str) -> bool {
         self.fragment(unit).is_some_and(|path| self.is_void(&path))
     }
@@ -147,10 +152,11 @@ impl<'r> Units<'r> {
         (target != unit).then_some(target)
     }
 
-    /// Returns every name by which systemd knows a unit: first the one of its file, then the others, sorted.
+    /// Returns every name by which systemd knows a unit: first the one of its file, then the
+    /// others, sorted.
     ///
-    /// systemd takes the others in no fixed order, which matters only where two of their directories have drop-ins of
-    /// one name.
+    /// systemd takes the others in no fixed order, which matters only where two of their
+    /// directories have drop-ins of one name.
     pub(crate) fn names_of(&self, unit: &str) -> Vec<String> {
         let mut names = BTreeSet::new();
         self.add_names(unit, unit, None, &mut names);
@@ -186,13 +192,15 @@ impl<'r> Units<'r> {
         }
     }
 
-    /// Returns the unit that a name stands for by its file, without falling back on its template; none if that is a mask.
+    /// Returns the unit that a name stands for by its file, without falling back on its template;
+    /// none if that is a mask.
     pub(super) fn own_name(&self, name: &str) -> Option<String> {
         let path = self.file_of(name)?;
         (!self.is_void(&path)).then(|| unit_at(&path, name))
     }
 
-    /// Returns the file that a name stands for, without falling back on its template; a mask is one too.
+    /// Returns the file that a name stands for, without falling back on its template; a mask is one
+    /// too.
     fn file_of(&self, name: &str) -> Option<String> {
         let mut target = self.target(name)?;
         for _ in 0..ALIAS_LIMIT {
@@ -220,7 +228,8 @@ impl<'r> Units<'r> {
         self.index.directories.iter().find_map(|directory| {
             let child = self.rootfs.child(directory.id, name.as_bytes())?;
             let path = format!("{}/{name}", directory.path);
-            // Whether a copy becomes /etc is not certain: it can open something, but not be relied on to close it.
+            // Whether a copy becomes /etc is not certain: it can open something, but not be relied
+            // on to close it.
             if (directory.is_copy || !keeps_masks) && self.is_void(&path) {
                 return None;
             }
@@ -231,8 +240,9 @@ impl<'r> Units<'r> {
         })
     }
 
-    /// Returns what a symbolic link in the search path stands for: another unit where it leads into the search path, else
-    /// itself. Nothing where systemd ignores it: a link to itself, or to a unit that it cannot be an alias of.
+    /// Returns what a symbolic link in the search path stands for: another unit where it leads into
+    /// the search path, else itself. Nothing where systemd ignores it: a link to itself, or to a
+    /// unit that it cannot be an alias of.
     fn link(&self, dir: &UnitDir, name: &str, path: String, target: &[u8]) -> Option<Target> {
         let full = if target.starts_with(b"/") {
             target.to_owned()
@@ -268,7 +278,8 @@ pub(super) fn base(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// Returns the unit that a name stands for by a file: where that is a template's, the instance of it.
+/// Returns the unit that a name stands for by a file: where that is a template's, the instance of
+/// it.
 fn unit_at(path: &str, name: &str) -> String {
     let unit = base(path);
     match instance(name).filter(|_| is_template(unit)) {
@@ -277,8 +288,8 @@ fn unit_at(path: &str, name: &str) -> String {
     }
 }
 
-/// Returns whether a link of one name may make it an alias of the other: the same type, one that can have aliases, and names
-/// of the same form.
+/// Returns whether a link of one name may make it an alias of the other: the same type, one that
+/// can have aliases, and names of the same form.
 fn can_alias(name: &str, unit: &str) -> bool {
     let form = |unit: &str| instance(unit).map(str::is_empty);
     let same_form = form(name) == form(unit) || (is_instance(name) && is_template(unit));

@@ -7,7 +7,8 @@ use super::{Found, Read, Service, words};
 use crate::system::capability;
 use crate::system::systemd::Kind;
 
-/// Names that are allowed, or that are denied. The first assignment, also after a reset, says which, even where it names none.
+/// Names that are allowed, or that are denied. The first assignment, also after a reset, says
+/// which, even where it names none.
 #[derive(Debug, Default)]
 pub(in crate::system::systemd) struct Listed {
     pub(in crate::system::systemd) allowed: bool,
@@ -31,7 +32,8 @@ const WITHOUT: [(&str, &[&str]); 4] = [
 
 const ARCHITECTURES: &str = "native x86 x86-64 x32 arm arm64 ppc64-le riscv64 s390x";
 
-/// What services have calls answered with. systemd knows the name of every error, and ignores a call with another answer.
+/// What services have calls answered with. systemd knows the name of every error, and ignores a
+/// call with another answer.
 const ANSWERS: [&str; 5] = ["EPERM", "EACCES", "ENOSYS", "EINVAL", "kill"];
 
 /// The groups of system calls.
@@ -52,7 +54,8 @@ impl Service<'_> {
         Ok(!self.capability_set("AmbientCapabilities", &[])?.is_empty())
     }
 
-    /// An empty assignment, and the first one, replace what a service has by default; later ones add or take away.
+    /// Returns a set of capabilities. An empty assignment, and the first one, replace what a
+    /// service has by default; later ones add or take away.
     fn capability_set(&self, key: &str, default: &[&'static str]) -> Read<BTreeSet<&'static str>> {
         let default: BTreeSet<_> = default.iter().copied().collect();
         let mut set = default.clone();
@@ -135,7 +138,8 @@ impl Service<'_> {
             let (inverted, names) = inverted(words(found)?);
             let mut named = BTreeSet::new();
             for name in names {
-                // Without `~`, what is answered with an error is neither allowed nor denied by its name alone.
+                // Without `~`, what is answered with an error is neither allowed nor denied by its
+                // name alone.
                 let name = match name.split_once(':') {
                     None => name,
                     Some((name, answer)) if inverted && ANSWERS.contains(&answer) => name,
@@ -213,7 +217,8 @@ impl Listed {
     }
 }
 
-/// Returns the calls of a group, or the one call of that name; none where x86-64 or systemd 252 has neither.
+/// Returns the calls of a group, or the one call of that name; none where x86-64 or systemd 252 has
+/// neither.
 pub(in crate::system::systemd) fn system_calls(name: &str) -> BTreeSet<&'static str> {
     let lines = || GROUPS.lines().filter_map(|line| line.split_once(": "));
     let names_of = |group: &str| {
