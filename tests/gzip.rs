@@ -375,8 +375,8 @@ fn named() {
     ]
     .concat();
     for (bytes, said) in [
-        (&by_bgzip, "the image is compressed by bgzip"),
-        (&with_field, "the extra field `AP`"),
+        (&by_bgzip, "the image was compressed by bgzip"),
+        (&with_field, "the changed parts lose the extra field `AP`"),
         (&stargz, "the image is an eStargz layer"),
     ] {
         let image = OpenOptions::new().read("image", &bytes[..]).unwrap();

@@ -139,14 +139,14 @@ pub(crate) fn cases() -> Vec<Case> {
 
     // Header formats.
     let gnu = "option format=gnu\nfile a content=abc\nfile b";
-    case("gnu-real-size", "a size in the field that only files with holes have (GNU)", patched(gnu, 0, &[(483, b"00000002000\0")]), Refused("where its format has nothing"));
-    case("gnu-stray-map", "a map of holes in a file that has none (GNU)", patched(gnu, 0, &[(386, b"00000001000\x0000000000003\0")]), Refused("where its format has nothing"));
-    case("gnu-prefix", "a name prefix in a GNU header", patched(gnu, 0, &[(345, b"usr/bin")]), Refused("where its format has nothing"));
-    case("v7-prefix", "a name prefix in a header of 1979", patched("option format=v7\nfile a content=abc\nfile b", 0, &[(345, b"usr/bin")]), Refused("where its format has nothing"));
-    case("odd-magic-prefix", "a name prefix where the magic is nearly right", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(262, b"x"), (345, b"usr/bin")]), Refused("where its format has nothing"));
+    case("gnu-real-size", "a size in the field that only files with holes have (GNU)", patched(gnu, 0, &[(483, b"00000002000\0")]), Refused("that its format leaves empty"));
+    case("gnu-stray-map", "a map of holes in a file that has none (GNU)", patched(gnu, 0, &[(386, b"00000001000\x0000000000003\0")]), Refused("that its format leaves empty"));
+    case("gnu-prefix", "a name prefix in a GNU header", patched(gnu, 0, &[(345, b"usr/bin")]), Refused("that its format leaves empty"));
+    case("v7-prefix", "a name prefix in a header of 1979", patched("option format=v7\nfile a content=abc\nfile b", 0, &[(345, b"usr/bin")]), Refused("that its format leaves empty"));
+    case("odd-magic-prefix", "a name prefix where the magic is nearly right", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(262, b"x"), (345, b"usr/bin")]), Refused("that its format leaves empty"));
     case("ustar-prefix", "a name prefix", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(345, b"usr/bin")]), Alike);
     case("ustar-version", "a name prefix, and no version", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(263, b"  "), (345, b"usr/bin")]), Alike);
-    case("star-prefix", "a prefix longer than star's, in a header that says it is star's", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(345, &[b'p'; 140]), (508, b"tar\0")]), Refused("where its format has nothing"));
+    case("star-prefix", "a prefix longer than star's, in a header that says it is star's", patched("option format=ustar\nfile a content=abc\nfile b", 0, &[(345, &[b'p'; 140]), (508, b"tar\0")]), Refused("that its format leaves empty"));
 
     // Types.
     case("type-unknown", "an entry of type `Z`", built("file a typeflag=Z content=abc\nfile b"), Refused("unknown entry type"));
