@@ -3,12 +3,13 @@
 mod bzip2;
 mod decoding;
 pub(crate) mod gzip;
+mod workers;
 pub(crate) mod zstd;
 
+use self::workers::workers;
 use std::io::{self, BufRead, Read, Write};
 use std::num::NonZeroU64;
 use std::path::Path;
-use std::thread;
 
 use lzma_rust2::{XzOptions, XzReader, XzWriterMt};
 
@@ -143,13 +144,6 @@ pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -
 /// How much of a tar an xz block has, as `xz --threads` makes them: three times the dictionary of
 /// the preset.
 const XZ_BLOCK: NonZeroU64 = NonZeroU64::new(24 << 20).expect("it is not zero");
-
-/// Returns one worker for each core. More than eight would wait for what they are to compress, and each
-/// takes its memory.
-fn workers() -> u32 {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    u32::try_from(cores.min(8)).expect("at most eight")
-}
 
 /// Compresses what `fill` writes, on all cores where the format allows that.
 pub(crate) fn compress(

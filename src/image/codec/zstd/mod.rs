@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::workers;
+use super::workers::workers;
 use crate::image::bytes::Bytes as _;
 use crate::image::segments::Segments;
 use crate::image::sink::Sink;
