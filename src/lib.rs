@@ -23,7 +23,7 @@
 //! is for the program only: without it, the library builds without the program's dependencies.
 //! docs/library.md is the guide.
 
-mod compare;
+mod diff;
 pub mod edit;
 pub mod error;
 pub mod escape;
@@ -42,7 +42,7 @@ mod write;
 pub use bstr::{BStr, BString};
 pub use jiff::civil::Date;
 
-pub use compare::{CompareOptions, Comparison, Difference, KINDS, PathChange};
+pub use diff::{CompareOptions, Comparison, Difference, KINDS, PathChange};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
 pub use inventory::Inventory;

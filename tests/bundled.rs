@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use casehard::report::FORMATS;
+use casehard::report::Format;
 use casehard::{Image, OpenOptions, Recipe};
 use expect_test::expect_file;
 
@@ -55,8 +55,8 @@ fn compare(name: &str, recipe: Option<&str>) {
     let recipe = recipe.unwrap();
     let plan = image.plan(&recipe).unwrap();
     assert!(!plan.failed() && !plan.compliant());
-    for format in FORMATS {
-        let written = without_release(format.render(&plan.report()).unwrap());
+    for format in Format::ALL {
+        let written = without_release(plan.report().render(format).unwrap());
         let file = format!("../testimages/expected/{name}.{}", format.name());
         expect_file![file].assert_eq(&written);
     }

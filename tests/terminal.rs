@@ -77,7 +77,7 @@ fn colourless(text: &str) -> (String, bool) {
 
 fn no_format_steers_a_terminal() {
     let options =
-        casehard::report::FORMATS.map(|format| format!("--quiet --format {}", format.name()));
+        casehard::report::Format::ALL.map(|format| format!("--quiet --format {}", format.name()));
     let others = ["", "--quiet --diff -", "--quiet --report -"].map(str::to_owned);
     for options in options.iter().chain(&others) {
         let (text, _) = colourless(&shown(options));
@@ -93,7 +93,7 @@ fn no_format_steers_a_terminal() {
 }
 
 fn only_text_is_coloured() {
-    for format in casehard::report::FORMATS {
+    for format in casehard::report::Format::ALL {
         let text = shown(&format!("--quiet --format {}", format.name()));
         assert_eq!(colourless(&text).1, format.is_for_terminals(), "{format:?}");
         let text = shown(&format!("--quiet --color never --format {}", format.name()));

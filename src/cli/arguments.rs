@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use casehard::Compression;
 use casehard::image::Limits;
-use casehard::report::{FORMATS, Format};
+use casehard::report::Format;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
@@ -212,7 +212,7 @@ pub(crate) struct Reports {
 
     /// Write a report in this format to stdout
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub(crate) format: Option<&'static dyn Format>,
+    pub(crate) format: Option<Format>,
 }
 
 /// Arguments of `diff`.
@@ -281,10 +281,10 @@ fn compressions() -> impl TypedValueParser<Value = Compression> {
 }
 
 /// Lists the table of formats for clap.
-fn formats() -> impl TypedValueParser<Value = &'static dyn Format> {
-    let values = FORMATS.map(|format| PossibleValue::new(format.name()).help(format.about()));
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.about()));
     PossibleValuesParser::new(values).try_map(|name| {
-        let mut formats = FORMATS.into_iter();
+        let mut formats = Format::ALL.into_iter();
         formats.find(|f| f.name() == name).ok_or("unknown")
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use casehard::report::of_name;
+use casehard::report::Format;
 use casehard::{CompareOptions, Image, Result};
 
 use super::arguments::{Diff, Reports};
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Diff, console: &Console) -> Result<Exit> {
     let options = options(arguments)?;
     let Reports { reports, format } = &arguments.reports;
     let format = match format {
-        None if reports.is_empty() && !console.quiet => of_name(".txt"),
+        None if reports.is_empty() && !console.quiet => Some(Format::Text),
         format => *format,
     };
     let outputs = Outputs::new(None, None, reports, format, None)?;

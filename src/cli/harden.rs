@@ -107,8 +107,8 @@ fn run(
             report = report.digests(digests);
         }
         progress.clear();
-        let render = |format: &dyn Format, color, out: &mut dyn Write| {
-            let bytes = format.render(&report.clone().color(color))?;
+        let render = |format: Format, color, out: &mut dyn Write| {
+            let bytes = report.clone().color(color).render(format)?;
             out.write_all(&bytes).map_err(Error::Output)
         };
         let has_name = staged.as_ref().is_some_and(Staged::has_name);

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use casehard::report::{FORMATS, Format, of_name};
+use casehard::report::Format;
 use casehard::{Error, Result, WholeFile};
 
 use super::console::Console;
@@ -42,14 +42,14 @@ impl Target {
 }
 
 /// Writes a command's findings in a format, with colours or without.
-pub(crate) type Render<'r> = &'r dyn Fn(&dyn Format, bool, &mut dyn Write) -> Result<()>;
+pub(crate) type Render<'r> = &'r dyn Fn(Format, bool, &mut dyn Write) -> Result<()>;
 
 /// All outputs of a command.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     /// Where the image goes, if one is written.
     pub(crate) image: Option<Target>,
-    reports: Vec<(&'static dyn Format, Target)>,
+    reports: Vec<(Format, Target)>,
     /// Where a lock goes, if one is wanted.
     pub(crate) lock: Option<Target>,
 }
@@ -60,7 +60,7 @@ impl Outputs {
         image: Option<&Path>,
         diff: Option<&Path>,
         reports: &[PathBuf],
-        mut on_stdout: Option<&'static dyn Format>,
+        mut on_stdout: Option<Format>,
         lock: Option<&Path>,
     ) -> Result<Self> {
         let mut outputs = Self {
@@ -68,16 +68,16 @@ impl Outputs {
             reports: Vec::new(),
             lock: lock.map(Target::new),
         };
-        let diff = diff.and_then(|path| Some((of_name(".diff")?, Target::new(path))));
+        let diff = diff.map(|path| (Format::Diff, Target::new(path)));
         outputs.reports.extend(diff);
         for path in reports {
             let target = Target::new(path);
             let format = match target {
-                Target::Stdout => on_stdout.take().or_else(|| of_name(".json")),
-                Target::File(_) => of_name(&path.to_string_lossy()),
+                Target::Stdout => on_stdout.take().or(Some(Format::Json)),
+                Target::File(_) => Format::of_name(&path.to_string_lossy()),
             };
             let format = format.ok_or_else(|| {
-                let known = FORMATS.map(|format| format!(".{}", format.name()));
+                let known = Format::ALL.map(|format| format!(".{}", format.name()));
                 Error::Usage(format!(
                     "--report {}: the extension picks the format: use one of {}",
                     path.display(),
@@ -168,7 +168,7 @@ impl Outputs {
         let reports = reports.map(|(format, target)| (Some(*format), target));
         let locks = self.lock.iter().filter(|_| lock.is_some());
         let wanted = reports.chain(locks.map(|target| (None, target)));
-        let write = |format: Option<&dyn Format>, color, out: &mut dyn Write| match format {
+        let write = |format: Option<Format>, color, out: &mut dyn Write| match format {
             Some(format) => render(format, color, out),
             None => {
                 let lock = lock.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where each kind of item is found.
+//! Finds the items of each kind.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::system::systemd::{self, Units};
 
 const SETID: u32 = 0o6000;
 
-/// Programs that fetch from the network, talk to it or listen on it for whoever starts them.
+/// Programs that anyone can use to fetch from the network, talk to it or listen on it.
 const NETWORK_TOOLS: &[&str] = &[
     "aria2c",
     "curl",
@@ -58,7 +58,7 @@ const PROGRAMS: &[&str] = &[
     "/opt/bin",
 ];
 
-/// Databases of packages that are not read.
+/// Databases of packages that casehard does not read.
 const FOREIGN_PACKAGES: &[(&str, &str)] = &[
     ("/var/lib/rpm", "rpm"),
     ("/usr/lib/sysimage/rpm", "rpm"),
@@ -82,7 +82,7 @@ pub(super) fn collect(files: &Files<'_>) -> Result<Inventory> {
     match done {
         Ok(()) => Ok(work.found),
         Err(Stop::Fatal(error)) => Err(error),
-        // Each part writes its own failures down.
+        // A part that fails otherwise lists that itself.
         Err(Stop::Failed(why)) => {
             work.found.add(Kind::Unknown, "image", why);
             Ok(work.found)
@@ -100,7 +100,7 @@ impl<'d> Collector<'d, '_> {
         self.files.rootfs()
     }
 
-    /// What an attempt gave; why it failed is written down under the name of what was looked at.
+    /// Returns the result of an attempt. If it failed, the reason becomes an item with this name.
     pub(super) fn known<T: Default>(
         &mut self,
         what: impl Into<BString>,
@@ -115,7 +115,7 @@ impl<'d> Collector<'d, '_> {
         }
     }
 
-    /// A file's text; nothing where it is too large to be one.
+    /// Returns a file's text; nothing where it is too large.
     pub(super) fn text(&mut self, id: InodeId) -> Result<Vec<u8>, Stop> {
         self.known(self.rootfs().path(id), self.files.text(id))
     }

@@ -1,10 +1,11 @@
-//! What an image lets its users and its network do: the attack surface, as a sorted list of lines.
+//! The attack surface: what an image lets its users and its network do, as a sorted list of lines.
 //!
-//! An [`Inventory`] says of a file tree who gains privileges by what, what starts and listens, and with what one could fetch
-//! more. Two of them are compared line by line, so that a new base image cannot bring a privilege unseen.
+//! An [`Inventory`] lists how someone gains privileges in a file tree, what starts and listens, and
+//! which programs could fetch more. Two of them are compared line by line, so that a new base image
+//! cannot bring a privilege unnoticed.
 //!
-//! **Invariant: what cannot be read is a line too.** A file that is too large or of no known form hides what it may hold, so
-//! it stands in the inventory as [`Kind::Unknown`].
+//! **Invariant: a file that cannot be read is a line too.** A file that is too large or in an
+//! unknown form may hide something, so the inventory lists it as [`Kind::Unknown`].
 
 mod collect;
 mod members;
@@ -30,8 +31,8 @@ pub enum Kind {
     SetId,
     /// A file with capabilities: its path; the capabilities as `getcap` shows them.
     Capability,
-    /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or `.upholds` has the link, or
-    /// the target of the runlevel whose folder has it.
+    /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or
+    /// `.upholds` has the link, or the target of the runlevel whose folder has it.
     Unit,
     /// A socket unit that is enabled: its name; where it listens.
     Listener,
@@ -45,7 +46,7 @@ pub enum Kind {
     NetworkTool,
     /// An installed package: its name; its version.
     Package,
-    /// Something that hides what it may hold: what could not be read; why.
+    /// Something that casehard could not read: what it is; why.
     Unknown,
 }
 
@@ -64,7 +65,7 @@ impl Kind {
         Self::Unknown,
     ];
 
-    /// Its name in lock files and on the command line.
+    /// Returns its name in lock files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::SetId => "set-id",
@@ -80,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// What a reader calls many of them.
+    /// Returns the title of a list of them.
     pub fn title(self) -> &'static str {
         match self {
             Self::SetId => "set-id files",
@@ -96,7 +97,7 @@ impl Kind {
         }
     }
 
-    /// Whether it gives someone something, or may hide what does: what a lock is about.
+    /// Returns whether it gives someone a privilege, or may hide one: a lock lists these kinds.
     pub fn is_privilege(self) -> bool {
         !matches!(self, Self::Masked | Self::NetworkTool | Self::Package)
     }
@@ -110,7 +111,7 @@ pub struct Item {
     pub kind: Kind,
     /// Who or what: a path, a unit, a user, a package.
     pub name: BString,
-    /// What there is to say of it, as [`Kind`] says; empty where the name is all.
+    /// The details that [`Kind`] describes; empty where there are none.
     pub detail: BString,
 }
 
@@ -130,37 +131,38 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Reads an image's.
+    /// Reads the inventory of an image.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where the image cannot be read, [`Error::Image`](crate::Error::Image) where it cannot
-    /// be resolved to one file tree. What files hold is no error, be it ever so odd.
+    /// [`Error::Io`](crate::Error::Io) where the image cannot be read,
+    /// [`Error::Image`](crate::Error::Image) where it cannot be resolved to one file tree. The
+    /// contents of files are never an error.
     pub fn of(image: &Image) -> Result<Self> {
         collect::collect(&image.files()?)
     }
 
-    /// That of a file tree, whose contents an image holds.
+    /// Reads the inventory of a file tree.
     pub(crate) fn of_files(files: &Files<'_>) -> Result<Self> {
         collect::collect(files)
     }
 
-    /// All lines, sorted by kind and name.
+    /// Returns all lines, sorted by kind and name.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.items.iter()
     }
 
-    /// How many names of one kind there are.
+    /// Counts the names of one kind.
     pub fn count(&self, kind: Kind) -> usize {
         let names: BTreeSet<_> = self.of_kind(kind).map(|item| &item.name).collect();
         names.len()
     }
 
-    /// The lines of one kind.
+    /// Returns the lines of one kind.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(move |item| item.kind == kind)
     }
 
-    /// Only what a lock is about.
+    /// Returns only the lines that a lock has.
     #[must_use]
     pub fn privileges(&self) -> Self {
         let items = self.items.iter().filter(|item| item.kind.is_privilege());
@@ -169,12 +171,12 @@ impl Inventory {
         }
     }
 
-    /// Only the lines of which `keep`, given kind and name, says so.
+    /// Keeps only the lines for whose kind and name `keep` returns true.
     pub(crate) fn retain(&mut self, keep: impl Fn(Kind, &[u8]) -> bool) {
         self.items.retain(|item| keep(item.kind, &item.name));
     }
 
-    /// What another one has and has not, in the order of kinds and names.
+    /// Compares with a newer inventory. The changes are in the order of kinds and names.
     pub fn diff(&self, newer: &Self) -> Vec<Change> {
         let mut found: BTreeMap<(Kind, &BString), Change> = BTreeMap::new();
         for item in self.items.symmetric_difference(&newer.items) {
@@ -190,7 +192,7 @@ impl Inventory {
         found.into_values().collect()
     }
 
-    /// What this gives beyond a lock: the changes from the lock to it that bring a privilege.
+    /// Returns the privileges that this has beyond a lock, as changes from the lock.
     #[must_use]
     pub fn beyond(&self, lock: &Self) -> Vec<Change> {
         let mut changes = lock.privileges().diff(&self.privileges());
@@ -208,7 +210,7 @@ impl Inventory {
 }
 
 impl Plan<'_> {
-    /// What the image gives its users before and after.
+    /// Returns the inventories before and after.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
@@ -218,7 +220,7 @@ impl Plan<'_> {
     }
 }
 
-/// What became of one name from an inventory to a newer one: its lines that came and those that went.
+/// The lines of one name that only one of two inventories has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -233,8 +235,8 @@ pub struct Change {
 }
 
 impl fmt::Display for Change {
-    /// In a line, which begins with `+`, `-` or, where both is so, `~`. Names are as the image has them, not escaped, but for
-    /// bytes that are not UTF-8, which become `\xff`.
+    /// Writes a line that begins with `+`, `-` or, for both, `~`. Names are as the image has them,
+    /// not escaped, except for bytes that are not UTF-8, which become `\xff`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.line().utf8_chunks() {
             f.write_str(chunk.valid())?;
@@ -249,24 +251,28 @@ impl fmt::Display for Change {
 impl Change {
     /// The line that [`Display`](fmt::Display) shows, byte by byte.
     pub(crate) fn line(&self) -> BString {
-        let join = |details: &[BString]| bstr::join(b", ", details);
-        let (lost, gained) = (join(&self.lost), join(&self.gained));
-        let (sign, arrow) = match (self.lost.is_empty(), self.gained.is_empty()) {
-            (true, _) => ("+ ", ""),
-            (_, true) => ("- ", ""),
-            _ => ("~ ", " → "),
-        };
-        let kind = self.kind.name();
-        let mut line = BString::from([sign, kind, " "].concat());
+        let (sign, details) = self.sign_and_details();
+        let mut line = BString::from(format!("{sign} {} ", self.kind.name()));
         line.push_str(&self.name);
-        if !(lost.is_empty() && gained.is_empty() && arrow.is_empty()) {
+        if !details.is_empty() {
             line.push_str("  ");
-            line.push_str([&lost, arrow.as_bytes(), &gained].concat());
+            line.push_str(details);
         }
         line
     }
 
-    /// Whether someone has a privilege by it that was not there before.
+    /// Returns `+`, `-` or, where details came and went, `~`, and the details in one line.
+    pub(crate) fn sign_and_details(&self) -> (char, BString) {
+        let join = |details: &[BString]| BString::from(bstr::join(b", ", details));
+        let (lost, gained) = (join(&self.lost), join(&self.gained));
+        match (self.lost.is_empty(), self.gained.is_empty()) {
+            (true, _) => ('+', gained),
+            (_, true) => ('-', lost),
+            _ => ('~', [&lost, " → ".as_bytes(), &gained].concat().into()),
+        }
+    }
+
+    /// Returns whether it gives someone a privilege that was not there before.
     pub fn is_privilege_gained(&self) -> bool {
         self.kind.is_privilege() && !self.gained.is_empty()
     }

@@ -11,12 +11,12 @@ const ABOUT: &str = "# What an image gives its users, one line each: kind, name,
     and `--locked` compares with it.";
 
 impl Inventory {
-    /// The text of a lock file: the privileges, sorted, a line for each; the same for the same inventory.
+    /// Returns the text of a lock file: the privileges, sorted, one a line.
     pub fn to_lock(&self) -> String {
         self.privileges().to_text()
     }
 
-    /// All items in the form of a lock file.
+    /// Returns all items in the form of a lock file.
     pub fn to_text(&self) -> String {
         let mut out = format!("{FIRST}\n{ABOUT}\n");
         for item in self.items() {
@@ -29,17 +29,18 @@ impl Inventory {
         out
     }
 
-    /// Reads a lock file. Comments and empty lines do not count; the order of the lines does not either.
+    /// Reads a lock file. Comments, empty lines and the order of lines do not count.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the file's name and the line, where the text is no lock file of a known version.
+    /// [`Error::Usage`] with the file's name and the line, where the text is not a lock file of a
+    /// known version.
     pub fn parse(name: &str, text: &[u8]) -> Result<Self> {
         let wrong = |line: usize, what: &str| Error::Usage(format!("{name}:{line}: {what}"));
         if text.lines().next() != Some(FIRST.as_bytes()) {
             return Err(wrong(
                 1,
                 &format!(
-                    "not a lock file that this version reads: the first line has to be `{FIRST}`"
+                    "not a lock file that this version reads: the first line must be `{FIRST}`"
                 ),
             ));
         }
@@ -56,7 +57,7 @@ impl Inventory {
             let (Some(kind), Some(Some(name)), Some(detail)) = (kind, name, detail) else {
                 return Err(wrong(
                     number,
-                    "not a line of a lock file: kind, name and detail, with tabs between; write the file anew with --lock",
+                    "not a line of a lock file: kind, name and detail, with tabs between; write the file again with --lock",
                 ));
             };
             inventory.items.insert(Item { kind, name, detail });

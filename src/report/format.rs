@@ -1,67 +1,136 @@
-//! The formats of a report: one file each, behind one trait, and one table that drives `--format`, the endings of `--report`
-//! and the help.
+//! The formats of reports and comparisons, in one table that drives `--format`, the extensions of
+//! `--report` and the help.
 
-use std::fmt;
+use std::io::Write;
 
-use super::Report;
-use super::diff::Diff;
-use super::html::Html;
-use super::json::Json;
-use super::markdown::Markdown;
-use super::sarif::Sarif;
-use super::txt::Txt;
-use crate::error::Result;
+use super::{Report, html, markdown, txt};
+use crate::diff::Comparison;
+use crate::error::{Error, Result};
 
-/// A form in which a report can be written.
+/// A format in which a report or a comparison can be written.
 ///
 /// ```no_run
 /// # fn main() -> casehard::Result<()> {
 /// # let image = casehard::Image::open("rootfs.tar.gz")?;
 /// # let recipe = casehard::Recipe::load("site.ini")?;
+/// use casehard::report::Format;
 /// let plan = image.plan(&recipe)?;
-/// let format = casehard::report::of_name("review.html").expect("a known ending");
-/// let page = format.render(&plan.report())?;
+/// let format = Format::of_name("review.html").expect("a known extension");
+/// std::fs::write("review.html", plan.report().render(format)?)?;
 /// # Ok(())
 /// # }
 /// ```
-pub trait Format: fmt::Debug + Sync {
-    /// What `--format` calls it. It is an ending of file names, too.
-    fn name(&self) -> &'static str;
-
-    /// Other endings of file names that ask for it.
-    fn other_endings(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Who it is for, in a few words.
-    fn about(&self) -> &'static str;
-
-    /// Whether a terminal shows it as it is meant: colours are its own, and nothing else in it moves the cursor.
-    fn is_for_terminals(&self) -> bool {
-        false
-    }
-
-    /// Whether it says the [`Report::digests`], which take time to make.
-    fn has_digests(&self) -> bool {
-        false
-    }
-
-    /// Writes a report.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where the image cannot be read.
-    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Format {
+    /// A diff that git and `patch` read.
+    Diff,
+    /// Text for terminals.
+    Text,
+    /// Markdown for a comment on a pull request.
+    Markdown,
+    /// A page in one file.
+    Html,
+    /// JSON with a schema.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
 }
 
-/// Every format, in the order of the help.
-pub static FORMATS: [&dyn Format; 6] = [&Diff, &Txt, &Markdown, &Html, &Json, &Sarif];
+impl Format {
+    /// Every format, in the order of the help.
+    pub const ALL: [Self; 6] = [
+        Self::Diff,
+        Self::Text,
+        Self::Markdown,
+        Self::Html,
+        Self::Json,
+        Self::Sarif,
+    ];
 
-/// The format that a file's name asks for by its ending.
-pub fn of_name(name: &str) -> Option<&'static dyn Format> {
-    let (_, ending) = name.rsplit_once('.')?;
-    FORMATS
-        .into_iter()
-        .find(|format| format.name() == ending || format.other_endings().contains(&ending))
+    /// Returns the extensions of file names that ask for it; the first one is its name.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Diff => &["diff", "patch"],
+            Self::Text => &["txt", "text"],
+            Self::Markdown => &["md", "markdown"],
+            Self::Html => &["html", "htm"],
+            Self::Json => &["json"],
+            Self::Sarif => &["sarif"],
+        }
+    }
+
+    /// Returns its name for `--format`.
+    pub fn name(self) -> &'static str {
+        self.extensions()[0]
+    }
+
+    /// Says in a few words who it is for.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Diff => "for reviewers, git and patch",
+            Self::Text => "for terminals, in colours if wanted",
+            Self::Markdown => "for a comment on a pull request",
+            Self::Html => "a page for browsers, in one file",
+            Self::Json => "for programs, with a schema in docs/",
+            Self::Sarif => "for code scanning, SARIF 2.1.0",
+        }
+    }
+
+    /// Returns the format that a file's name asks for by its extension.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        let asked = |format: &Self| format.extensions().contains(&extension);
+        Self::ALL.into_iter().find(asked)
+    }
+
+    /// Whether it can go to a terminal as it is: only its own colours are escape sequences.
+    pub fn is_for_terminals(self) -> bool {
+        matches!(self, Self::Text)
+    }
+
+    /// Whether a report in it contains the [`Report::digests`], which take time to compute.
+    pub fn has_digests(self) -> bool {
+        matches!(self, Self::Json)
+    }
+}
+
+impl Report<'_> {
+    /// Writes the report in a format.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the image cannot be read.
+    pub fn render(&self, format: Format) -> Result<Vec<u8>> {
+        let text = match format {
+            Format::Diff => return self.to_diff(),
+            Format::Text => txt::write(&self.view()?, self.color),
+            Format::Markdown => markdown::write(&self.view()?),
+            Format::Html => html::write(&self.view()?),
+            Format::Json => self.to_json()?,
+            Format::Sarif => self.to_sarif(),
+        };
+        Ok(text.into_bytes())
+    }
+}
+
+impl Comparison<'_> {
+    /// Writes the comparison in a format. Markdown, HTML and SARIF are made in memory and leave out
+    /// what would fill it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where an image cannot be read, and [`Error::Output`] where `out` cannot be
+    /// written.
+    pub fn write(&self, format: Format, out: &mut dyn Write, color: bool) -> Result<()> {
+        let text = match format {
+            Format::Diff => return self.write_diff(out),
+            Format::Text => return self.write_txt(out, color),
+            Format::Json => return self.write_json(out),
+            Format::Markdown => markdown::write(&self.view()?),
+            Format::Html => html::write(&self.view()?),
+            Format::Sarif => self.to_sarif(),
+        };
+        out.write_all(text.as_bytes()).map_err(Error::Output)
+    }
 }
 
 #[cfg(test)]
@@ -72,14 +141,13 @@ mod tests {
     #[test]
     fn no_ending_asks_for_two_formats() {
         let mut known = BTreeSet::new();
-        for format in FORMATS {
-            assert!(known.insert(format.name()), "{format:?}");
-            for ending in format.other_endings() {
-                assert!(known.insert(ending), "{ending}");
-                let found = of_name(&format!("a.b/c.{ending}")).map(Format::name);
-                assert_eq!(found, Some(format.name()));
+        for format in Format::ALL {
+            for extension in format.extensions() {
+                assert!(known.insert(extension), "{extension}");
+                let found = Format::of_name(&format!("a.b/c.{extension}"));
+                assert_eq!(found, Some(format));
             }
         }
-        assert!(of_name("html").is_none() && of_name("x.tar").is_none());
+        assert!(Format::of_name("html").is_none() && Format::of_name("x.tar").is_none());
     }
 }

@@ -1,43 +1,19 @@
-//! The report as a page: one file that needs nothing else and asks for nothing.
+//! The report as a page: one file that loads nothing else.
 //!
-//! **Invariant: only the page's own script runs and only its own style counts.** Askama escapes whatever is put in, and the
-//! page's policy names style and script by their digests and forbids everything else, so what slipped through would do nothing.
+//! **Invariant: only the page's own script runs and only its own style applies.** Askama escapes
+//! everything that is inserted. The page's policy names style and script by their digests and
+//! forbids everything else, so markup that slipped through would do nothing.
 //!
-//! Without the script the page can be read all the same: the lines are there, and the script only filters, folds and pairs them.
+//! The page is readable without the script, which only filters, folds and pairs lines.
 
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::hunks::Sign;
-use super::text::spans;
-use super::view::{File, Hunk, Line, Rule, Surface, Tone, View};
-use super::{Format, Report};
-use crate::error::Result;
+use super::view::{File, Hunk, Line, Rule, Surface, Tone, View, spans};
+use crate::diff::Sign;
 use crate::inventory::Kind;
-
-/// The page as a format.
-#[derive(Debug)]
-pub(super) struct Html;
-
-impl Format for Html {
-    fn name(&self) -> &'static str {
-        "html"
-    }
-
-    fn other_endings(&self) -> &'static [&'static str] {
-        &["htm"]
-    }
-
-    fn about(&self) -> &'static str {
-        "a page for browsers, in one file"
-    }
-
-    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
-        Ok(write(&report.view()?).into_bytes())
-    }
-}
 
 /// How many lines of one file are shown.
 const LINES: usize = 2000;
@@ -46,7 +22,7 @@ const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
 /// Writes a view.
-pub(crate) fn write(view: &View) -> String {
+pub(super) fn write(view: &View) -> String {
     let page = Page {
         version: env!("CARGO_PKG_VERSION"),
         policy: format!(
@@ -96,58 +72,50 @@ impl Page<'_> {
         }
     }
 
-    /// What is counted at the top: a number, what it counts, and whether it wants a look.
+    /// What is counted at the top: a number, what it counts, and its tone.
     fn numbers(&self) -> Vec<(usize, &'static str, &'static str)> {
         let view = self.view;
-        let paths = view.paths;
-        let either = |count, one, many| if count == 1 { one } else { many };
-        let mut numbers: Vec<_> = view
-            .outcomes()
-            .into_iter()
-            .map(|(name, count)| {
-                let (one, many, tone) = match name {
-                    "changed" => ("rule changed something", "rules changed something", "plain"),
-                    "already" => ("rule held already", "rules held already", "plain"),
-                    "absent" => ("rule had nothing to do", "rules had nothing to do", "plain"),
-                    "waived" => ("rule waived", "rules waived", "warn"),
-                    _ => ("rule failed", "rules failed", "bad"),
-                };
-                (count, either(count, one, many), tone)
-            })
-            .collect();
-        let beyond = view.beyond.len();
-        if beyond > 0 {
-            let what = either(
-                beyond,
-                "privilege not in the lock",
-                "privileges not in the lock",
-            );
-            numbers.push((beyond, what, "bad"));
-        }
-        numbers.push((
-            paths,
-            either(paths, "path changes", "paths change"),
-            "plain",
-        ));
+        let number = |count, one, many, tone| (count, if count == 1 { one } else { many }, tone);
+        let warn = |count| if count == 0 { "plain" } else { "warn" };
+        let outcome = |(name, count)| {
+            let (one, many, tone) = match name {
+                "changed" => ("rule changed something", "rules changed something", "plain"),
+                "already" => ("rule held already", "rules held already", "plain"),
+                "absent" => ("rule had nothing to do", "rules had nothing to do", "plain"),
+                "waived" => ("rule waived", "rules waived", "warn"),
+                _ => ("rule failed", "rules failed", "bad"),
+            };
+            number(count, one, many, tone)
+        };
+        let mut numbers: Vec<_> = view.outcomes().into_iter().map(outcome).collect();
+        let beyond = number(
+            view.beyond.len(),
+            "privilege not in the lock",
+            "privileges not in the lock",
+            "bad",
+        );
+        numbers.extend(Some(beyond).filter(|(count, ..)| *count > 0));
+        numbers.push(number(view.paths, "path changes", "paths change", "plain"));
         if view.rules.is_empty() {
-            let privileges = view.surface.iter().filter(|part| part.kind.is_privilege());
-            let counts = privileges.map(|part| (part.gained.len(), part.lost.len()));
-            let (gained, lost) = counts.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-            let tone = if gained == 0 { "plain" } else { "warn" };
-            let what = either(gained, "privilege came", "privileges came");
-            numbers.push((gained, what, tone));
-            numbers.push((
-                lost,
-                either(lost, "privilege went", "privileges went"),
-                "plain",
+            let count = |of: fn(&Surface) -> &Vec<String>| {
+                let parts = view.surface.iter().filter(|part| part.kind.is_privilege());
+                parts.map(|part| of(part).len()).sum::<usize>()
+            };
+            let (gained, lost) = (count(|part| &part.gained), count(|part| &part.lost));
+            numbers.push(number(
+                gained,
+                "privilege came",
+                "privileges came",
+                warn(gained),
             ));
+            numbers.push(number(lost, "privilege went", "privileges went", "plain"));
         } else {
             let open = view.residuals.len();
-            let tone = if open == 0 { "plain" } else { "warn" };
-            numbers.push((
+            numbers.push(number(
                 open,
-                either(open, "thing stays open", "things stay open"),
-                tone,
+                "item stays open",
+                "items stay open",
+                warn(open),
             ));
         }
         numbers
@@ -174,7 +142,7 @@ impl Page<'_> {
     }
 }
 
-/// A sign for an outcome, beside its name, so that colour is not all that tells them apart.
+/// A sign for an outcome, beside its name, so that not only the colour tells them apart.
 fn outcome_sign(outcome: &str) -> &'static str {
     match outcome {
         "changed" => "●",
@@ -205,27 +173,27 @@ fn widths(part: &Surface) -> (usize, usize) {
     (width(part.before), width(part.after))
 }
 
-/// Whether there is more to attack than before. More masked units are none, and neither is a package by itself.
+/// Whether there is more to attack than before. Masked units and packages do not count.
 fn grows(part: &Surface) -> bool {
     let counts = !matches!(part.kind, Kind::Masked | Kind::Package);
     counts && part.after > part.before
 }
 
-/// What became of a part of the attack surface, in words.
+/// Says what became of a part of the attack surface.
 fn trend(part: &Surface) -> String {
     match (part.gone, part.new) {
         (0, 0) if part.lost.is_empty() && part.gained.is_empty() => "no change".into(),
-        (0, 0) => "some are other than before".into(),
+        (0, 0) => "some differ".into(),
         (gone, 0) => format!("{gone} gone"),
         (0, new) => format!("{new} new"),
         (gone, new) => format!("{gone} gone, {new} new"),
     }
 }
 
-/// The hunks as far as they are shown, and how many lines are not.
+/// Returns the hunks as far as they are shown, and how many lines are not.
 fn shown(file: &File) -> (Vec<(&Hunk, &[Line])>, usize) {
     let mut room = LINES;
-    let mut left_out = 0;
+    let mut left_out = file.left_out;
     let mut shown = Vec::new();
     for hunk in &file.hunks {
         let count = hunk.lines.len().min(room);

@@ -1,39 +1,17 @@
 //! The report for a comment on a pull request: a summary table, and the rest folded.
 //!
-//! **Invariant: no name, content or text of a recipe is markup.** Outside code blocks their punctuation is written as numbers,
-//! which Markdown takes for text wherever they stand, and a code block's fence is longer than any that its content has.
+//! **Invariant: names, contents and recipe texts are never markup.** Outside code blocks their
+//! punctuation is written as numbers, which Markdown takes for text in any position, and the fence
+//! of a code block is longer than any in its content.
 //!
-//! GitHub takes no comment of more than [`LIMIT`] characters. What does not fit is left out, the least important first, and
-//! counted at the end.
+//! GitHub accepts comments of at most [`LIMIT`] characters. The least important items that do not
+//! fit are left out first, and counted at the end.
 
-use super::text::spans;
-use super::view::{File, Open, Rule, Surface, Tone, View, Waiver};
-use super::{Format, Report, plural};
-use crate::error::Result;
+use super::plural;
+use super::view::{File, Open, Rule, Surface, Tone, View, Waiver, spans};
 
-/// The report for a pull request as a format.
-#[derive(Debug)]
-pub(super) struct Markdown;
-
-impl Format for Markdown {
-    fn name(&self) -> &'static str {
-        "md"
-    }
-
-    fn other_endings(&self) -> &'static [&'static str] {
-        &["markdown"]
-    }
-
-    fn about(&self) -> &'static str {
-        "for a comment on a pull request"
-    }
-
-    fn render(&self, report: &Report<'_>) -> Result<Vec<u8>> {
-        Ok(write(&report.view()?).into_bytes())
-    }
-}
-
-/// The longest comment that GitHub takes. It counts characters; counted are bytes, which are no fewer.
+/// The longest comment that GitHub accepts. GitHub counts characters; this counts bytes, of which
+/// there are at least as many.
 pub(super) const LIMIT: usize = 65_536;
 
 /// How much of one text is shown, in characters.
@@ -43,7 +21,7 @@ const CLIP: usize = 400;
 const LINES: usize = 400;
 
 /// Writes a view.
-pub(crate) fn write(view: &View) -> String {
+pub(super) fn write(view: &View) -> String {
     let head = head(view);
     let mut sections = sections(view);
     let closing: usize = sections
@@ -72,7 +50,7 @@ pub(crate) fn write(view: &View) -> String {
 }
 
 const FOLDED: &str =
-    "\n**Left out, as a comment holds 65,536 characters; the other reports have it:**\n\n";
+    "\n**Left out, because a comment holds 65,536 characters; the other reports have it:**\n\n";
 
 fn head(view: &View) -> String {
     let sign = match view.verdict.tone {
@@ -108,7 +86,7 @@ fn head(view: &View) -> String {
 
 /// A part of the comment that can be shown in part.
 struct Section {
-    /// Where it stands; that is not how important it is.
+    /// Its position in the comment, which is not its importance.
     place: usize,
     title: &'static str,
     /// Whether it can be read without unfolding it.
@@ -119,110 +97,90 @@ struct Section {
     dropped: usize,
 }
 
-/// All sections, the most important first.
+const RULES: &str = "| outcome | rule | why |\n|---|---|---|\n";
+const WAIVERS: &str = "| waiver | state | why |\n|---|---|---|\n";
+const SURFACE: &str = "| what | before | after |\n|---|--:|--:|\n";
+const WHICH: &str = "| what | which |\n|---|---|\n";
+const PATHS: &str = "| path | what | rules |\n|---|---|---|\n";
+const PATHS_ALONE: &str = "| path | what |\n|---|---|\n";
+
+/// Returns all sections, the most important first.
 fn sections(view: &View) -> Vec<Section> {
-    let section = |place, title, table, items| Section {
+    let section = |place, open, title, table, items: &mut dyn Iterator<Item = String>| Section {
         place,
         title,
-        open: false,
+        open,
         table,
-        items,
+        items: items.collect(),
         dropped: 0,
     };
-    let rules = |wanted: &dyn Fn(&Rule) -> bool| -> Vec<String> {
-        let rules = view.rules.iter().filter(|rule| wanted(rule));
-        rules.map(rule).collect()
+    let rules = |wanted: fn(&Rule) -> bool| {
+        let rules = view.rules.iter().filter(move |rule| wanted(rule));
+        rules.map(rule)
     };
-    const RULES: &str = "| outcome | rule | why |\n|---|---|---|\n";
-    let beyond = section(
-        0,
-        "Privileges that the lock does not have",
-        "",
-        view.beyond
-            .iter()
-            .map(|line| format!("- {}\n", code(line)))
-            .collect(),
-    );
-    let failed = section(
-        0,
-        "Rules that failed",
-        RULES,
-        rules(&|rule| rule.outcome == "failed"),
-    );
-    let open = section(
-        1,
-        "What stays open",
-        "",
-        view.residuals.iter().map(residual).collect(),
-    );
-    let surface = section(
-        2,
-        view.surface_title,
-        "| what | before | after |\n|---|--:|--:|\n",
-        view.surface.iter().map(surface).collect(),
-    );
-    let lines_of = |of: fn(&Surface) -> &Vec<String>| -> Vec<String> {
-        let lines = |part| of(part).iter().map(move |line| surface_line(part, line));
-        view.surface.iter().flat_map(lines).collect()
+    let which = |of: fn(&Surface) -> &Vec<String>| {
+        let lines = move |part| of(part).iter().map(move |line| surface_line(part, line));
+        view.surface.iter().flat_map(lines)
     };
-    const SURFACE: &str = "| what | which |\n|---|---|\n";
-    let gained = section(2, "What came", SURFACE, lines_of(|part| &part.gained));
-    let lost = section(2, "What went", SURFACE, lines_of(|part| &part.lost));
-    let waivers = section(
-        3,
-        "Waivers",
-        "| waiver | state | why |\n|---|---|---|\n",
-        view.waivers.iter().map(waiver).collect(),
-    );
-    let telling = |rule: &Rule| !rule.is_quiet() && rule.outcome != "failed";
-    let changed = section(4, "Rules", RULES, rules(&telling));
-    let quiet = section(
-        5,
-        "Rules that changed nothing",
-        RULES,
-        rules(&Rule::is_quiet),
-    );
-    let paths = section(
-        6,
-        "Paths",
-        if view.rules.is_empty() {
-            "| path | what |\n|---|---|\n"
-        } else {
-            "| path | what | rules |\n|---|---|---|\n"
-        },
-        view.files.iter().map(|file| path(view, file)).collect(),
-    );
-    let with_lines = view.files.iter().filter(|file| !file.hunks.is_empty());
-    let lines = section(7, "Lines", "", with_lines.map(lines).collect());
+    let beyond = view.beyond.iter().map(|line| format!("- {}\n", code(line)));
+    let failed = |rule: &Rule| rule.outcome == "failed";
+    let changed = |rule: &Rule| !rule.is_quiet() && rule.outcome != "failed";
     let notes = view.notes.iter().map(|note| format!("- {}\n", prose(note)));
-    let notes = section(8, "Notes", "", notes.collect());
-    [
-        Section {
-            open: true,
-            ..beyond
-        },
-        Section {
-            open: true,
-            ..failed
-        },
-        Section { open: true, ..open },
-        waivers,
-        Section {
-            open: true,
-            ..surface
-        },
-        Section {
-            open: true,
-            ..gained
-        },
-        lost,
-        changed,
-        notes,
-        paths,
-        lines,
-        quiet,
+    let with_lines = view.files.iter().filter(|file| !file.hunks.is_empty());
+    let paths = match view.rules.is_empty() {
+        true => PATHS_ALONE,
+        false => PATHS,
+    };
+    vec![
+        section(
+            0,
+            true,
+            "Privileges that the lock does not have",
+            "",
+            &mut { beyond },
+        ),
+        section(0, true, "Rules that failed", RULES, &mut rules(failed)),
+        section(
+            1,
+            true,
+            "What stays open",
+            "",
+            &mut view.residuals.iter().map(residual),
+        ),
+        section(
+            3,
+            false,
+            "Waivers",
+            WAIVERS,
+            &mut view.waivers.iter().map(waiver),
+        ),
+        section(
+            2,
+            true,
+            view.surface_title,
+            SURFACE,
+            &mut view.surface.iter().map(surface),
+        ),
+        section(2, true, "What came", WHICH, &mut which(|part| &part.gained)),
+        section(2, false, "What went", WHICH, &mut which(|part| &part.lost)),
+        section(4, false, "Rules", RULES, &mut rules(changed)),
+        section(8, false, "Notes", "", &mut { notes }),
+        section(
+            6,
+            false,
+            "Paths",
+            paths,
+            &mut view.files.iter().map(|file| path(view, file)),
+        ),
+        section(7, false, "Lines", "", &mut with_lines.map(lines)),
+        section(
+            5,
+            false,
+            "Rules that changed nothing",
+            RULES,
+            &mut rules(Rule::is_quiet),
+        ),
     ]
-    .into()
 }
 
 impl Section {
@@ -249,7 +207,7 @@ impl Section {
         }
     }
 
-    /// What it costs before it has any item.
+    /// Returns its length without items.
     fn frame(&self) -> usize {
         let mut out = String::new();
         self.write_around(&mut out, "");
@@ -354,6 +312,7 @@ fn lines(file: &File) -> String {
         .iter()
         .map(|hunk| 1 + hunk.lines.len())
         .sum::<usize>();
+    let all = all + file.left_out;
     let written = file.hunks.iter().flat_map(|hunk| {
         let lines = hunk.lines.iter().map(|line| {
             let end = if line.ends {
@@ -361,11 +320,7 @@ fn lines(file: &File) -> String {
             } else {
                 "\n\\ No newline at end of file"
             };
-            format!(
-                "{}{}{end}\n",
-                char::from(line.sign.byte()),
-                clip(&line.text)
-            )
+            format!("{}{}{end}\n", line.sign.char(), clip(&line.text))
         });
         [format!("{}\n", hunk.header)].into_iter().chain(lines)
     });
@@ -375,7 +330,7 @@ fn lines(file: &File) -> String {
     }
     let fence = "`".repeat(2 + longest_run(&body).max(1));
     let caution = if file.misleads {
-        "Caution: characters that would make it look other than it is are spelled out.\n\n"
+        "Caution: characters that would make it look different are spelled out.\n\n"
     } else {
         ""
     };
@@ -390,18 +345,18 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// A name, in a code's letters. GitHub makes no links and no mentions of what stands there.
+/// A name as code, in which GitHub makes no links and no mentions.
 fn code(name: &str) -> String {
     format!("<code>{}</code>", text(name))
 }
 
-/// A text of sentences, in which backticks set off names.
+/// Sentences, in which backticks set off names.
 fn prose(foreign: &str) -> String {
     let span = |(is_code, part): (bool, &str)| if is_code { code(part) } else { text(part) };
     spans(foreign).into_iter().map(span).collect()
 }
 
-/// A text that is not markup, wherever it stands in a line.
+/// Returns a text that is not markup in any position of a line.
 fn text(foreign: &str) -> String {
     let mut out = String::new();
     let mut last = ' ';
@@ -419,7 +374,7 @@ fn text(foreign: &str) -> String {
         };
         match c {
             _ if harmless => out.push(c),
-            // Nobody is called and no issue is linked by what a comment parts.
+            // A comment after the sign keeps GitHub from notifying someone or linking an issue.
             '@' | '#' => out.push_str(&format!("&#{};<!-- -->", u32::from(c))),
             _ => out.push_str(&format!("&#{};", u32::from(c))),
         }

@@ -1,25 +1,21 @@
-//! What a plan comes to, for those who review it and for the tools that they use.
+//! What a plan or a comparison of two images comes to, for those who review it and for the tools
+//! that they use.
 //!
-//! A [`Report`] holds what every format shares: the files that differ, found by comparing the rootfs before and after
-//! rather than by following the edits, so that a report and the written image cannot disagree. Contents are read, one file
-//! at a time, when a format asks for them.
+//! A [`Report`] is the comparison of the trees before and after, plus rules, edits and residuals.
+//! The trees are compared rather than the edits followed, so that a report and the written image
+//! cannot disagree. A format reads contents one file at a time.
 //!
-//! **Invariant: names, contents and recipe texts are foreign.** Whatever of them stands outside a hunk is escaped.
+//! **Invariant: names, contents and recipe texts are foreign.** They are escaped wherever they
+//! appear outside a hunk.
 
-mod describe;
 mod diff;
 mod format;
-mod hard_links;
 mod html;
-mod hunks;
 mod json;
-mod json_text;
 mod markdown;
 mod sarif;
-mod state;
-mod text;
 mod txt;
-pub(crate) mod view;
+mod view;
 
 #[cfg(test)]
 mod fixture;
@@ -30,25 +26,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteVec as _};
 
+use crate::diff::{Known, PathChange, Side, edited};
 use crate::edit::{Outcome, Residual};
+use crate::escape::escape;
 use crate::inventory;
 use crate::plan::{Plan, RuleResult, WaiverResult, WaiverState};
 use crate::rootfs::InodeId;
 use crate::write::digests::Digests;
 
-pub use format::{FORMATS, Format, of_name};
-
-pub(crate) use describe::misleads as either_misleads;
-pub(crate) use diff::{comments, path_diff, rename_diff};
-pub(crate) use hard_links::HardLinks;
-pub(crate) use html::write as write_html;
-pub(crate) use hunks::{Hunk, Sign, of as text_hunks};
-pub(crate) use markdown::write as write_markdown;
-pub(crate) use sarif::gained as write_sarif;
-pub(crate) use state::{Data, Known, State, Tree, pair};
-pub(crate) use text::mode;
-
-use crate::escape::escape;
+pub use format::Format;
 
 /// A plan as its readers see it.
 ///
@@ -64,76 +50,73 @@ use crate::escape::escape;
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     plan: &'a Plan<'a>,
+    before: Side<'a>,
+    after: Side<'a>,
     files: Vec<FileChange>,
     digests: Option<Digests>,
     color: bool,
     lock: Option<Lock>,
-    known: Known,
 }
 
-/// What the hardened image was compared with, and what it would give beyond that.
+/// What the hardened image was compared with, and which privileges it gives beyond that.
 #[derive(Clone, Debug)]
 struct Lock {
     name: String,
     beyond: Vec<inventory::Change>,
 }
 
-/// A name that does not stand for the same as before.
+/// A path that changed.
 #[derive(Clone, Debug)]
 struct FileChange {
-    path: BString,
+    change: PathChange,
     /// The rules that touched it, in order.
     rules: BTreeSet<usize>,
 }
 
 impl Plan<'_> {
-    /// What the plan comes to, to be written in one format or another.
+    /// Returns the report of the plan, which can be written in any [`Format`].
     pub fn report(&self) -> Report<'_> {
         let mut touched: BTreeMap<&BString, BTreeSet<usize>> = BTreeMap::new();
         for edit in &self.edits {
             touched.entry(&edit.path).or_default().insert(edit.rule);
         }
+        let files = touched.into_iter().filter_map(|(path, rules)| {
+            let change = edited(&self.before, &self.after, path)?;
+            Some(FileChange { change, rules })
+        });
         let known = Known::default();
-        let (before, after) = self.trees(&known);
-        let files = touched
-            .into_iter()
-            .filter(|(path, _)| before.differs(&after, path))
-            .map(|(path, rules)| FileChange {
-                path: path.clone(),
-                rules,
-            })
-            .collect();
         Report {
             plan: self,
-            files,
+            files: files.collect(),
+            before: Side::new(self.image, self.before(), &known),
+            after: Side::new(self.image, self.after(), &known),
             digests: None,
             color: false,
             lock: None,
-            known,
         }
     }
+}
 
-    fn trees<'a>(&'a self, known: &'a Known) -> (Tree<'a>, Tree<'a>) {
-        let tree = |rootfs| Tree {
-            image: self.image,
-            rootfs,
-            known,
-        };
-        (tree(&self.before), tree(&self.after))
+impl FileChange {
+    /// The same for the names of one file that the same rules touched: there is the same to say of
+    /// them.
+    fn twin_key(&self) -> Option<(InodeId, InodeId, &BTreeSet<usize>)> {
+        Some((self.change.old?, self.change.new?, &self.rules))
     }
 }
 
 impl<'a> Report<'a> {
-    /// What was read and what was written, for the JSON report. Without them it reads the image for its digest, and says
-    /// nothing of an output.
+    /// Gives the JSON report the digests of what was read and written. Without them it reads the
+    /// image for its digest and has no output.
     #[must_use]
     pub fn digests(mut self, digests: Digests) -> Self {
         self.digests = Some(digests);
         self
     }
 
-    /// The lock that the image was compared with, by its name, and what [`Inventory::beyond`](inventory::Inventory::beyond)
-    /// found. Each of these privileges is a failure in the report.
+    /// Names the lock that the image was compared with, and what
+    /// [`Inventory::beyond`](inventory::Inventory::beyond) found. Each of these privileges is a
+    /// failure in the report.
     #[must_use]
     pub fn lock(mut self, name: &str, beyond: &[inventory::Change]) -> Self {
         self.lock = Some(Lock {
@@ -143,15 +126,15 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// Whether formats for terminals have colours; without this they have none.
+    /// Turns colours on or off in formats for terminals; they are off at first.
     #[must_use]
     pub fn color(mut self, color: bool) -> Self {
         self.color = color;
         self
     }
 
-    /// A few lines for a terminal: the rules that need a look, what stays open, notes on the image as a whole, and how many came
-    /// to what.
+    /// Returns a few lines for a terminal: the rules that need a look, what stays open, notes on
+    /// the image as a whole, and how many rules came to each outcome.
     pub fn summary(&self) -> String {
         let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
         let shown: Vec<_> = self.rules().iter().filter(|rule| !quiet(rule)).collect();
@@ -179,7 +162,7 @@ impl<'a> Report<'a> {
         self.lock.as_ref().map_or(&[], |lock| &lock.beyond)
     }
 
-    /// A residual on a line, not escaped: its place, what stays open, and the rule.
+    /// Returns a residual on a line, not escaped: its place, what stays open, and the rule.
     fn residual(&self, residual: &Residual) -> Vec<u8> {
         let mut text = residual.line();
         if let Some(rule) = residual.rule {
@@ -188,17 +171,12 @@ impl<'a> Report<'a> {
         text
     }
 
-    /// The image's file name; its folder says where a build ran, which is nothing that a report should depend on.
-    fn image_name(&self) -> &'a str {
-        let name = self.plan.image.name();
-        name.rsplit('/').next().unwrap_or(name)
-    }
-
     fn rules(&self) -> &'a [RuleResult] {
         &self.plan.rules
     }
 
-    /// Each rule on a line: what it came to, its name, and where the recipe has it or why it failed.
+    /// Returns each rule on a line: its outcome, its name, its place in the recipe, and why it
+    /// failed.
     fn aligned(&self, rules: &[&RuleResult]) -> Vec<String> {
         /// A longer name is not worth moving all the others' columns for.
         const WIDEST: usize = 48;
@@ -237,24 +215,12 @@ impl<'a> Report<'a> {
         format!("{rules}; {files} touched; {residuals}")
     }
 
-    /// How many rules came to each outcome, in the order in which reports name them.
+    /// Counts the rules of each outcome, in the order of reports.
     fn outcomes(&self) -> [(&'static str, usize); 5] {
         Outcome::NAMES.map(|name| {
             let is = |rule: &&RuleResult| rule.outcome.name() == name;
             (name, self.rules().iter().filter(is).count())
         })
-    }
-
-    /// What a path stood for and stands for now.
-    fn states(&self, path: &[u8]) -> crate::Result<(Option<State<'_>>, Option<State<'_>>)> {
-        let (before, after) = self.plan.trees(&self.known);
-        pair(before, after, path)
-    }
-
-    /// The file that a path stands for on both sides, if it does; its other names have the same.
-    fn file_on_both_sides(&self, path: &[u8]) -> Option<(InodeId, InodeId)> {
-        let (before, after) = (&self.plan.before, &self.plan.after);
-        Some((before.at(path)?, after.at(path)?))
     }
 }
 

@@ -1,8 +1,10 @@
-//! What the formats for people show, whatever it was found out from: a plan, or a comparison of two images.
+//! What the formats for people show of a plan or of a comparison of two images.
 //!
-//! **Invariant: every text in a [`View`] prints.** Control characters, and those that reorder text, are spelled out when it is
-//! made, so a format has only its own syntax to mind. `plan` makes the view of a plan, `crate::compare` that of a comparison.
+//! **Invariant: every text in a [`View`] prints.** Control characters, and those that reorder text,
+//! are spelled out when the view is made, so a format only has to escape its own syntax.
 
+mod comparison;
+mod file;
 mod plan;
 
 use std::collections::BTreeSet;
@@ -10,34 +12,34 @@ use std::collections::BTreeSet;
 use bstr::{BString, ByteSlice};
 
 use crate::edit::Outcome;
+use crate::escape::escape;
 use crate::inventory::{self, Inventory};
 use crate::plan::WaiverState;
 
-use super::hunks::Sign;
-use super::state::State;
-use super::{describe, hunks};
-use crate::escape::{escape, escape_line};
+#[cfg(test)]
+pub(super) use comparison::Bounds;
+pub(super) use file::{File, Hunk, Line, Name, Status, anchor};
 
 /// All that there is to show.
 pub(crate) struct View {
     pub(crate) verdict: Verdict,
-    /// What was looked at: `image`, `recipe`.
+    /// What the report is about: `image`, `recipe`.
     pub(crate) subject: Vec<(&'static str, String)>,
-    /// Privileges that a lock does not have.
+    /// Privileges that a lock does not list.
     pub(crate) beyond: Vec<String>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) residuals: Vec<Open>,
     pub(crate) waivers: Vec<Waiver>,
     pub(crate) notes: Vec<String>,
-    /// What the parts of the attack surface are called together.
+    /// The title of the parts of the attack surface.
     pub(crate) surface_title: &'static str,
     pub(crate) surface: Vec<Surface>,
-    /// How many paths do not stand for the same as before; not all of them need to be in `files`.
+    /// How many paths changed; `files` may have fewer.
     pub(crate) paths: usize,
     pub(crate) files: Vec<File>,
 }
 
-/// What it comes to.
+/// The result in short.
 pub(crate) struct Verdict {
     pub(crate) tone: Tone,
     /// In two or three words.
@@ -80,7 +82,7 @@ pub(crate) struct Open {
 pub(crate) struct Waiver {
     pub(crate) label: String,
     pub(crate) state: WaiverState,
-    /// Why, who answers for it and until when, and what is to be done about it.
+    /// Why, who answers for it and until when, and what to do about it.
     pub(crate) says: String,
     pub(crate) place: String,
 }
@@ -90,71 +92,21 @@ pub(crate) struct Surface {
     pub(crate) kind: inventory::Kind,
     pub(crate) before: usize,
     pub(crate) after: usize,
-    /// How many of those before are not there any more, and how many of those after are new.
+    /// How many of those before are gone, and how many of those after are new.
     pub(crate) gone: usize,
     pub(crate) new: usize,
-    /// The lines that went and those that came. One thing can have many.
+    /// The lines that went and those that came. One name can have several.
     pub(crate) lost: Vec<String>,
     pub(crate) gained: Vec<String>,
 }
 
-/// A path that does not stand for the same as before.
-pub(crate) struct File {
-    pub(crate) name: Name,
-    /// Other names of the same file, of which the same is to say.
-    pub(crate) twins: Vec<Name>,
-    pub(crate) kind: Kind,
-    /// The rules that touched it, as places in [`View::rules`].
-    pub(crate) rules: Vec<usize>,
-    /// What became of it in a few words.
-    pub(crate) brief: String,
-    /// All that became of it beside its lines.
-    pub(crate) facts: Vec<String>,
-    pub(crate) hunks: Vec<Hunk>,
-    /// Whether characters had to be spelled out that would have made it look other than it is.
-    pub(crate) misleads: bool,
-}
-
-/// A path as it is shown and linked to.
-pub(crate) struct Name {
-    /// Without the leading slash.
-    pub(crate) path: String,
-    /// As the fragment of a URL: ASCII, and for no other path the same.
-    pub(crate) anchor: String,
-}
-
-/// What became of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Added,
-    Removed,
-    Renamed,
-    Changed,
-}
-
-/// Lines that belong together.
-pub(crate) struct Hunk {
-    pub(crate) header: String,
-    pub(crate) lines: Vec<Line>,
-}
-
-/// One line of a text.
-pub(crate) struct Line {
-    pub(crate) sign: Sign,
-    pub(crate) old: Option<usize>,
-    pub(crate) new: Option<usize>,
-    pub(crate) text: String,
-    /// Whether a line feed ends it.
-    pub(crate) ends: bool,
-}
-
 impl View {
-    /// The rules that came to something other than `already` and `absent`.
+    /// Returns the rules with another outcome than `already` and `absent`.
     pub(crate) fn telling_rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().filter(|rule| !rule.is_quiet())
     }
 
-    /// How many rules came to each outcome that occurs, in the order in which reports name them.
+    /// Counts the rules of each outcome that occurs, in the order of reports.
     pub(crate) fn outcomes(&self) -> Vec<(&'static str, usize)> {
         let count = |name: &str| self.rules.iter().filter(|r| r.outcome == name).count();
         Outcome::NAMES
@@ -172,10 +124,10 @@ impl Rule {
 }
 
 impl Surface {
-    /// What users and the network can reach in one image and in another; first what matters most.
+    /// Compares what users and the network can reach in two images, the most important part first.
     pub(crate) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
         use inventory::Kind;
-        // Masks and packages are no surface.
+        // Masks and packages are not part of the surface.
         let kinds = [
             Kind::SetId,
             Kind::Capability,
@@ -228,182 +180,23 @@ impl Surface {
     }
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Renamed => "renamed",
-            Self::Changed => "changed",
-        }
+/// Splits a text in which backticks set off code: whether each part is code, and its text.
+pub(super) fn spans(text: &str) -> Vec<(bool, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return vec![(false, text)];
     }
-
-    pub(crate) fn sign(self) -> char {
-        match self {
-            Self::Added => '+',
-            Self::Removed => '-',
-            Self::Renamed => '>',
-            Self::Changed => '~',
-        }
-    }
+    (0..).map(|at| at % 2 == 1).zip(parts).collect()
 }
 
-impl File {
-    /// What became of a path. `rules` are those that touched it.
-    pub(crate) fn new(
-        path: &[u8],
-        rules: Vec<usize>,
-        old: Option<&State<'_>>,
-        new: Option<&State<'_>>,
-    ) -> Self {
-        let hunks = text_hunks(old, new);
-        let mut facts: Vec<String> = describe::facts(old, new).iter().map(escape).collect();
-        for (what, state) in [("pointed", old), ("points", new)] {
-            if let Some(target) = state.and_then(|state| state.inode.symlink()) {
-                facts.push(format!("{what} to {}", escape(target)));
-            }
-        }
-        Self {
-            name: Name::new(path),
-            twins: Vec::new(),
-            kind: match (old, new) {
-                (None, _) => Kind::Added,
-                (_, None) => Kind::Removed,
-                _ => Kind::Changed,
-            },
-            rules,
-            brief: brief(old, new, &hunks),
-            facts,
-            hunks,
-            misleads: describe::misleads(old, new),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// How many lines came and how many went.
-    pub(crate) fn lines(&self) -> (usize, usize) {
-        count(&self.hunks)
+    #[test]
+    fn backticks_set_off_code_where_they_pair() {
+        let code = [(false, "a "), (true, "b"), (false, "")];
+        assert_eq!(spans("a `b`"), code);
+        assert_eq!(spans("a ` b"), [(false, "a ` b")]);
     }
-}
-
-impl Name {
-    pub(crate) fn new(path: &[u8]) -> Self {
-        let path = match path.strip_prefix(b"/").unwrap_or(path) {
-            b"" => b".",
-            path => path,
-        };
-        Self {
-            path: escape(path),
-            anchor: anchor(path),
-        }
-    }
-}
-
-fn count(hunks: &[Hunk]) -> (usize, usize) {
-    let lines = || hunks.iter().flat_map(|hunk| &hunk.lines);
-    let of = |sign| lines().filter(|line| line.sign == sign).count();
-    (of(Sign::Added), of(Sign::Removed))
-}
-
-/// The hunks of what is a text on each side where it is a file. What a link points to is a fact.
-pub(crate) fn text_hunks(old: Option<&State<'_>>, new: Option<&State<'_>>) -> Vec<Hunk> {
-    let text = |state: Option<&State<'_>>| match state {
-        Some(state) if state.inode.is_file() => state.data.as_ref()?.text.clone(),
-        _ => Some([].into()),
-    };
-    let (Some(old), Some(new)) = (text(old), text(new)) else {
-        return Vec::new();
-    };
-    if old == new {
-        return Vec::new();
-    }
-    hunks::of(&old, &new)
-        .iter()
-        .map(|hunk| Hunk {
-            header: hunk.header(),
-            lines: hunk
-                .lines
-                .iter()
-                .map(|line| Line {
-                    sign: line.sign,
-                    old: line.old,
-                    new: line.new,
-                    text: escape_line(line.text.strip_suffix(b"\n").unwrap_or(line.text)),
-                    ends: line.text.ends_with(b"\n"),
-                })
-                .collect(),
-        })
-        .collect()
-}
-
-/// What became of it, by what matters most: a mode before a capability before lines.
-fn brief(old: Option<&State<'_>>, new: Option<&State<'_>>, hunks: &[Hunk]) -> String {
-    let mut parts = Vec::new();
-    match (old, new) {
-        (Some(old), Some(new)) if new.inode.is_entered(old.inode) => {
-            parts.push("new entry of its own".into());
-        }
-        (Some(old), Some(new)) if old.type_bits() == new.type_bits() => {
-            let (was, is) = (old.meta, new.meta);
-            if was.mode != is.mode {
-                parts.push(format!("mode {:04o} → {:04o}", was.mode, is.mode));
-            }
-            if (was.uid, was.gid) != (is.uid, is.gid) {
-                parts.push(format!(
-                    "owner {}:{} → {}:{}",
-                    was.uid, was.gid, is.uid, is.gid
-                ));
-            }
-            if was.xattrs != is.xattrs {
-                let [from, to] = [was, is].map(|meta| meta.xattr("security.capability"));
-                parts.push(
-                    if from == to {
-                        "attributes"
-                    } else {
-                        "capabilities"
-                    }
-                    .into(),
-                );
-            }
-            if let (Some(a), Some(b)) = (&old.data, &new.data)
-                && a.sha256 != b.sha256
-                && hunks.is_empty()
-            {
-                parts.push(match new.inode.symlink() {
-                    Some(target) => format!("→ {}", escape(target)),
-                    None => format!("{} → {} bytes", a.len, b.len),
-                });
-            }
-        }
-        (Some(old), Some(new)) => parts.push(format!(
-            "{} → {}",
-            old.inode.type_name(),
-            new.inode.type_name()
-        )),
-        (old, new) => {
-            let word = if new.is_some() { "new" } else { "removed" };
-            parts.extend(new.or(old).map(|state| match state.inode.symlink() {
-                Some(target) => format!("{word} symlink → {}", escape(target)),
-                None => format!("{word} {}", state.inode.type_name()),
-            }));
-        }
-    }
-    let (added, removed) = count(hunks);
-    if added + removed > 0 {
-        parts.push(format!("+{added} −{removed}"));
-    }
-    parts.join(", ")
-}
-
-/// A path as the fragment of a URL.
-pub(crate) fn anchor(path: &[u8]) -> String {
-    let mut out = String::new();
-    for &byte in path {
-        let stays = byte.is_ascii_alphanumeric() || b"/._-+@:=,~".contains(&byte);
-        if stays {
-            out.push(byte.into());
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

@@ -57,8 +57,8 @@ impl Bench {
     fn of(image: &Image, recipe: &Recipe) -> Self {
         let options = PlanOptions::new().as_of("2026-11-01".parse().unwrap());
         let plan = image.plan_with(recipe, &options).unwrap();
-        let format = casehard::report::of_name("page.html").unwrap();
-        Self::page(&format.render(&plan.report()).unwrap())
+        let format = casehard::report::Format::Html;
+        Self::page(&plan.report().render(format).unwrap())
     }
 
     fn page(text: &[u8]) -> Self {
@@ -301,7 +301,7 @@ fn comparison() {
     old.insert("etc/moved".into(), (0o644, b"the same\n".to_vec()));
     new.insert("etc/here".into(), (0o644, b"the same\n".to_vec()));
     let (old, new) = (image(&old), image(&new));
-    let format = casehard::report::of_name("page.html").unwrap();
+    let format = casehard::report::Format::Html;
     let mut text = Vec::new();
     let comparison = old.compare(&new).unwrap();
     comparison.write(format, &mut text, false).unwrap();

@@ -17,11 +17,11 @@ fn what_differs_is_told_and_the_exit_code_says_whether() {
     let run = bench.run("diff image.tar hard.tar");
     let text = run.code(1);
     for part in [
-        "old  image.tar\nnew  hard.tar\n",
+        "old      image.tar\nnew      hard.tar\n",
         "set-id files\n  - /usr/bin/su  4755 0:0\n",
         "masked units\n  + sshd.socket\n",
         "  ~ /usr/bin/su\n      mode 4755 (rwsr-xr-x) → 0755 (rwxr-xr-x)\n",
-        "  + /etc/systemd/system/sshd.socket  link to /dev/null\n",
+        "  + /etc/systemd/system/sshd.socket  new link to /dev/null\n",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -84,7 +84,7 @@ fn what_cannot_be_compared_has_the_exit_codes_of_other_commands() {
         (
             "diff image.tar hard.tar --path [",
             2,
-            "is no path and no glob",
+            "is not a path or glob",
         ),
     ] {
         let run = bench.run(line);
@@ -110,7 +110,7 @@ fn reports_go_where_and_how_their_names_say() {
         ("r.sarif", "\"version\": \"2.1.0\""),
         ("r.json", "\"same\":false"),
         ("r.diff", "# casehard "),
-        ("r.txt", "old  image.tar\n"),
+        ("r.txt", "old      image.tar\n"),
     ] {
         let text = String::from_utf8(bench.get(name)).unwrap();
         assert!(text.contains(part), "{name}: {text}");
@@ -122,7 +122,7 @@ fn reports_go_where_and_how_their_names_say() {
     let run = bench.run("diff hard.tar image.tar --format sarif");
     assert!(run.code(1).contains("set-id/gained"));
     let both = bench.run("diff image.tar hard.tar --report two.html --format txt");
-    assert!(both.code(1).starts_with("old  image.tar"));
+    assert!(both.code(1).starts_with("old      image.tar"));
     assert!(bench.names().contains(&"two.html".to_owned()));
     let quiet = bench.run("diff image.tar hard.tar --report three.md --quiet");
     assert_eq!(quiet.code(1), "");

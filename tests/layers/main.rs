@@ -23,8 +23,8 @@ const LAYERS: &[&[&str]] = &[
     &["plan"],
     &["write"],
     &["inventory"],
+    &["diff"],
     &["report"],
-    &["compare"],
 ];
 
 static CODE: LazyLock<Code> = LazyLock::new(Code::read);

@@ -5,8 +5,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value;
 
 use super::super::fixture::{Fixture, Tar, fixture, harden, open};
-use super::super::text::spans;
-use super::super::{FORMATS, markdown, of_name};
+use super::super::view::spans;
+use super::super::{Format, markdown};
 use super::{beyond, content, name, schema};
 use crate::edit::{Draft, Outcome, ResidualKind};
 use crate::escape::{escape, is_misleading};
@@ -14,8 +14,8 @@ use crate::plan::Plan;
 use crate::rootfs::Place;
 
 fn render(plan: &Plan<'_>, format: &str) -> String {
-    let format = of_name(&format!("report.{format}")).unwrap();
-    String::from_utf8(format.render(&plan.report()).unwrap()).unwrap()
+    let format = Format::of_name(&format!("report.{format}")).unwrap();
+    String::from_utf8(plan.report().render(format).unwrap()).unwrap()
 }
 
 /// What a validator objects to.
@@ -42,7 +42,7 @@ fn obeyed(text: &str) -> Option<char> {
 fn every_format_names_each_waiver() {
     let fixture = fixture();
     let plan = fixture.plan(|_, _| Outcome::Already);
-    for format in FORMATS {
+    for format in Format::ALL {
         let text = render(&plan, format.name());
         for said in ["break-glass", "once", "late", "2025-12-31"] {
             assert!(text.contains(said), "{said} in {format:?}: {text}");
@@ -153,8 +153,8 @@ fn what_a_lock_does_not_have_fails_in_every_format() {
     let fixture = Fixture::new(Tar::new().directory(b"etc/"), "[Touch all]\n");
     let plan = fixture.plan(|_, _| Outcome::Already);
     let report = plan.report().lock("locks/site.lock", &beyond());
-    for format in FORMATS {
-        let text = String::from_utf8(format.render(&report).unwrap()).unwrap();
+    for format in Format::ALL {
+        let text = String::from_utf8(report.render(format).unwrap()).unwrap();
         assert!(text.contains("4755 0:0"), "{format:?}: {text}");
         assert!(!text.contains('\x1b'), "{format:?}");
         let name = text.contains("locks");
@@ -182,7 +182,7 @@ fn what_a_lock_does_not_have_fails_in_every_format() {
     }
     // An image that gives nothing beyond its lock passes, and the report says with which.
     let held = plan.report().lock("site.lock", &[]);
-    let text = String::from_utf8(of_name("x.txt").unwrap().render(&held).unwrap()).unwrap();
+    let text = String::from_utf8(held.render(Format::Text).unwrap()).unwrap();
     assert!(
         text.contains("Compliant") && text.contains("lock     site.lock"),
         "{text}"
@@ -195,7 +195,8 @@ fn a_comment_has_its_table_and_folds() {
     let text = render(&fixture.plan(harden), "md");
     let (html, tables, blocks) = markdown_of(&text);
     let html = html.concat();
-    // The summary, failed rules, rules, rules that changed nothing, the attack surface, what went from it, waivers and paths.
+    // The summary, failed rules, rules, rules that changed nothing, the attack surface, what went
+    // from it, waivers and paths.
     assert_eq!(tables, 8, "{text}");
     assert!(blocks > 10, "{text}");
     let opened = html.matches("<details").count();
@@ -275,9 +276,8 @@ fn a_comment_that_is_too_long_leaves_out_the_least_important() {
 fn colours_are_only_where_they_are_wanted() {
     let fixture = fixture();
     let plan = fixture.plan(harden);
-    let txt = of_name("report.txt").unwrap();
-    let plain = txt.render(&plan.report()).unwrap();
-    let colored = txt.render(&plan.report().color(true)).unwrap();
+    let plain = plan.report().render(Format::Text).unwrap();
+    let colored = plan.report().color(true).render(Format::Text).unwrap();
     let colored = String::from_utf8(colored).unwrap();
     assert!(colored.contains("\x1b[31mfailed"));
     let mut stripped = colored;
@@ -293,10 +293,10 @@ fn the_terminals_list_is_as_gits() {
     let text = render(&fixture.plan(harden), "txt");
     for line in [
         "  ~ etc/group                   | +1 −1 +-",
-        "  + etc/new.d/10.conf           | new file, +1 −0 +",
-        "  - etc/old                     | removed file, +0 −2 --",
-        "  ~ bin/ping                    | capabilities (and 1 other name)",
-        "  ~ lib/sshd.service            | file → symlink, +0 −2 --",
+        "  + etc/new.d/10.conf           | new file, 0600 (rw-------), +1 −0 +",
+        "  - etc/old                     | removed file, 0644 (rw-r--r--), +0 −2 --",
+        "  ~ bin/ping                    | capabilities cap_net_raw=ep → none (and 1 other name)",
+        "  ~ lib/sshd.service            | file → link to /dev/null, +0 −2 --",
         "  33 paths, 15 lines added, 19 lines removed",
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");
@@ -354,7 +354,7 @@ proptest! {
             Outcome::Changed
         };
         let plan = fixture.plan(work);
-        for format in FORMATS.into_iter().filter(|format| format.name() != "diff") {
+        for format in Format::ALL.into_iter().filter(|format| format.name() != "diff") {
             let text = render(&plan, format.name());
             prop_assert_eq!(obeyed(&text), None, "{}", format.name());
         }

@@ -7,7 +7,7 @@ use crate::edit::{Outcome, Residual};
 use crate::error::{Result, Span};
 use crate::escape::escape;
 use crate::plan::{RuleResult, WaiverResult};
-use crate::report::{FileChange, Report, plural};
+use crate::report::{Report, plural};
 
 impl Report<'_> {
     /// The plan for people.
@@ -16,7 +16,7 @@ impl Report<'_> {
         Ok(View {
             verdict: self.verdict(),
             subject: [
-                ("image", escape(self.image_name())),
+                ("image", escape(self.before.name())),
                 ("recipe", escape(plan.recipe.name())),
             ]
             .into_iter()
@@ -50,24 +50,14 @@ impl Report<'_> {
             .iter()
             .find(|(name, _)| *name == "failed")
             .map_or(0, |(_, count)| *count);
-        let open = self.plan.residuals.len();
-        let open = if open == 0 {
-            "nothing is known to stay open".into()
-        } else {
-            format!(
-                "{} open",
-                if open == 1 {
-                    "one thing stays".into()
-                } else {
-                    format!("{open} things stay")
-                }
-            )
+        let open = match self.plan.residuals.len() {
+            0 => "casehard knows of nothing that stays open".into(),
+            1 => "1 item stays open".into(),
+            count => format!("{count} items stay open"),
         };
         let (tone, title, sentence) = if failed > 0 {
-            let sentence = format!(
-                "{failed} of {} could not be fulfilled, so no image is written.",
-                plural(self.rules().len(), "rule")
-            );
+            let rules = plural(self.rules().len(), "rule");
+            let sentence = format!("{failed} of {rules} failed. No image is written.");
             (
                 Tone::Bad,
                 if failed == 1 {
@@ -78,13 +68,9 @@ impl Report<'_> {
                 sentence,
             )
         } else if let (Some(lock), count @ 1..) = (&self.lock, self.beyond_lock().len()) {
-            let privileges = if count == 1 {
-                "privilege"
-            } else {
-                "privileges"
-            };
             let sentence = format!(
-                "The image would give {count} {privileges} that {} does not have, so none is written.",
+                "The hardened image would give {} that {} does not list. No image is written.",
+                plural(count, "privilege"),
                 escape(&lock.name)
             );
             (Tone::Bad, "Not in the lock", sentence)
@@ -92,16 +78,14 @@ impl Report<'_> {
             (
                 Tone::Good,
                 "Compliant",
-                format!("The image is as the recipe wants it; {open}."),
+                format!("Every rule holds in the image, and nothing changes. {open}."),
             )
         } else {
-            let sentence = format!(
-                "{} to fulfil every rule, which the result was checked for; {open}.",
-                match self.files.len() {
-                    1 => "1 path changes".into(),
-                    count => format!("{count} paths change"),
-                }
-            );
+            let paths = match self.files.len() {
+                1 => "1 path changes".into(),
+                count => format!("{count} paths change"),
+            };
+            let sentence = format!("{paths}. Every rule holds in the result. {open}.");
             (Tone::Changes, "Changes", sentence)
         };
         Verdict {
@@ -124,29 +108,22 @@ impl Report<'_> {
         }
     }
 
-    /// A file with many names is shown once, with all that the same rules touched.
+    /// A file with several names is shown once, with all names that the same rules touched.
     fn view_files(&self) -> Result<Vec<File>> {
         let mut shown = BTreeMap::new();
         let mut files: Vec<File> = Vec::new();
-        for FileChange { path, rules } in &self.files {
-            let key = self.file_on_both_sides(path).map(|both| (both, rules));
-            if let Some(key) = key
-                && let Some(at) = shown.get(&key)
-            {
+        for file in &self.files {
+            let key = file.twin_key();
+            if let Some(at) = key.and_then(|key| shown.get(&key)) {
                 let first: &mut File = &mut files[*at];
-                first.twins.push(Name::new(path));
+                first.twins.push(Name::new(&file.change.path));
                 continue;
             }
-            let (old, new) = self.states(path)?;
-            if let Some(key) = key {
-                shown.insert(key, files.len());
-            }
-            files.push(File::new(
-                path,
-                rules.iter().copied().collect(),
-                old.as_ref(),
-                new.as_ref(),
-            ));
+            shown.extend(key.map(|key| (key, files.len())));
+            let mut view = File::new(&file.change, &self.before, &self.after)?;
+            view.read(&file.change, &self.before, &self.after, usize::MAX)?;
+            view.rules = file.rules.iter().copied().collect();
+            files.push(view);
         }
         Ok(files)
     }

@@ -1,6 +1,5 @@
 //! Comparisons of small images, as text.
 
-mod formats;
 mod told;
 
 use super::*;
@@ -18,7 +17,11 @@ fn txt(old: &str, new: &str, options: &CompareOptions) -> String {
 #[track_caller]
 fn check_with(old: &str, new: &str, options: &CompareOptions, want: &str) {
     let text = txt(old, new, options);
-    let text = text.split_once("new  test.tar\n").unwrap().1.trim_start();
+    let text = text
+        .split_once("new      test.tar\n")
+        .unwrap()
+        .1
+        .trim_start();
     assert_eq!(text, want);
 }
 
@@ -60,7 +63,7 @@ fn a_name_that_is_a_symbolic_link_now_regroups_no_others() {
     );
 }
 
-const OLD: &str = "
+pub(crate) const OLD: &str = "
 dir d mode=0755
 file gone mode=0644
 file moved mode=0644
@@ -82,7 +85,7 @@ file three mode=0644
 | x
 file bin mode=0644 fill=3000
 ";
-const NEW: &str = "
+pub(crate) const NEW: &str = "
 dir d mode=0700
 file new mode=0644
 | hello
@@ -122,17 +125,17 @@ paths
       xattr SCHILY.acl.access mask::rw-,user::rw-,user:core:rw- → none
       xattr user.a old → new
   ~ /bin
-      - 3000 bytes, sha256 658bfba0a19faeedda77321736da460db848ff22df8f3682eae8691c03c47c55
-      + 3001 bytes, sha256 21a7797a94c41928446611172d3279e41b760bac739e5d126c1e0df5a4a1bb11
+      held 3000 bytes, sha256 658bfba0a19faeedda77321736da460db848ff22df8f3682eae8691c03c47c55
+      holds 3001 bytes, sha256 21a7797a94c41928446611172d3279e41b760bac739e5d126c1e0df5a4a1bb11
   ~ /cap
       capabilities cap_net_raw=ep → none
   ~ /d
       mode 0755 (rwxr-xr-x) → 0700 (rwx------)
-  + /else  directory, 0755 (rwxr-xr-x)
+  + /else  new directory, without an entry that says its mode and owner
   > /else/where
       was /moved
       mode 0644 (rw-r--r--) → 0600 (rw-------)
-  - /gone  file, 0644 (rw-r--r--)
+  - /gone  removed file, 0644 (rw-r--r--)
   ~ /kept
       @@ -1,2 +1,2 @@
        one
@@ -140,7 +143,7 @@ paths
       +2
   ~ /mode
       mode 0644 (rw-r--r--) → 4755 (rwsr-xr-x)
-  + /new  file, 0644 (rw-r--r--)
+  + /new  new file, 0644 (rw-r--r--)
       @@ -0,0 +1 @@
       +hello
   ~ /null
@@ -224,8 +227,8 @@ file var/lib/dpkg/status
     let (meaning, _) = text.split_once("\npaths\n").unwrap();
     assert_eq!(
         meaning,
-        "old  test.tar
-new  test.tar
+        "old      test.tar
+new      test.tar
 
 enabled units
   - ssh.socket  sockets.target
@@ -387,7 +390,7 @@ proptest::proptest! {
         for color in [false, true] {
             comparison.write_txt(&mut Vec::new(), color).unwrap();
         }
-        for format in crate::report::FORMATS {
+        for format in crate::report::Format::ALL {
             comparison.write(format, &mut Vec::new(), false).unwrap();
         }
         let mut json = Vec::new();

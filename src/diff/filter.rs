@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::inventory::Kind;
 use crate::rootfs::glob::matcher;
 
-/// The names that [`CompareOptions::kind`](super::CompareOptions::kind) takes: those of [`Difference`] and of
-/// [`inventory::Kind`](Kind); `capability` is both.
+/// The names that [`CompareOptions::kind`](super::CompareOptions::kind) accepts: those of
+/// [`Difference`] and of [`inventory::Kind`](Kind); `capability` is both.
 pub static KINDS: [&str; 23] = [
     "added",
     "removed",
@@ -55,7 +55,7 @@ struct Glob {
 
 impl Glob {
     fn matches(&self, path: &[u8]) -> bool {
-        // What matches a directory matches what is in it.
+        // A glob that matches a directory matches everything in it.
         let mut at = path;
         loop {
             let text = match (self.of_name, at.rsplit_once_str("/")) {
@@ -96,7 +96,7 @@ impl Filter {
             .and_then(matcher);
         let matcher = found.ok_or_else(|| {
             Error::Usage(format!(
-                "{glob:?} is no path and no glob; write one such as /etc/** or *.conf"
+                "{glob:?} is not a path or glob; write one such as /etc/** or *.conf"
             ))
         })?;
         list.push(Glob { matcher, of_name });
@@ -109,7 +109,7 @@ impl Filter {
             .find(|kind| *kind == name)
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "{name:?} is no kind of difference; known are {}",
+                    "{name:?} is not a kind of difference; the kinds are {}",
                     KINDS.join(", ")
                 ))
             })?;
@@ -117,7 +117,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether a path is shown; of its differences, those are kept that are.
+    /// Whether a path is shown. Its differences that are not shown are dropped.
     pub(super) fn shows(&self, change: &mut PathChange) -> bool {
         let paths = [Some(&change.path), change.from.as_ref()];
         if !paths.into_iter().flatten().any(|path| self.has_path(path)) {
@@ -130,7 +130,8 @@ impl Filter {
         !change.differences.is_empty()
     }
 
-    /// Whether a line of the attack surface is shown; by paths only those that are about one.
+    /// Whether a line of the attack surface is shown. A glob for paths selects only lines about
+    /// paths.
     pub(super) fn shows_item(&self, kind: Kind, name: &[u8]) -> bool {
         let by_path = !self.only.is_empty() || !self.but.is_empty();
         let path = match kind {
@@ -140,12 +141,12 @@ impl Filter {
         path && (self.kinds.is_empty() || self.kinds.contains(kind.name()))
     }
 
-    /// Whether there is any path of those that were asked for.
+    /// Whether any of these names is a path that was asked for.
     pub(super) fn finds_any(&self, mut names: impl Iterator<Item = BString>) -> bool {
         self.only.is_empty() || names.any(|path| self.has_path(&path))
     }
 
-    /// What was asked for, if not all.
+    /// Says that the comparison is limited, if it is.
     pub(super) fn note(&self) -> Option<String> {
         let all = self.only.is_empty() && self.but.is_empty() && self.kinds.is_empty();
         (!all).then(|| "only some paths or kinds of difference were asked for".to_owned())

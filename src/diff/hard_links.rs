@@ -1,4 +1,5 @@
-//! The names of files that have several, told once for each file: to tell them at each name would grow with their square.
+//! The names of files that have several, listed once for each file: to list them at each name would
+//! grow with their square.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +7,21 @@ use bstr::BString;
 
 use crate::rootfs::{InodeId, Rootfs};
 
-/// Under which path the names of each file of one tree were told.
+/// The path at which the names of each file of one tree were listed.
 #[derive(Default)]
 pub(crate) struct HardLinks(BTreeMap<InodeId, BString>);
 
-/// What to tell of a file's other names at one of them.
+/// What to list of a file's other names at one of them.
 #[derive(Default)]
 pub(crate) struct OtherNames {
-    /// All of them, sorted, where they are told for the first time.
+    /// All of them, sorted, where they are listed for the first time.
     pub(crate) all: Vec<BString>,
-    /// The path at which they were told.
+    /// The path at which they were listed.
     pub(crate) told_at: Option<BString>,
 }
 
 impl HardLinks {
-    /// What to tell at a path of what it stands for.
+    /// Returns what to list at a path of a file.
     pub(crate) fn at(&mut self, path: &[u8], id: InodeId, rootfs: &Rootfs) -> OtherNames {
         if rootfs.inode(id).links() < 2 {
             return OtherNames::default();

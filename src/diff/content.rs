@@ -9,12 +9,13 @@ use crate::rootfs::{Content, InodeId, Node};
 
 const PIECE: usize = 64 << 10;
 
-/// What was found out already: a file with many names is read once.
+/// The results so far: a file with many names is read once.
 #[derive(Default)]
 pub(super) struct Known(BTreeMap<(InodeId, InodeId), bool>);
 
 impl Known {
-    /// Whether a file of either side holds the same. Sizes tell most apart; the rest is read in pieces until they differ.
+    /// Returns whether two files have the same content. Sizes tell most apart; the others are read
+    /// in pieces until they differ.
     pub(super) fn same(
         &mut self,
         (old, a): (&Side<'_>, InodeId),
@@ -27,7 +28,7 @@ impl Known {
             (Some(ours), Some(theirs)) => same((old, &ours), (new, &theirs))?,
             _ => false,
         };
-        let linked = |side: &Side<'_>, id| side.rootfs.inode(id).links() > 1;
+        let linked = |side: &Side<'_>, id| side.inode(id).links() > 1;
         if linked(old, a) || linked(new, b) {
             self.0.insert((a, b), same);
         }
@@ -36,7 +37,7 @@ impl Known {
 }
 
 fn contents<'s>(side: &'s Side<'_>, id: InodeId) -> Result<Option<Contents<'s>>> {
-    let Node::File(Content::Entry(number, _)) = &side.rootfs.inode(id).node else {
+    let Node::File(Content::Entry(number, _)) = &side.inode(id).node else {
         return Ok(None);
     };
     let (layer, entry) = side.image.entry(*number);
@@ -46,7 +47,8 @@ fn contents<'s>(side: &'s Side<'_>, id: InodeId) -> Result<Option<Contents<'s>>>
         .map_err(|damage| damage.of(side.image.name()))
 }
 
-/// Compares piece by piece. Where both have a hole nothing is read, so that a size that an archive only claims costs nothing.
+/// Compares piece by piece. Nothing is read where both have a hole, so that a size that an archive
+/// only claims costs nothing.
 fn same(
     (old, ours): (&Side<'_>, &Contents<'_>),
     (new, theirs): (&Side<'_>, &Contents<'_>),

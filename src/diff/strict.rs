@@ -1,4 +1,4 @@
-//! What is folded away unless it is asked for: times, and where in the archive an entry is.
+//! Differences that count only if asked for: times, and positions in the archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,12 @@ use bstr::BString;
 use super::{Difference, PathChange, Side};
 use crate::rootfs::{InodeId, Rootfs};
 
-/// Adds the paths whose time differs, and the first whose entry is not where it was among those of both.
+/// Adds the paths whose time differs, and the first whose position among the common entries
+/// differs.
 pub(super) fn add(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) {
     let mut differences: BTreeMap<BString, (InodeId, InodeId, BTreeSet<Difference>)> =
         BTreeMap::new();
-    let (before, after) = (entries(&old.rootfs), entries(&new.rootfs));
+    let (before, after) = (entries(old.rootfs()), entries(new.rootfs()));
     let mut orders = [Vec::new(), Vec::new()];
     for (path, (at, a)) in &before {
         let Some((to, b)) = after.get(path) else {
@@ -19,7 +20,7 @@ pub(super) fn add(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) {
         };
         orders[0].push((*at, path, *a, *b));
         orders[1].push((*to, path, *a, *b));
-        if old.rootfs.inode(*a).mtime != new.rootfs.inode(*b).mtime {
+        if old.inode(*a).mtime != new.inode(*b).mtime {
             let entry = differences.entry(path.clone());
             let entry = entry.or_insert_with(|| (*a, *b, BTreeSet::new()));
             entry.2.insert(Difference::Time);
@@ -38,20 +39,15 @@ pub(super) fn add(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) {
         }
     }
     paths.extend(
-        differences
-            .into_iter()
-            .map(|(path, (a, b, differences))| PathChange {
-                path,
-                from: None,
-                differences,
-                old: Some(a),
-                new: Some(b),
-            }),
+        differences.into_iter().map(|(path, (a, b, differences))| {
+            PathChange::new(path, Some(a), Some(b), differences)
+        }),
     );
     paths.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
-/// The paths that have an entry of their own, each with the place of the one that counts.
+/// Returns the paths that have an entry of their own, each with the position of the one that
+/// counts.
 fn entries(rootfs: &Rootfs) -> BTreeMap<BString, (u32, InodeId)> {
     let mut found = BTreeMap::new();
     if let Some(entry) = rootfs.inode(Rootfs::ROOT).entries.last() {

@@ -1,39 +1,45 @@
-//! What differs between two images: paths, and above them what the image gives its users.
+//! The comparison of two trees: of two images, or of an image before and after hardening. It has
+//! the paths that differ, the words for what became of them, and the attack surface.
 //!
-//! Both are compared as what extracting them would give, so the order of entries, header formats and compression do not
-//! count, nor do times unless they are asked for.
+//! The trees are what extracting the images would give, so the order of entries, header formats and
+//! compression do not count, nor do times unless they are asked for.
 //!
-//! **Invariant: memory holds names and the maps of sparse files, never contents.** Files are compared piece by piece, and only
-//! where their sizes agree; digests are made only of what may have moved. Each writer reads one file at a time.
+//! **Invariant: memory holds names and the maps of sparse files, never contents.** Files are
+//! compared piece by piece, and only where their sizes agree; digests are computed only of files
+//! that may have moved. Each report reads one file at a time.
 
 mod content;
-mod diff;
 mod facts;
 mod filter;
 mod folded;
-mod json;
+mod hard_links;
+mod hunks;
 mod links;
 mod renames;
+mod side;
 mod strict;
-mod txt;
-mod view;
+mod text;
 mod walk;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use bstr::BString;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::Image;
 use crate::inventory::{self, Inventory};
-use crate::report::{Format, Known, Tree, write_html, write_markdown, write_sarif};
-use crate::rootfs::{Files, InodeId, Rootfs};
+use crate::rootfs::{InodeId, Rootfs};
 
 use filter::Filter;
 
 pub use filter::KINDS;
+
+pub(crate) use facts::{capabilities, lines, misleads};
+pub(crate) use folded::Folded;
+pub(crate) use hard_links::HardLinks;
+pub(crate) use hunks::{Hunk, Line, Sign, of as hunks};
+pub(crate) use side::{Known, Side, State};
+pub(crate) use walk::{device, edited, raw_xattrs};
 
 /// One respect in which a path differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,13 +51,13 @@ pub enum Difference {
     Removed,
     /// The same content is at another path, which the newer image does not have.
     Renamed,
-    /// It became something else: a file a link, a link a directory.
+    /// It has another type: a file became a link, or a link a directory.
     Type,
-    /// What the file holds.
+    /// The content of the file.
     Content,
-    /// Where the symbolic link leads.
+    /// The target of the symbolic link.
     Target,
-    /// Which device it is.
+    /// The numbers of the device.
     Device,
     /// Permission, set-id and sticky bits.
     Mode,
@@ -61,11 +67,11 @@ pub enum Difference {
     Capability,
     /// Other extended attributes.
     Xattr,
-    /// Which of the paths that both images have are one file.
+    /// Which of the paths that both images have are hard links of one file.
     Links,
     /// The modification time; only if asked for.
     Time,
-    /// The place in the archive; only if asked for.
+    /// The position in the archive; only if asked for.
     Order,
 }
 
@@ -88,7 +94,7 @@ impl Difference {
         Self::Order,
     ];
 
-    /// Its name on the command line and in JSON.
+    /// Returns its name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Added => "added",
@@ -119,13 +125,32 @@ pub struct PathChange {
     pub from: Option<BString>,
     /// In what respects, never none.
     pub differences: BTreeSet<Difference>,
-    old: Option<InodeId>,
-    new: Option<InodeId>,
+    pub(crate) old: Option<InodeId>,
+    pub(crate) new: Option<InodeId>,
 }
 
 impl PathChange {
-    /// Whether nothing of it is about what the path is or holds.
-    fn is_plain(&self) -> bool {
+    fn new(
+        path: BString,
+        old: Option<InodeId>,
+        new: Option<InodeId>,
+        differences: BTreeSet<Difference>,
+    ) -> Self {
+        Self {
+            path,
+            from: None,
+            differences,
+            old,
+            new,
+        }
+    }
+
+    pub(crate) fn has(&self, difference: Difference) -> bool {
+        self.differences.contains(&difference)
+    }
+
+    /// Whether it says nothing of what the path is or holds.
+    pub(crate) fn is_plain(&self) -> bool {
         let plain = [
             Difference::Mode,
             Difference::Owner,
@@ -136,7 +161,7 @@ impl PathChange {
     }
 }
 
-/// What to compare, and what of it to show.
+/// What to compare, and which part of it to show.
 ///
 /// ```
 /// # fn main() -> casehard::Result<()> {
@@ -154,33 +179,34 @@ pub struct CompareOptions {
 }
 
 impl CompareOptions {
-    /// The defaults: everything but times and order.
+    /// Returns the defaults: everything except times and order.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether modification times and the order of entries count.
+    /// Makes modification times and the order of entries count.
     #[must_use]
     pub fn strict(mut self, yes: bool) -> Self {
         self.strict = yes;
         self
     }
 
-    /// Only paths that a glob matches, or any of several; with `!` before it, none that it matches. A glob without a slash
-    /// matches the last name of a path; one that matches a directory matches what is in it too.
+    /// Shows only paths that a glob matches, or any of several globs; with `!` before it, only
+    /// paths that it does not match. A glob without a slash matches the last name of a path; one
+    /// that matches a directory matches everything in it too.
     ///
     /// # Errors
-    /// [`Error::Usage`] for what is no glob.
+    /// [`Error::Usage`](crate::Error::Usage) for a text that is not a glob.
     pub fn path(mut self, glob: &str) -> Result<Self> {
         self.filter.path(glob)?;
         Ok(self)
     }
 
-    /// Only differences of a kind, or of any of several: one of [`KINDS`].
+    /// Shows only differences of a kind, or of any of several: one of [`KINDS`].
     ///
     /// # Errors
-    /// [`Error::Usage`] for what is none.
+    /// [`Error::Usage`](crate::Error::Usage) for another name.
     pub fn kind(mut self, name: &str) -> Result<Self> {
         self.filter.kind(name)?;
         Ok(self)
@@ -190,65 +216,17 @@ impl CompareOptions {
 /// What differs between two images. [`Image::compare`] makes one.
 #[derive(Debug)]
 pub struct Comparison<'a> {
-    old: Side<'a>,
-    new: Side<'a>,
+    pub(crate) old: Side<'a>,
+    pub(crate) new: Side<'a>,
     paths: Vec<PathChange>,
     surface: Vec<inventory::Change>,
     /// The older image's and the newer one's; empty where no path differs.
-    inventories: [Inventory; 2],
+    pub(crate) inventories: [Inventory; 2],
     notes: Vec<String>,
 }
 
-/// One of the two images, with its file tree.
-#[derive(Debug)]
-struct Side<'a> {
-    image: &'a Image,
-    rootfs: Rootfs,
-    known: Known,
-}
-
-impl<'a> Side<'a> {
-    fn read(image: &'a Image) -> Result<Self> {
-        let rootfs = image.rootfs()?;
-        Ok(Self {
-            image,
-            rootfs,
-            known: Known::default(),
-        })
-    }
-
-    fn files(&self) -> Files<'_> {
-        Files::new(self.image, Cow::Borrowed(&self.rootfs))
-    }
-
-    fn tree(&self) -> Tree<'_> {
-        Tree {
-            image: self.image,
-            rootfs: &self.rootfs,
-            known: &self.known,
-        }
-    }
-
-    /// Its file name, without the folder, which says where a build ran.
-    fn name(&self) -> &'a str {
-        let name = self.image.name();
-        name.trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or(name)
-    }
-
-    fn failed(&self, cause: std::io::Error) -> Error {
-        Error::Io {
-            action: "read",
-            path: self.image.name().into(),
-            cause,
-        }
-    }
-}
-
 impl Image {
-    /// What differs in a newer image.
+    /// Compares the image with a newer one.
     ///
     /// ```no_run
     /// # fn main() -> casehard::Result<()> {
@@ -263,7 +241,8 @@ impl Image {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Image`] where an image cannot be resolved to one file tree, [`Error::Io`] where it cannot be read.
+    /// [`Error::Image`](crate::Error::Image) where an image cannot be resolved to one file tree,
+    /// [`Error::Io`](crate::Error::Io) where it cannot be read.
     pub fn compare<'a>(&'a self, newer: &'a Self) -> Result<Comparison<'a>> {
         self.compare_with(newer, &CompareOptions::new())
     }
@@ -277,12 +256,15 @@ impl Image {
         newer: &'a Self,
         options: &CompareOptions,
     ) -> Result<Comparison<'a>> {
-        let (old, new) = (Side::read(self)?, Side::read(newer)?);
+        let side = |image: &'a Self| -> Result<Side<'a>> {
+            Ok(Side::new(image, image.files()?, &Known::default()))
+        };
+        let (old, new) = (side(self)?, side(newer)?);
         let mut paths = walk::changes(&old, &new)?;
         let mut inventories = [Inventory::default(), Inventory::default()];
         if !paths.is_empty() {
             for (inventory, side) in inventories.iter_mut().zip([&old, &new]) {
-                *inventory = Inventory::of_files(&side.files())?;
+                *inventory = Inventory::of_files(side.files())?;
                 inventory.retain(|kind, name| options.filter.shows_item(kind, name));
             }
         }
@@ -293,7 +275,7 @@ impl Image {
         }
         paths.retain_mut(|change| options.filter.shows(change));
         notes.extend(options.filter.note());
-        let names = |side: &Side<'_>| side.rootfs.walk(Rootfs::ROOT).into_iter();
+        let names = |side: &Side<'_>| side.rootfs().walk(Rootfs::ROOT).into_iter();
         let names = names(&old).chain(names(&new)).map(|(path, _)| path);
         if paths.is_empty() && !options.filter.finds_any(names) {
             notes.push("neither image has any of the paths that were asked for".into());
@@ -310,65 +292,66 @@ impl Image {
 }
 
 impl Comparison<'_> {
-    /// Whether there is no difference to show.
+    /// Returns whether there is nothing to show.
     pub fn is_same(&self) -> bool {
         self.paths.is_empty() && self.surface.is_empty()
     }
 
-    /// The paths that differ, sorted.
+    /// Returns the paths that differ, sorted.
     pub fn paths(&self) -> &[PathChange] {
         &self.paths
     }
 
-    /// What the newer image gives its users that the older one did not, and the other way round.
+    /// Returns what only one of the images gives its users.
     pub fn surface(&self) -> &[inventory::Change] {
         &self.surface
     }
 
-    /// What cannot be known, or was left out.
+    /// Returns what could not be compared, or was left out.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Writes the comparison in one of the formats of reports. Only those for people are made in memory, and these leave out
-    /// what would fill it.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where an image cannot be read, or `out`, named `-`, cannot be written, and [`Error::Usage`] for a format
-    /// that is not one of [`FORMATS`](crate::report::FORMATS).
-    pub fn write(&self, format: &dyn Format, out: &mut dyn Write, color: bool) -> Result<()> {
-        let text = match format.name() {
-            "txt" => return self.write_txt(out, color),
-            "diff" => return self.write_diff(out),
-            "json" => return self.write_json(out),
-            "md" => write_markdown(&self.view()?),
-            "html" => write_html(&self.view()?),
-            "sarif" => write_sarif(self.new.name(), &self.surface),
-            other => {
-                let message = format!("a comparison cannot be written as {other:?}");
-                return Err(Error::Usage(message));
-            }
+    /// Counts the differences, in a line.
+    pub fn counts(&self) -> String {
+        if self.is_same() {
+            return "no differences".to_owned();
+        }
+        let of = |difference| self.paths.iter().filter(|c| c.has(difference)).count();
+        let (added, removed) = (of(Difference::Added), of(Difference::Removed));
+        let renamed = of(Difference::Renamed);
+        let changed = self.paths.len() - added - removed - renamed;
+        let counts = [
+            (added, "added"),
+            (removed, "removed"),
+            (renamed, "renamed"),
+            (changed, "changed"),
+        ];
+        let paths = counts.iter().filter(|(count, _)| *count > 0);
+        let paths: Vec<String> = paths.map(|(n, what)| format!("{n} {what}")).collect();
+        let paths = if paths.is_empty() {
+            "no paths".to_owned()
+        } else {
+            format!("paths: {}", paths.join(", "))
         };
-        out.write_all(text.as_bytes()).map_err(self.failed())
-    }
-
-    fn failed(&self) -> impl Fn(std::io::Error) -> Error {
-        Error::Output
+        let gained = self.surface.iter().filter(|c| !c.gained.is_empty()).count();
+        let lost = self.surface.iter().filter(|c| !c.lost.is_empty()).count();
+        format!("{paths}; attack surface and packages: {gained} gained, {lost} lost")
     }
 }
 
 fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     for (which, side, other) in [("older", old, new), ("newer", new, old)] {
-        let own = side.rootfs.notes().iter();
+        let own = side.rootfs().notes().iter();
         notes.extend(own.map(|note| format!("the {which} image: {note}")));
-        let implied = side.rootfs.inodes().filter(|(id, inode)| {
-            let twin = || other.rootfs.at(&side.rootfs.path(*id));
+        let implied = side.rootfs().inodes().filter(|(id, inode)| {
+            let twin = || other.rootfs().at(&side.rootfs().path(*id));
             let there = *id == Rootfs::ROOT || inode.links() > 0;
             there
                 && inode.implied()
                 && twin().is_some_and(|twin| {
-                    let twin = other.rootfs.inode(twin);
+                    let twin = other.rootfs().inode(twin);
                     twin.is_directory() && !twin.implied()
                 })
         });
@@ -383,4 +366,4 @@ fn notes(old: &Side<'_>, new: &Side<'_>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

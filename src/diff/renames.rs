@@ -1,4 +1,4 @@
-//! Files that are not gone but elsewhere.
+//! Files that moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::image::EntryKind;
 use crate::rootfs::{Content, InodeId, Node};
 
-/// Makes one change of a file that was removed and one of the same content that was added. Empty files all hold the same, so
-/// they are left.
+/// Merges the removal of a file and the addition of one with the same content into one change.
+/// Empty files all have the same content, so they are left alone.
 pub(super) fn find(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) -> Result<()> {
     let of = |difference, side, id: fn(&PathChange) -> Option<InodeId>| {
         let one_sided = |(at, change): (usize, &PathChange)| {
@@ -43,8 +43,8 @@ pub(super) fn find(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) 
         let (Some(a), Some(b)) = (paths[from].old, paths[to].new) else {
             continue;
         };
-        let (was, is) = (old.rootfs.inode(a), new.rootfs.inode(b));
-        let mut differences = walk::of_inodes((old, was), (new, is))?;
+        let (was, is) = (old.inode(a), new.inode(b));
+        let mut differences = walk::of_inodes(was, is);
         differences.insert(Difference::Renamed);
         let path = paths[from].path.clone();
         let change = &mut paths[to];
@@ -56,9 +56,9 @@ pub(super) fn find(old: &Side<'_>, new: &Side<'_>, paths: &mut Vec<PathChange>) 
     Ok(())
 }
 
-/// The size of a file that is stored plainly.
+/// Returns the size of a file that is not sparse.
 fn size(side: &Side<'_>, id: InodeId) -> Option<u64> {
-    match side.rootfs.inode(id).node {
+    match side.inode(id).node {
         Node::File(Content::Entry(number, stored)) => {
             let (_, entry) = side.image.entry(number);
             Some(stored).filter(|_| entry.kind == EntryKind::File)
@@ -88,7 +88,7 @@ fn by_digest(side: &Side<'_>, files: &Group) -> Result<BTreeMap<[u8; 32], Group>
     Ok(found)
 }
 
-/// Which of several files of one content went where: one of the same name first, then in order.
+/// Pairs the files of one content: first those with the same name, then in order.
 fn pairs(paths: &[PathChange], gone: &mut Group, mut come: Group) -> Vec<(usize, usize)> {
     let last = |at: usize| {
         let path: &BString = &paths[at].path;

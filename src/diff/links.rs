@@ -6,13 +6,13 @@ use bstr::BString;
 
 use crate::rootfs::{InodeId, Rootfs};
 
-/// The paths that both trees have as files, and that are not one file with the same others of those as before.
+/// Returns the paths that are files in both trees and whose hard links among those paths changed.
 ///
-/// Counting tells, without comparing the names of each with those of each other: a file has the same names as before if all
-/// that it had are one file now, and that has no more.
+/// Counting is enough, without comparing the names of each file with those of each other: a file
+/// has the same names as before if all its names are one file now, and that file has no more names.
 pub(super) fn regrouped(old: &Rootfs, new: &Rootfs) -> BTreeSet<BString> {
     let mut common = BTreeMap::new();
-    // Only what is linked on either side can be linked otherwise.
+    // Only files that have several names on either side can change.
     for path in linked(old).chain(linked(new)) {
         if let (Some(was), Some(is)) = (file(old, &path), file(new, &path)) {
             common.insert(path, (was, is));
@@ -31,7 +31,7 @@ pub(super) fn regrouped(old: &Rootfs, new: &Rootfs) -> BTreeSet<BString> {
     common.into_keys().collect()
 }
 
-/// Every path of the files that have several.
+/// Returns every path of the files that have several.
 fn linked(tree: &Rootfs) -> impl Iterator<Item = BString> {
     tree.inodes()
         .filter(|(_, inode)| inode.is_file() && inode.links() > 1)

@@ -1,4 +1,4 @@
-//! Both trees name by name.
+//! Walks both trees name by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,20 @@ use crate::error::Result;
 use crate::image::EntryKind;
 use crate::rootfs::{Inode, InodeId, Meta, Node, Rootfs};
 
-const CAPABILITY: &str = "security.capability";
+pub(super) const CAPABILITY: &str = "security.capability";
 
-/// The paths that differ, sorted; a file that moved is still removed and added.
+/// Returns the paths that differ, sorted. A file that moved is still removed and added.
 pub(super) fn changes(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<PathChange>> {
     let mut found = Vec::new();
-    let regrouped = links::regrouped(&old.rootfs, &new.rootfs);
+    let regrouped = links::regrouped(old.rootfs(), new.rootfs());
     let mut same = content::Known::default();
     let mut left = vec![(BString::from("/"), Rootfs::ROOT, Rootfs::ROOT)];
     while let Some((path, a, b)) = left.pop() {
-        let (was, is) = (old.rootfs.inode(a), new.rootfs.inode(b));
-        let mut differences = of_inodes((old, was), (new, is))?;
+        let (was, is) = (old.inode(a), new.inode(b));
+        let mut differences = of_inodes(was, is);
+        if !differences.contains(&Difference::Type) && device(old, was)? != device(new, is)? {
+            differences.insert(Difference::Device);
+        }
         if !differences.contains(&Difference::Type)
             && was.is_file()
             && !same.same((old, a), (new, b))?
@@ -32,8 +35,8 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<PathChange>>
         if was.is_directory() && is.is_directory() {
             for name in names(old, a, new, b) {
                 let below = join(&path, name);
-                let in_old = old.rootfs.child(a, name).map(|child| child.inode);
-                let in_new = new.rootfs.child(b, name).map(|child| child.inode);
+                let in_old = old.rootfs().child(a, name).map(|child| child.inode);
+                let in_new = new.rootfs().child(b, name).map(|child| child.inode);
                 match (in_old, in_new) {
                     (Some(a), Some(b)) => left.push((below, a, b)),
                     (Some(a), None) => whole(&mut found, old, below, a, Difference::Removed),
@@ -47,45 +50,62 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<PathChange>>
             inside(&mut found, new, &path, b, Difference::Added);
         }
         if !differences.is_empty() {
-            found.push(PathChange {
-                path,
-                from: None,
-                differences,
-                old: Some(a),
-                new: Some(b),
-            });
+            found.push(PathChange::new(path, Some(a), Some(b), differences));
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
-/// In what two inodes differ, but for what files hold and how they are linked.
-pub(super) fn of_inodes(
-    (old, was): (&Side<'_>, &Inode),
-    (new, is): (&Side<'_>, &Inode),
-) -> Result<BTreeSet<Difference>> {
+/// Compares a path of a tree with an edited copy of that tree, in which an inode keeps its number.
+/// Times do not count. A directory that gets an entry of its own is a change without a
+/// [`Difference`].
+pub(crate) fn edited(before: &Rootfs, after: &Rootfs, path: &[u8]) -> Option<PathChange> {
+    let (old, new) = (before.at(path), after.at(path));
+    let differences = match (old, new) {
+        (None, None) => return None,
+        (Some(_), None) => BTreeSet::from([Difference::Removed]),
+        (None, Some(_)) => BTreeSet::from([Difference::Added]),
+        (Some(a), Some(b)) => {
+            let (was, is) = (before.inode(a), after.inode(b));
+            let same = match (&was.node, &is.node) {
+                // What is in a directory has paths of its own.
+                (Node::Directory(_), Node::Directory(_)) => true,
+                (old, new) => old == new,
+            };
+            if same && was.implied() == is.implied() && was.metas().eq(is.metas()) {
+                return None;
+            }
+            let mut differences = of_inodes(was, is);
+            if !same && was.is_file() && is.is_file() {
+                differences.insert(Difference::Content);
+            }
+            differences
+        }
+    };
+    Some(PathChange::new(path.into(), old, new, differences))
+}
+
+/// In what two inodes differ, except for devices, contents and hard links.
+pub(super) fn of_inodes(was: &Inode, is: &Inode) -> BTreeSet<Difference> {
     let mut found = BTreeSet::new();
     if was.type_bits() != is.type_bits() {
         found.insert(Difference::Type);
-        return Ok(found);
+        return found;
     }
     if was.symlink() != is.symlink() {
         found.insert(Difference::Target);
     }
-    if device(old, was)? != device(new, is)? {
-        found.insert(Difference::Device);
-    }
-    // Nothing says what an implied directory is like.
+    // The archive does not say what an implied directory is like.
     if was.implied() || is.implied() {
-        return Ok(found);
+        return found;
     }
     let mut add = |differ, difference| {
         if differ {
             found.insert(difference);
         }
     };
-    // A link's mode means nothing, and archives differ in what they write there.
+    // A link's mode means nothing, and archives write different ones.
     let modes = |inode: &Inode| all(inode, |meta| meta.mode);
     add(
         was.symlink().is_none() && modes(was) != modes(is),
@@ -97,10 +117,11 @@ pub(super) fn of_inodes(
     add(capability(was) != capability(is), Difference::Capability);
     let others = |inode: &Inode| all(inode, xattrs);
     add(others(was) != others(is), Difference::Xattr);
-    Ok(found)
+    found
 }
 
-/// The extended attributes but for the capabilities, by name: archives may have them in any order, and twice.
+/// Returns the extended attributes except capabilities, by name: archives have them in any order,
+/// and twice.
 pub(super) fn xattrs(meta: &Meta) -> BTreeMap<BString, BString> {
     let comparable = |(name, value): &(BString, BString)| match &name[..] {
         b"SCHILY.acl.access" | b"SCHILY.acl.default" => (name.clone(), sorted(value)),
@@ -109,12 +130,13 @@ pub(super) fn xattrs(meta: &Meta) -> BTreeMap<BString, BString> {
     raw_xattrs(meta).map(comparable).collect()
 }
 
-/// As the archive has them.
-pub(super) fn raw_xattrs(meta: &Meta) -> impl Iterator<Item = &(BString, BString)> {
+/// Returns the extended attributes except capabilities, as the archive has them.
+pub(crate) fn raw_xattrs(meta: &Meta) -> impl Iterator<Item = &(BString, BString)> {
     meta.xattrs.iter().filter(|(name, _)| name != CAPABILITY)
 }
 
-/// The entries of a POSIX access control list, which each program writes in its own order, on lines or between commas.
+/// Sorts the entries of a POSIX access control list. Each program writes them in its own order, on
+/// lines or between commas.
 fn sorted(list: &BString) -> BString {
     let entries = list
         .split(|byte| b",\n".contains(byte))
@@ -123,8 +145,8 @@ fn sorted(list: &BString) -> BString {
     bstr::join(b",", entries).into()
 }
 
-/// The numbers of a device; nothing for anything else.
-pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)>> {
+/// Returns the numbers of a device; nothing for another inode.
+pub(crate) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)>> {
     if !matches!(
         inode.node,
         Node::Special(EntryKind::CharDevice | EntryKind::BlockDevice)
@@ -141,17 +163,17 @@ pub(super) fn device(side: &Side<'_>, inode: &Inode) -> Result<Option<(u32, u32)
     Ok(Some(head.device()))
 }
 
-/// What each header of an inode says of one thing.
+/// Returns what the headers of an inode have for one property.
 fn all<T: Ord>(inode: &Inode, of: impl Fn(&Meta) -> T) -> BTreeSet<T> {
     inode.metas().map(of).collect()
 }
 
 fn names<'s>(old: &'s Side<'_>, a: InodeId, new: &'s Side<'_>, b: InodeId) -> BTreeSet<&'s BStr> {
-    let names = old.rootfs.children(a).chain(new.rootfs.children(b));
+    let names = old.rootfs().children(a).chain(new.rootfs().children(b));
     names.map(|(name, _)| name).collect()
 }
 
-/// A name that only one side has, with all that is below it.
+/// Adds a name that only one side has, with everything below it.
 fn whole(
     found: &mut Vec<PathChange>,
     side: &Side<'_>,
@@ -172,7 +194,7 @@ fn inside(
 ) {
     let mut left = vec![(BString::from(path), id)];
     while let Some((path, id)) = left.pop() {
-        for (name, child) in side.rootfs.children(id) {
+        for (name, child) in side.rootfs().children(id) {
             let below = join(&path, name);
             found.push(one_sided(below.clone(), child.inode, difference));
             left.push((below, child.inode));
@@ -185,13 +207,7 @@ fn one_sided(path: BString, id: InodeId, difference: Difference) -> PathChange {
         Difference::Removed => (Some(id), None),
         _ => (None, Some(id)),
     };
-    PathChange {
-        path,
-        from: None,
-        differences: BTreeSet::from([difference]),
-        old,
-        new,
-    }
+    PathChange::new(path, old, new, BTreeSet::from([difference]))
 }
 
 fn join(directory: &[u8], name: &BStr) -> BString {

@@ -1,4 +1,4 @@
-//! Directories that came or went with all that is in them.
+//! Directories that were added or removed with everything in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,19 +6,19 @@ use bstr::{BStr, ByteSlice};
 
 use super::{Comparison, PathChange};
 
-/// A directory that came or went with more than these below it stands for them.
+/// A directory that was added or removed with more paths than these below it stands for them.
 const LISTED: usize = 5;
 
-/// Which directories that came or went stand for what is below them.
-pub(super) struct Folded<'c> {
-    /// The paths that came and those that went.
+/// The added and removed directories that stand for everything below them.
+pub(crate) struct Folded<'c> {
+    /// The added paths and the removed ones.
     sets: [BTreeSet<&'c BStr>; 2],
-    /// How many paths are below those of them that are not below others.
+    /// How many paths are below the topmost of them.
     below: BTreeMap<(usize, &'c BStr), usize>,
 }
 
 impl<'c> Folded<'c> {
-    pub(super) fn of(comparison: &'c Comparison<'_>) -> Self {
+    pub(crate) fn of(comparison: &'c Comparison<'_>) -> Self {
         let mut folded = Self {
             sets: <_>::default(),
             below: BTreeMap::new(),
@@ -38,7 +38,7 @@ impl<'c> Folded<'c> {
         folded
     }
 
-    /// The highest directory above a path that came or went with it.
+    /// Returns the topmost directory above a path that was added or removed with it.
     fn top(&self, side: usize, path: &'c BStr) -> Option<&'c BStr> {
         let mut found = None;
         let mut at = path;
@@ -52,16 +52,16 @@ impl<'c> Folded<'c> {
         found
     }
 
-    /// Whether a directory above stands for a path.
-    pub(super) fn hides(&self, change: &'c PathChange) -> bool {
+    /// Returns whether a directory above stands for a path.
+    pub(crate) fn hides(&self, change: &'c PathChange) -> bool {
         side(change).is_some_and(|side| {
             let top = self.top(side, change.path.as_bstr());
             top.is_some_and(|top| self.below[&(side, top)] > LISTED)
         })
     }
 
-    /// How many paths a directory stands for.
-    pub(super) fn below(&self, change: &'c PathChange) -> Option<usize> {
+    /// Returns how many paths a directory stands for.
+    pub(crate) fn below(&self, change: &'c PathChange) -> Option<usize> {
         let count = self.below.get(&(side(change)?, change.path.as_bstr()));
         count.copied().filter(|count| *count > LISTED)
     }

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::super::view::Bounds;
-use super::{CompareOptions, NEW, OLD, open};
-use crate::report::view::{Kind, Tone};
-use crate::report::{FORMATS, Format, of_name, write_html, write_markdown};
+use super::super::view::{Bounds, Status, Tone};
+use super::super::{Format, html, markdown};
+use crate::diff::CompareOptions;
+use crate::diff::tests::{NEW, OLD};
+use crate::rules::harness::open;
 
-fn written(old: &str, new: &str, format: &dyn Format) -> String {
+fn written(old: &str, new: &str, format: Format) -> String {
     let (old, new) = (open(old), open(new));
     let mut out = Vec::new();
     let comparison = old.compare(&new).unwrap();
@@ -15,43 +16,18 @@ fn written(old: &str, new: &str, format: &dyn Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn named(name: &str) -> &'static dyn Format {
-    of_name(&format!("review.{name}")).unwrap()
-}
-
 #[test]
 fn every_format_tells_of_a_comparison() {
-    for format in FORMATS {
+    for format in Format::ALL {
         let text = written(OLD, NEW, format);
         assert!(text.contains("4755 0:0"), "{format:?}: {text}");
-        if format.name() != "sarif" {
+        if format != Format::Sarif {
             for path in ["gone", "else/where", "moved", "null", "owner"] {
                 assert!(text.contains(path), "{format:?} has no {path}: {text}");
             }
         }
         assert!(!written(OLD, OLD, format).is_empty(), "{format:?}");
     }
-}
-
-#[test]
-fn a_format_from_elsewhere_is_refused() {
-    #[derive(Debug)]
-    struct Foreign;
-    impl Format for Foreign {
-        fn name(&self) -> &'static str {
-            "pdf"
-        }
-        fn about(&self) -> &'static str {
-            "for paper"
-        }
-        fn render(&self, _: &crate::Report<'_>) -> crate::Result<Vec<u8>> {
-            Ok(Vec::new())
-        }
-    }
-    let (old, new) = (open(OLD), open(NEW));
-    let comparison = old.compare(&new).unwrap();
-    let refused = comparison.write(&Foreign, &mut Vec::new(), false);
-    assert!(refused.unwrap_err().to_string().contains("pdf"));
 }
 
 #[test]
@@ -62,19 +38,19 @@ fn people_see_what_each_path_came_to() {
     assert_eq!((&title[..], tone), ("Different", Tone::Changes));
     let sentence = &view.verdict.sentence;
     assert!(
-        sentence.ends_with("1 privilege is new or other than before."),
+        sentence.ends_with("1 privilege is new or different."),
         "{sentence}"
     );
     let said: Vec<_> = view
         .files
         .iter()
-        .map(|file| format!("{} {}: {}", file.kind.sign(), file.name.path, file.brief))
+        .map(|file| format!("{} {}: {}", file.status.sign(), file.name.path, file.brief))
         .collect();
     let want = "~ attr: xattr SCHILY.acl.access mask::rw-,user::rw-,user:core:rw- → none, xattr user.a old → new
 ~ bin: other content
 ~ cap: capabilities cap_net_raw=ep → none
 ~ d: mode 0755 (rwxr-xr-x) → 0700 (rwx------)
-+ else: new directory, 0755 (rwxr-xr-x)
++ else: new directory, without an entry that says its mode and owner
 > else/where: was /moved, mode 0644 (rw-r--r--) → 0600 (rw-------)
 - gone: removed file, 0644 (rw-r--r--)
 ~ kept: +1 −1
@@ -127,7 +103,7 @@ fn the_names_of_one_file_are_told_of_once() {
     };
     let twins: Vec<_> = file.twins.iter().map(|twin| &twin.path[..]).collect();
     assert_eq!((&file.name.path[..], &twins[..]), ("a", &["b", "c"][..]));
-    assert_eq!((view.paths, file.lines()), (3, (1, 1)));
+    assert_eq!((view.paths, file.lines), (3, (1, 1)));
 }
 
 #[test]
@@ -150,26 +126,26 @@ fn what_would_fill_memory_is_left_out_and_named() {
     assert_eq!((view.paths, view.files.len()), (63, 10));
     // What changed comes before what came or went, and has the room for lines first.
     let file = |path: &str| view.files.iter().find(|file| file.name.path == path);
-    assert_eq!(file("kept").unwrap().lines(), (1, 1));
+    assert_eq!(file("kept").unwrap().lines, (1, 1));
     let long = file("long").unwrap();
     assert_eq!(long.hunks.iter().map(|h| h.lines.len()).sum::<usize>(), 8);
     assert_eq!(long.brief, "+1 −40", "the numbers are those of all lines");
-    assert!(long.facts[0].starts_with("33 more lines, which `casehard diff --format diff` has"));
+    assert_eq!(long.left_out, 33);
     let tree = file("tree");
     assert!(tree.is_none_or(|tree| tree.brief.ends_with("with 30 paths below it")));
     let shown = view.files.iter().filter(|f| !f.hunks.is_empty()).count();
     assert!(shown < 10, "{shown}");
-    assert!(view.files.iter().any(|f| f.kind == Kind::Removed));
+    assert!(view.files.iter().any(|f| f.status == Status::Removed));
     let notes = view.notes.join("\n");
     for said in [
         "23 more paths are not shown",
-        "files hold is not shown",
+        "files are not shown",
         "--path",
     ] {
         assert!(notes.contains(said), "{said}: {notes}");
     }
-    assert!(view.verdict.sentence.contains("Not all of it is shown"));
-    for text in [write_html(&view), write_markdown(&view)] {
+    assert!(view.verdict.sentence.contains("Not everything is shown"));
+    for text in [html::write(&view), markdown::write(&view)] {
         assert!(text.contains("more paths are not shown"), "{text}");
     }
 
@@ -190,7 +166,7 @@ file etc/passwd
     let schema = include_str!("../../../tests/schemas/sarif-2.1.0.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
     let results = |old, new| {
-        let log: Value = serde_json::from_str(&written(old, new, named("sarif"))).unwrap();
+        let log: Value = serde_json::from_str(&written(old, new, Format::Sarif)).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let mistakes: Vec<_> = validator.iter_errors(&log).map(|e| e.to_string()).collect();
         assert_eq!(mistakes, Vec::<String>::new());
@@ -224,15 +200,15 @@ file etc/text
 | \u{202e}b</script><script>
 file etc/su`x mode=4755
 ";
-    for name in ["md", "html", "sarif"] {
-        let text = written(old, new, named(name));
+    for name in [Format::Markdown, Format::Html, Format::Sarif] {
+        let text = written(old, new, name);
         let odd = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-        assert!(!text.contains(odd), "{name}: {text:?}");
+        assert!(!text.contains(odd), "{name:?}: {text:?}");
         assert!(
             !text.contains("etc/<script>") && !text.contains("</code>x"),
-            "{name}"
+            "{name:?}"
         );
         let scripts = text.matches("<script>").count();
-        assert!(name != "html" || scripts == 1, "only the page's own");
+        assert!(name != Format::Html || scripts == 1, "only the page's own");
     }
 }

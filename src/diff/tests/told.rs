@@ -1,6 +1,5 @@
 //! What is told of paths that take several facts to tell, as text.
 
-use super::super::txt::LINES;
 use super::{CompareOptions, check, check_with, open, txt};
 
 #[test]
@@ -12,7 +11,7 @@ fn a_directory_that_is_none_any_more_takes_what_was_in_it_along() {
         "paths
   ~ /d
       directory → file
-  - /d/f  file, 0644 (rw-r--r--)
+  - /d/f  removed file, 0644 (rw-r--r--)
 
 paths: 1 removed, 1 changed; attack surface and packages: 0 gained, 0 lost
 ",
@@ -23,7 +22,7 @@ paths: 1 removed, 1 changed; attack surface and packages: 0 gained, 0 lost
         "paths
   ~ /d
       file → directory
-  + /d/f  file, 0644 (rw-r--r--)
+  + /d/f  new file, 0644 (rw-r--r--)
 
 paths: 1 added, 1 changed; attack surface and packages: 0 gained, 0 lost
 ",
@@ -40,8 +39,8 @@ fn all_is_said_of_what_only_one_image_has() {
   + /b  cap_net_raw=ep
 
 paths
-  + /a  file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /b
-  + /b  file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /a
+  + /a  new file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /b
+  + /b  new file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /a
 
 paths: 2 added; attack surface and packages: 2 gained, 0 lost
 ",
@@ -66,17 +65,21 @@ fn lines_are_shown_as_they_end_and_as_many_as_fit() {
     assert_eq!(
         shown("file a\n| \u{202e}good\n", "file a\n| bad\n"),
         "  ~ /a
-      caution: has characters that would make it look other than it is; they are spelled out
+      caution: characters that would make it look different are spelled out
       @@ -1 +1 @@
       -\\u{202e}good
       +bad"
     );
+    const LINES: usize = 60;
     for (lines, more) in [(LINES, "1 more line"), (LINES + 1, "2 more lines")] {
         let many: String = (0..lines).map(|at| format!("| line {at}\n")).collect();
         let text = shown("file a\n| x\n", &format!("file a\n{many}"));
         assert_eq!(text.matches("+line").count(), LINES - 1);
         let (_, last) = text.rsplit_once('\n').unwrap();
-        assert_eq!(last, format!("      … {more}, which --format diff has"));
+        assert_eq!(
+            last,
+            format!("      … {more}: --format diff has all of them")
+        );
     }
 }
 
