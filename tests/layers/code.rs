@@ -158,7 +158,7 @@ impl Reader<'_> {
             }
             UseTree::Glob(_) => self.add(before),
             UseTree::Name(name) if name.ident == "self" => {
-                self.alias(before, &before[before.len() - 1])
+                self.alias(before, &before[before.len() - 1]);
             }
             UseTree::Name(name) => self.alias(&with(&name.ident), &name.ident.to_string()),
             UseTree::Rename(name) => self.alias(&with(&name.ident), &name.rename.to_string()),
