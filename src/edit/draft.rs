@@ -125,6 +125,10 @@ impl<'i> Draft<'i> {
         let new = &self.edits[*known..];
         *known = self.edits.len();
         let holds = index.as_mut().is_some_and(|index| {
+            // Units that are still in use share the index; without an edit it need not be copied.
+            if new.is_empty() {
+                return true;
+            }
             let index = Rc::make_mut(index);
             let mut new = new.iter();
             new.all(|edit| {

@@ -69,7 +69,7 @@ pub(crate) struct RangeReader<'a, B> {
 
 impl<B: Bytes> Read for RangeReader<'_, B> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.range.end - self.range.start;
+        let left = self.range.end.saturating_sub(self.range.start);
         let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let n = self.bytes.read_at(&mut buffer[..want], self.range.start)?;
         self.range.start += n as u64;

@@ -59,15 +59,18 @@ impl Plan<'_> {
         self.rules[rule].outcome = Outcome::Failed(why);
     }
 
-    /// Names the rule that removed last, for a rule of which the result has nothing.
+    /// Says why the result has nothing of what a rule names. Names the rule that removed it if only one
+    /// other rule removes anything: a rule does not say which paths it looked for.
     fn removed_by_another(&self, rule: usize) -> String {
-        let removes = |e: &&Edit| e.change == Change::Removed && e.rule != rule;
-        let by = match self.edits.iter().rfind(removes) {
-            Some(edit) => {
-                let section = &self.rules[edit.rule].section;
+        let removals = self.edits.iter().filter(|e| e.change == Change::Removed);
+        let others = removals.map(|e| e.rule).filter(|by| *by != rule);
+        let others: BTreeSet<usize> = others.collect();
+        let by = match (others.first(), others.len()) {
+            (Some(by), 1) => {
+                let section = &self.rules[*by].section;
                 format!("`[{}]` ({})", section.label(), section.at)
             }
-            None => "another rule".into(),
+            _ => "another rule".into(),
         };
         format!("{by} removes everything this rule names")
     }

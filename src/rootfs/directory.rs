@@ -132,7 +132,10 @@ impl Directory {
     pub(super) fn remove(&mut self, names: &Names, name: &[u8]) -> Option<Child> {
         let (piece, at) = self.find(names, name).ok()?;
         let child = self.pieces[piece].remove(at);
-        self.pieces.retain(|children| !children.is_empty());
+        // A pass over all pieces would make removing every name quadratic.
+        if self.pieces[piece].is_empty() {
+            self.pieces.remove(piece);
+        }
         Some(child)
     }
 

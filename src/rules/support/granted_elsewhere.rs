@@ -167,6 +167,7 @@ file etc/cloud/cloud.cfg.d/90.cfg
 | - name: >-
 |     core
 |   sudo: *rules
+| - {name: core, groups: [*rules, adm]}
 | ---
 | name: core
 | "sudo": 'ALL=(ALL) ALL'
@@ -180,7 +181,8 @@ file etc/cloud/cloud.cfg.d/90.cfg
             &[
                 "/etc/cloud/cloud.cfg:3: cloud-init puts core into sudo when the system first boots",
                 "/etc/cloud/cloud.cfg:7: casehard does not follow the YAML alias here; cloud-init may grant something to core",
-                "/etc/cloud/cloud.cfg:10: cloud-init grants sudo to core when the system first boots",
+                "/etc/cloud/cloud.cfg:8: casehard does not follow the YAML alias here; cloud-init may grant something to core",
+                "/etc/cloud/cloud.cfg:11: cloud-init grants sudo to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:2: cloud-init grants sudo to core when the system first boots",
                 "/etc/cloud/cloud.cfg.d/90.cfg:3: cannot be read as YAML from here on; cloud-init may grant something to core",
             ],

@@ -12,15 +12,25 @@ pub(crate) struct Account {
     /// Names of groups that the user is in: those, the primary group, and every other name of their numbers.
     pub(crate) groups: BTreeSet<String>,
     pub(crate) gids: BTreeSet<u32>,
+    /// The names of `groups` in lower case: sudoers may ask for as many groups as the user has.
+    pub(super) folded: BTreeSet<Vec<u8>>,
 }
 
 impl Account {
     /// Makes a user of whom only one group is known.
     pub(crate) fn member_of(group: &str) -> Self {
-        Self {
+        let account = Self {
             groups: [group.to_owned()].into(),
             ..Self::default()
-        }
+        };
+        account.complete()
+    }
+
+    /// Prepares the groups for [`is_in`](Self::is_in), once all are there.
+    pub(super) fn complete(mut self) -> Self {
+        let folded = self.groups.iter().map(|name| name.to_ascii_lowercase());
+        self.folded = folded.map(String::into_bytes).collect();
+        self
     }
 
     /// Returns whether a name means the user to sudo, which by default does not regard case.
@@ -30,7 +40,6 @@ impl Account {
 
     /// Returns whether the user is in a group that sudo is given by name.
     pub(crate) fn is_in(&self, group: &[u8]) -> bool {
-        let mut names = self.groups.iter();
-        names.any(|name| name.as_bytes().eq_ignore_ascii_case(group))
+        self.folded.contains(&group.to_ascii_lowercase())
     }
 }

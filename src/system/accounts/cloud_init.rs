@@ -48,6 +48,8 @@ struct Collection<'t> {
     is_list: bool,
     /// The scalars of a list, each with a newline behind it.
     items: String,
+    /// Whether an item of a list is an alias.
+    has_alias: bool,
     /// Whether a mapping has the user's name.
     is_user: bool,
     /// A key without its value so far, and its line.
@@ -73,7 +75,7 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
             }
         };
         // The text of a value, and what separates its items.
-        let (value, separator) = match event {
+        let (value, separator, is_alias) = match event {
             Event::MappingStart(..) | Event::SequenceStart(..) => {
                 open.push(Collection {
                     is_list: matches!(event, Event::SequenceStart(..)),
@@ -84,10 +86,10 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
             Event::MappingEnd | Event::SequenceEnd => {
                 let ended = open.pop().unwrap_or_default();
                 found.extend(ended.given.into_iter().filter(|_| ended.is_user));
-                (ended.items.into(), '\n')
+                (ended.items.into(), '\n', ended.has_alias)
             }
-            Event::Scalar(text, ..) => (text, ','),
-            Event::Alias(_) => ("*".into(), '*'),
+            Event::Scalar(text, ..) => (text, ',', false),
+            Event::Alias(_) => ("".into(), ',', true),
             _ => continue,
         };
         let Some(around) = open.last_mut() else {
@@ -95,6 +97,7 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
         };
         if around.is_list {
             around.items.extend([&*value, "\n"]);
+            around.has_alias |= is_alias;
         } else if let Some((line, key)) = around.key.take() {
             let mut items = value
                 .split(separator)
@@ -105,9 +108,6 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
                     around.is_user |= items.eq([user]);
                     None
                 }
-                "groups" | "sudo" | "doas" | "<<" if separator == '*' => Some(Given::Unknown(
-                    "casehard does not follow the YAML alias here",
-                )),
                 "groups" => {
                     let groups: Vec<String> =
                         items.filter(|g| matter(g)).map(String::from).collect();
@@ -118,6 +118,10 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
                 _ => None,
             };
             around.given.extend(given.map(|given| (line, given)));
+            if is_alias && ["groups", "sudo", "doas", "<<"].contains(&&*key) {
+                let why = "casehard does not follow the YAML alias here";
+                around.given.push((line, Given::Unknown(why)));
+            }
         } else {
             around.key = Some((line, value));
         }

@@ -173,7 +173,7 @@ impl Accounts {
                 account.groups.insert(group.to_str_lossy().into_owned());
             }
         }
-        account
+        account.complete()
     }
 
     /// Returns where the user has one of the groups as primary group, and which, sorted.

@@ -108,7 +108,7 @@ impl<'d> Program<'d> {
         let moves = match header.e_type(Le) {
             elf::ET_EXEC => false,
             elf::ET_DYN => true,
-            _ => return refuse("it is no executable"),
+            _ => return refuse("it is not an executable"),
         };
         let headers = header.program_headers(Le, data).map_err(broken)?;
         if headers.len() > MOST_SEGMENTS {

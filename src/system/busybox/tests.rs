@@ -104,7 +104,7 @@ fn other_machines_are_refused() {
     }
     let mut data = good;
     data[16] = 1;
-    refused(&data, "it is no executable");
+    refused(&data, "it is not an executable");
 }
 
 #[test]
