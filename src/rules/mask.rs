@@ -66,6 +66,8 @@ fn apply(section: &Section, draft: &mut Draft<'_>) -> Applied {
     let all = found.len();
     let is_masked = |unit: &String| units.is_masked(unit);
     let (mut masked, mut open): (BTreeSet<_>, BTreeSet<_>) = found.into_iter().partition(is_masked);
+    // A handle that is still held would have the draft copy its index with each edit.
+    drop(units);
     if !masked.is_empty() && !open.is_empty() {
         let already = masked.len();
         draft.note(format!("{already} of {all} units were masked already"));

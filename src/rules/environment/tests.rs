@@ -195,9 +195,9 @@ fn http_and_nonsense_are_refused() {
         ),
         ("LOCKSMITHD_ENDPOINT=http://a", "has an http:// URL"),
         ("ETCD_AUTO_TLS=true", "makes certificates"),
-        ("1=2", "is no name"),
-        ("=2", "is no name"),
-        ("A-B=2", "is no name"),
+        ("1=2", "is not a name"),
+        ("=2", "is not a name"),
+        ("A-B=2", "is not a name"),
         ("A", "NAME=VALUE"),
         ("A=\t", "control character"),
     ] {
