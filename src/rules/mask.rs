@@ -76,6 +76,8 @@ impl Rule for Mask {
         let is_masked = |unit: &String| units.is_masked(unit);
         let (mut masked, mut open): (BTreeSet<_>, BTreeSet<_>) =
             found.into_iter().partition(is_masked);
+        // A handle that is still held would have the draft copy its index with each edit.
+        drop(units);
         if !masked.is_empty() && !open.is_empty() {
             let already = masked.len();
             draft.note(format!("{already} of {all} units were masked already"));
