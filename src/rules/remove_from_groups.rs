@@ -174,30 +174,21 @@ fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bo
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     let accounts = Accounts::read(draft)?;
     for (place, group) in accounts.primary_groups(user, groups) {
-        draft.open_so_far(
-            ResidualKind::OtherGrant,
-            place,
-            format!("{group} is the primary group of {user}, who stays in it"),
-        );
+        let message = format!("{group} is the primary group of {user}, who stays in it");
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     let account = accounts.account(user);
     for (place, group, of) in accounts.namesakes(groups, &account.listed) {
-        draft.open_so_far(
-            ResidualKind::OtherGrant,
-            place,
-            format!(
-                "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
-            ),
+        let message = format!(
+            "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
         );
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     drop(accounts);
     for (place, to) in Policy::read(draft)?.grants(&account) {
         if to == Grantee::User {
-            draft.open_so_far(
-                ResidualKind::OtherGrant,
-                place,
-                format!("grants sudo to {user} by name, whatever the groups"),
-            );
+            let message = format!("grants sudo to {user} by name, whatever the groups");
+            draft.open_so_far(ResidualKind::OtherGrant, place, message);
         }
     }
     granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;
