@@ -20,7 +20,7 @@ fn tool() -> Value {
 }
 
 /// Returns a part of the attack surface that changed; its texts take the form that `text` gives.
-fn item(change: &Change, name_bytes: Option<String>, text: fn(&BString) -> String) -> Value {
+fn item(change: &Change, name_bytes: Option<&str>, text: fn(&BString) -> String) -> Value {
     json!({
         "kind": change.kind.name(),
         "name": text(&change.name),

@@ -86,7 +86,7 @@ impl Report<'_> {
             if let Some(why) = rule.outcome.why() {
                 let message = format!("{}: {why}", rule.section.label());
                 let place = Place::in_recipe(&rule.section.at);
-                results.add(&FAILED, rule.section.kind(), &message, place);
+                results.add(&FAILED, rule.section.kind(), &message, &place);
             }
         }
         for residual in &self.plan.residuals {
@@ -99,7 +99,7 @@ impl Report<'_> {
             let kind = rule.map_or("Image", |rule| rule.kind());
             let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
             let message = format!("{}{label}", residual.message);
-            results.add(&OPEN, kind, message, place);
+            results.add(&OPEN, kind, message, &place);
         }
         for waiver in &self.plan.waivers {
             results.waiver(waiver);
@@ -139,7 +139,7 @@ impl Results {
         }))
     }
 
-    fn add(&mut self, topic: &Topic, kind: &str, text: impl AsRef<[u8]>, place: Place) {
+    fn add(&mut self, topic: &Topic, kind: &str, text: impl AsRef<[u8]>, place: &Place) {
         let id = format!("{kind}/{}", topic.name);
         let known = self.rules.iter().position(|rule| rule["id"] == id);
         let index = known.unwrap_or_else(|| {
@@ -171,7 +171,7 @@ impl Results {
             Some(path) => Place::within_image(path, None),
             None => Place::image(image),
         };
-        self.add(topic, change.kind.name(), change.line(), place);
+        self.add(topic, change.kind.name(), change.line(), &place);
     }
 
     fn waiver(&mut self, result: &WaiverResult) {
@@ -182,7 +182,7 @@ impl Results {
             WaiverState::Expired => &EXPIRED,
         };
         let place = Place::in_recipe(&waiver.at);
-        self.add(topic, &waiver.kind, result.to_string(), place);
+        self.add(topic, &waiver.kind, result.to_string(), &place);
         if result.state == WaiverState::Used
             && let Some(finding) = self.findings.last_mut()
         {

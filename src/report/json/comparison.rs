@@ -22,8 +22,8 @@ impl Comparison<'_> {
     /// written.
     pub fn write_json(&self, out: &mut dyn Write) -> Result<()> {
         let surface = self.surface().iter().map(|change| {
-            let odd = change.name.to_str().is_err();
-            item(change, odd.then(|| hex(&change.name)), BString::to_string)
+            let odd = change.name.to_str().is_err().then(|| hex(&change.name));
+            item(change, odd.as_deref(), BString::to_string)
         });
         let name = |side: &Side<'_>| json!({ "name": side.name(), "compression": side.image.compression().name() });
         let head = json!({
