@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use casehard::edit::Outcome;
 use casehard::error::Diagnostic;
 use casehard::report::Format;
 use casehard::{
@@ -187,9 +186,9 @@ fn read_lock(path: &Path) -> Result<Inventory> {
 
 /// Returns the rules that failed, each at its place in the recipe.
 fn failures(plan: &Plan<'_>) -> Vec<Diagnostic> {
-    let failed = plan.rules().iter().filter_map(|rule| match &rule.outcome {
-        Outcome::Failed(why) => Some(Diagnostic::new(rule.section.at.clone(), why.as_str())),
-        _ => None,
+    let failed = plan.rules().iter().filter_map(|rule| {
+        let why = rule.outcome.why()?;
+        Some(Diagnostic::new(rule.section.at.clone(), why))
     });
     failed.map(|one| one.label("this rule failed")).collect()
 }

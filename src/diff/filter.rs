@@ -197,5 +197,8 @@ mod tests {
         let all = Difference::ALL.map(Difference::name).into_iter();
         let all: BTreeSet<_> = all.chain(Kind::ALL.map(Kind::name)).collect();
         assert_eq!(all, BTreeSet::from(KINDS));
+        for difference in Difference::ALL {
+            assert_eq!(difference.name(), format!("{difference:?}").to_lowercase());
+        }
     }
 }

@@ -96,22 +96,8 @@ impl Difference {
 
     /// Returns its name on the command line and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Renamed => "renamed",
-            Self::Type => "type",
-            Self::Content => "content",
-            Self::Target => "target",
-            Self::Device => "device",
-            Self::Mode => "mode",
-            Self::Owner => "owner",
-            Self::Capability => "capability",
-            Self::Xattr => "xattr",
-            Self::Links => "links",
-            Self::Time => "time",
-            Self::Order => "order",
-        }
+        // The first of the names are the differences.
+        KINDS[self as usize]
     }
 }
 

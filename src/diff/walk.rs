@@ -45,9 +45,9 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>) -> Result<Vec<PathChange>>
                 }
             }
         } else if was.is_directory() {
-            inside(&mut found, old, &path, a, Difference::Removed);
+            inside(&mut found, old, a, Difference::Removed);
         } else if is.is_directory() {
-            inside(&mut found, new, &path, b, Difference::Added);
+            inside(&mut found, new, b, Difference::Added);
         }
         if !differences.is_empty() {
             found.push(PathChange::new(path, Some(a), Some(b), differences));
@@ -174,32 +174,15 @@ fn names<'s>(old: &'s Side<'_>, a: InodeId, new: &'s Side<'_>, b: InodeId) -> BT
 }
 
 /// Adds a name that only one side has, with everything below it.
-fn whole(
-    found: &mut Vec<PathChange>,
-    side: &Side<'_>,
-    path: BString,
-    id: InodeId,
-    difference: Difference,
-) {
-    inside(found, side, &path, id, difference);
-    found.push(one_sided(path, id, difference));
+fn whole(found: &mut Vec<PathChange>, side: &Side<'_>, path: BString, id: InodeId, is: Difference) {
+    inside(found, side, id, is);
+    found.push(one_sided(path, id, is));
 }
 
-fn inside(
-    found: &mut Vec<PathChange>,
-    side: &Side<'_>,
-    path: &[u8],
-    id: InodeId,
-    difference: Difference,
-) {
-    let mut left = vec![(BString::from(path), id)];
-    while let Some((path, id)) = left.pop() {
-        for (name, child) in side.rootfs().children(id) {
-            let below = join(&path, name);
-            found.push(one_sided(below.clone(), child.inode, difference));
-            left.push((below, child.inode));
-        }
-    }
+fn inside(found: &mut Vec<PathChange>, side: &Side<'_>, directory: InodeId, is: Difference) {
+    side.rootfs().visit(directory, |path, id| {
+        found.push(one_sided(path.to_owned(), id, is));
+    });
 }
 
 fn one_sided(path: BString, id: InodeId, difference: Difference) -> PathChange {

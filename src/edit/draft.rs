@@ -30,6 +30,11 @@ pub(crate) enum Verdict {
 /// What a rule's work gives.
 pub(crate) type Applied = Result<Verdict, Stop>;
 
+/// Ends a rule's work: the image has nothing of what the rule names.
+pub(crate) fn absent(what: impl Into<String>) -> Applied {
+    Ok(Verdict::Absent(what.into()))
+}
+
 /// Which parts of a rule a recipe waives, by rule kind and subject.
 pub(crate) type Waivers = BTreeMap<(String, String), Waived>;
 

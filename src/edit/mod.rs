@@ -9,7 +9,7 @@ use bstr::BString;
 
 pub use residual::{Residual, ResidualKind, Severity};
 
-pub(crate) use draft::{Applied, Draft, Verdict, Waived, Waivers};
+pub(crate) use draft::{Applied, Draft, Verdict, Waived, Waivers, absent};
 
 /// One change to one path, and the rule that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,14 @@ impl Outcome {
             Self::Absent => "absent",
             Self::Waived => "waived",
             Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Returns why the rule failed, if it did.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) => Some(why),
+            _ => None,
         }
     }
 }

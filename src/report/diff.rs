@@ -15,6 +15,9 @@ use crate::escape::escape;
 use crate::inventory;
 use crate::write::digests::hex;
 
+/// The first line of every diff.
+const TOOL: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
 impl Report<'_> {
     /// Returns one text for a reviewer: what each rule came to, then every file that differs, with
     /// the reasons. `git apply --stat` and `patch -p1` read it, so set-id bits are in its `old
@@ -41,11 +44,7 @@ impl Report<'_> {
     }
 
     fn header(&self, out: &mut Text) {
-        out.comment(concat!(
-            env!("CARGO_PKG_NAME"),
-            " ",
-            env!("CARGO_PKG_VERSION")
-        ));
+        out.comment(TOOL);
         out.comment(format!("image   {}", self.before.name()));
         out.comment(format!("recipe  {}", self.plan.recipe.name()));
         out.comment(self.counts());
@@ -103,11 +102,7 @@ impl Comparison<'_> {
     /// written.
     pub fn write_diff(&self, out: &mut dyn Write) -> Result<()> {
         let mut text = Text::default();
-        text.comment(concat!(
-            env!("CARGO_PKG_NAME"),
-            " ",
-            env!("CARGO_PKG_VERSION")
-        ));
+        text.comment(TOOL);
         text.comment(format!("old  {}", self.old.name()));
         text.comment(format!("new  {}", self.new.name()));
         text.comment(self.counts());

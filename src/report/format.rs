@@ -50,14 +50,7 @@ impl Format {
 
     /// Returns the extensions of file names that ask for it; the first one is its name.
     pub fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Self::Diff => &["diff", "patch"],
-            Self::Text => &["txt", "text"],
-            Self::Markdown => &["md", "markdown"],
-            Self::Html => &["html", "htm"],
-            Self::Json => &["json"],
-            Self::Sarif => &["sarif"],
-        }
+        self.row().0
     }
 
     /// Returns its name for `--format`.
@@ -67,13 +60,18 @@ impl Format {
 
     /// Says in a few words who it is for.
     pub fn about(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Returns the extensions, and what the format is for.
+    fn row(self) -> (&'static [&'static str], &'static str) {
         match self {
-            Self::Diff => "for reviewers, git and patch",
-            Self::Text => "for terminals, in colours if wanted",
-            Self::Markdown => "for a comment on a pull request",
-            Self::Html => "a page for browsers, in one file",
-            Self::Json => "for programs, with a schema in docs/",
-            Self::Sarif => "for code scanning, SARIF 2.1.0",
+            Self::Diff => (&["diff", "patch"], "for reviewers, git and patch"),
+            Self::Text => (&["txt", "text"], "for terminals, in colours if wanted"),
+            Self::Markdown => (&["md", "markdown"], "for a comment on a pull request"),
+            Self::Html => (&["html", "htm"], "a page for browsers, in one file"),
+            Self::Json => (&["json"], "for programs, with a schema in docs/"),
+            Self::Sarif => (&["sarif"], "for code scanning, SARIF 2.1.0"),
         }
     }
 

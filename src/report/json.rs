@@ -6,7 +6,7 @@ mod comparison;
 mod plan;
 
 use bstr::{BStr, BString, ByteSlice};
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::diff::HardLinks;
 use crate::escape::is_misleading;
@@ -14,128 +14,92 @@ use crate::inventory::Change;
 use crate::rootfs::{Inode, InodeId, Meta, Rootfs};
 use crate::write::digests::hex;
 
-#[derive(Serialize)]
-struct Tool {
-    name: &'static str,
-    version: &'static str,
+/// Returns the program that writes the report.
+fn tool() -> Value {
+    json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
 }
 
-const TOOL: Tool = Tool {
-    name: env!("CARGO_PKG_NAME"),
-    version: env!("CARGO_PKG_VERSION"),
-};
-
-/// A path. It is nearly always text; where it is not, `path_bytes` is there and `path` only
-/// resembles it.
-#[derive(Serialize)]
-struct PathView {
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_bytes: Option<String>,
+/// Returns a part of the attack surface that changed; its texts take the form that `text` gives.
+fn item(change: &Change, name_bytes: Option<&str>, text: fn(&BString) -> String) -> Value {
+    json!({
+        "kind": change.kind.name(),
+        "name": text(&change.name),
+        "name_bytes": name_bytes,
+        "lost": change.lost.iter().map(text).collect::<Value>(),
+        "gained": change.gained.iter().map(text).collect::<Value>(),
+    })
 }
 
-/// A part of the attack surface that changed.
-#[derive(Serialize)]
-struct Item {
-    kind: &'static str,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_bytes: Option<String>,
-    lost: Vec<String>,
-    gained: Vec<String>,
-}
-
-/// What an inode is.
-#[derive(Serialize)]
-struct InodeView {
-    r#type: &'static str,
-    mode: String,
-    uid: u64,
-    gid: u64,
-}
-
-/// Where a symbolic link leads.
-#[derive(Serialize)]
-struct Target {
-    target: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_bytes: Option<String>,
-}
-
-/// The other names of a file, at the first of them; at the others, where they are listed.
-#[derive(Serialize)]
-struct LinksView {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    hard_links: Vec<PathView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hard_links_at: Option<PathView>,
-}
-
-impl PathView {
-    fn of(path: &[u8]) -> Self {
-        let (path, path_bytes) = text_and_bytes(path);
-        Self { path, path_bytes }
-    }
-}
-
-impl Item {
-    /// Views a change whose texts take the form that `text` gives them.
-    fn of(change: &Change, text: impl Fn(&BString) -> String) -> Self {
-        Self {
-            kind: change.kind.name(),
-            name: text(&change.name),
-            name_bytes: None,
-            lost: change.lost.iter().map(&text).collect(),
-            gained: change.gained.iter().map(&text).collect(),
-        }
-    }
-}
-
-impl InodeView {
-    fn of(inode: &Inode, meta: &Meta) -> Self {
-        Self {
-            r#type: inode.type_name(),
-            mode: octal(meta.mode),
-            uid: meta.uid,
-            gid: meta.gid,
-        }
-    }
-}
-
-impl Target {
-    fn of(inode: &Inode) -> Option<Self> {
-        let (target, target_bytes) = text_and_bytes(inode.symlink()?);
-        Some(Self {
-            target,
-            target_bytes,
-        })
-    }
-}
-
-impl LinksView {
-    fn of(links: &mut HardLinks, path: &BStr, id: InodeId, rootfs: &Rootfs) -> Self {
-        let names = links.at(path, id, rootfs);
-        Self {
-            hard_links: names.all.iter().map(|path| PathView::of(path)).collect(),
-            hard_links_at: names.told_at.map(|path| PathView::of(&path)),
-        }
-    }
-}
-
-/// A text, and its bytes in hexadecimal digits where it only resembles them.
-fn text_and_bytes(bytes: &[u8]) -> (String, Option<String>) {
+/// Returns a text under `key`. It is nearly always UTF-8; where it is not, `key_bytes` has the bytes
+/// in hexadecimal digits, and `key` only resembles them.
+fn text(key: &str, bytes: &[u8]) -> Value {
     let odd = bytes.to_str().is_err();
-    (bytes.as_bstr().to_string(), odd.then(|| hex(bytes)))
+    json!({
+        key: bytes.as_bstr().to_string(),
+        (format!("{key}_bytes")): odd.then(|| hex(bytes)),
+    })
+}
+
+fn path(path: &[u8]) -> Value {
+    text("path", path)
+}
+
+/// Returns what an inode is.
+fn inode(inode: &Inode, meta: &Meta) -> Value {
+    json!({
+        "type": inode.type_name(),
+        "mode": octal(meta.mode),
+        "uid": meta.uid,
+        "gid": meta.gid,
+    })
+}
+
+/// Returns where a symbolic link leads.
+fn target(inode: &Inode) -> Value {
+    let target = inode.symlink();
+    target.map_or(json!({}), |target| text("target", target))
+}
+
+/// Returns the other names of a file, at the first of them; at the others, where they are listed.
+fn hard_links(links: &mut HardLinks, at: &BStr, id: InodeId, rootfs: &Rootfs) -> Value {
+    let names = links.at(at, id, rootfs);
+    let all: Vec<_> = names.all.iter().map(|name| path(name)).collect();
+    json!({
+        "hard_links": (!all.is_empty()).then_some(all),
+        "hard_links_at": names.told_at.map(|name| path(&name)),
+    })
+}
+
+/// Returns one object with the properties of several.
+fn joined<const N: usize>(objects: [Value; N]) -> Value {
+    let properties = objects.into_iter().filter_map(|object| match object {
+        Value::Object(properties) => Some(properties),
+        _ => None,
+    });
+    Value::Object(properties.flatten().collect())
+}
+
+/// Removes the properties that have no value.
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(properties) => {
+            properties.retain(|_, value| !value.is_null());
+            properties.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
 }
 
 fn octal(bits: u32) -> String {
     format!("{bits:04o}")
 }
 
-/// Returns a value as indented JSON with a line feed at the end. Characters that a terminal would
-/// obey, or show in another order, are written as `\u202e`.
-pub(super) fn pretty(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).expect("text keys and plain values");
+/// Returns a value as indented JSON with a line feed at the end, without the properties that are
+/// null. Characters that a terminal would obey, or show in another order, are written as `\u202e`.
+pub(super) fn pretty(mut value: Value) -> String {
+    remove_nulls(&mut value);
+    let text = format!("{value:#}");
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // Outside strings there is nothing of the kind but line feeds.

@@ -106,14 +106,6 @@ const PATHS_ALONE: &str = "| path | what |\n|---|---|\n";
 
 /// Returns all sections, the most important first.
 fn sections(view: &View) -> Vec<Section> {
-    let section = |place, open, title, table, items: &mut dyn Iterator<Item = String>| Section {
-        place,
-        title,
-        open,
-        table,
-        items: items.collect(),
-        dropped: 0,
-    };
     let rules = |wanted: fn(&Rule) -> bool| {
         let rules = view.rules.iter().filter(move |rule| wanted(rule));
         rules.map(rule)
@@ -131,59 +123,46 @@ fn sections(view: &View) -> Vec<Section> {
         true => PATHS_ALONE,
         false => PATHS,
     };
+    let open = view.residuals.iter().map(residual);
+    let waivers = view.waivers.iter().map(waiver);
+    let counts = view.surface.iter().map(surface);
+    let files = view.files.iter().map(|file| path(view, file));
+    let lock = "Privileges that the lock does not have";
+    let quiet = rules(Rule::is_quiet);
     vec![
-        section(
-            0,
-            true,
-            "Privileges that the lock does not have",
-            "",
-            &mut { beyond },
-        ),
-        section(0, true, "Rules that failed", RULES, &mut rules(failed)),
-        section(
-            1,
-            true,
-            "What stays open",
-            "",
-            &mut view.residuals.iter().map(residual),
-        ),
-        section(
-            3,
-            false,
-            "Waivers",
-            WAIVERS,
-            &mut view.waivers.iter().map(waiver),
-        ),
-        section(
-            2,
-            true,
-            view.surface_title,
-            SURFACE,
-            &mut view.surface.iter().map(surface),
-        ),
-        section(2, true, "What came", WHICH, &mut which(|part| &part.gained)),
-        section(2, false, "What went", WHICH, &mut which(|part| &part.lost)),
-        section(4, false, "Rules", RULES, &mut rules(changed)),
-        section(8, false, "Notes", "", &mut { notes }),
-        section(
-            6,
-            false,
-            "Paths",
-            paths,
-            &mut view.files.iter().map(|file| path(view, file)),
-        ),
-        section(7, false, "Lines", "", &mut with_lines.map(lines)),
-        section(
-            5,
-            false,
-            "Rules that changed nothing",
-            RULES,
-            &mut rules(Rule::is_quiet),
-        ),
+        Section::new(0, true, lock, "", beyond),
+        Section::new(0, true, "Rules that failed", RULES, rules(failed)),
+        Section::new(1, true, "What stays open", "", open),
+        Section::new(3, false, "Waivers", WAIVERS, waivers),
+        Section::new(2, true, view.surface_title, SURFACE, counts),
+        Section::new(2, true, "What came", WHICH, which(|part| &part.gained)),
+        Section::new(2, false, "What went", WHICH, which(|part| &part.lost)),
+        Section::new(4, false, "Rules", RULES, rules(changed)),
+        Section::new(8, false, "Notes", "", notes),
+        Section::new(6, false, "Paths", paths, files),
+        Section::new(7, false, "Lines", "", with_lines.map(lines)),
+        Section::new(5, false, "Rules that changed nothing", RULES, quiet),
     ]
 }
 
 impl Section {
+    fn new(
+        place: usize,
+        open: bool,
+        title: &'static str,
+        table: &'static str,
+        items: impl Iterator<Item = String>,
+    ) -> Self {
+        Self {
+            place,
+            title,
+            open,
+            table,
+            items: items.collect(),
+            dropped: 0,
+        }
+    }
+
     /// Drops the items for which there is no room.
     fn fit(&mut self, room: &mut usize) {
         let frame = self.frame();

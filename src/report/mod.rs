@@ -189,10 +189,8 @@ impl<'a> Report<'a> {
             .map(|(rule, label)| {
                 let at = &rule.section.at;
                 let place = escape(format!("{}:{}", at.source.name, at.line()));
-                let why = match &rule.outcome {
-                    Outcome::Failed(why) => format!(": {}", escape(why)),
-                    _ => String::new(),
-                };
+                let why = rule.outcome.why().map(|why| format!(": {}", escape(why)));
+                let why = why.unwrap_or_default();
                 format!("{:7}  {label:width$}  {place}{why}", rule.outcome.name())
             })
             .collect()

@@ -2,106 +2,18 @@
 //! each privilege that a lock or an older image does not have. Each is a result whose rule has a
 //! help text. The model has only the properties that casehard writes.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::view::anchor;
 use super::{Report, json};
 use crate::diff::Comparison;
-use crate::edit::Outcome;
 use crate::error::Span;
 use crate::escape::escape;
 use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
 use crate::recipe::shipped;
 use crate::write::digests::hex;
-
-/// An object with one property.
-type One<T> = BTreeMap<&'static str, T>;
-
-fn one<T>(key: &'static str, value: T) -> One<T> {
-    BTreeMap::from([(key, value)])
-}
-
-#[derive(Serialize)]
-struct Log {
-    #[serde(rename = "$schema")]
-    schema: &'static str,
-    version: &'static str,
-    runs: [Run; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Run {
-    tool: One<Driver>,
-    original_uri_base_ids: One<One<One<String>>>,
-    column_kind: &'static str,
-    results: Vec<Finding>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Driver {
-    name: &'static str,
-    version: &'static str,
-    semantic_version: &'static str,
-    rules: Vec<Descriptor>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    id: String,
-    short_description: One<String>,
-    full_description: One<&'static str>,
-    help: Help,
-    default_configuration: One<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Help {
-    text: String,
-    markdown: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Finding {
-    rule_id: String,
-    rule_index: usize,
-    level: &'static str,
-    message: One<String>,
-    locations: [One<Place>; 1],
-    partial_fingerprints: One<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    suppressions: Vec<Suppression>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Place {
-    artifact_location: Artifact,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    region: Option<One<usize>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Artifact {
-    uri: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uri_base_id: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Suppression {
-    kind: &'static str,
-    status: &'static str,
-    justification: String,
-}
 
 /// What a result says of a kind of rules.
 struct Topic {
@@ -171,10 +83,10 @@ impl Report<'_> {
         let image = self.before.name();
         let mut results = Results::default();
         for rule in self.rules() {
-            if let Outcome::Failed(why) = &rule.outcome {
+            if let Some(why) = rule.outcome.why() {
                 let message = format!("{}: {why}", rule.section.label());
                 let place = Place::in_recipe(&rule.section.at);
-                results.add(&FAILED, rule.section.kind(), &message, place);
+                results.add(&FAILED, rule.section.kind(), &message, &place);
             }
         }
         for residual in &self.plan.residuals {
@@ -187,7 +99,7 @@ impl Report<'_> {
             let kind = rule.map_or("Image", |rule| rule.kind());
             let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
             let message = format!("{}{label}", residual.message);
-            results.add(&OPEN, kind, message, place);
+            results.add(&OPEN, kind, message, &place);
         }
         for waiver in &self.plan.waivers {
             results.waiver(waiver);
@@ -202,51 +114,52 @@ impl Report<'_> {
 /// Findings, and the rules that they name, each once.
 #[derive(Default)]
 struct Results {
-    rules: Vec<Descriptor>,
-    findings: Vec<Finding>,
+    rules: Vec<Value>,
+    findings: Vec<Value>,
 }
 
 impl Results {
     fn write(self, image: &str) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let driver = Driver {
-            name: env!("CARGO_PKG_NAME"),
-            version,
-            semantic_version: version,
-            rules: self.rules,
-        };
         let root = format!("the root of {}", message(image));
-        json::pretty(&Log {
-            schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-            version: "2.1.0",
-            runs: [Run {
-                tool: one("driver", driver),
-                original_uri_base_ids: one(IMAGE, one("description", one("text", root))),
-                column_kind: "unicodeCodePoints",
-                results: self.findings,
+        json::pretty(json!({
+            "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": { "driver": {
+                    "name": env!("CARGO_PKG_NAME"),
+                    "version": version,
+                    "semanticVersion": version,
+                    "rules": self.rules,
+                } },
+                "originalUriBaseIds": { IMAGE: { "description": { "text": root } } },
+                "columnKind": "unicodeCodePoints",
+                "results": self.findings,
             }],
-        })
+        }))
     }
 
-    fn add(&mut self, topic: &Topic, kind: &str, text: impl AsRef<[u8]>, place: Place) {
+    fn add(&mut self, topic: &Topic, kind: &str, text: impl AsRef<[u8]>, place: &Place) {
         let id = format!("{kind}/{}", topic.name);
-        let known = self.rules.iter().position(|rule| rule.id == id);
-        let rule_index = known.unwrap_or_else(|| {
+        let known = self.rules.iter().position(|rule| rule["id"] == id);
+        let index = known.unwrap_or_else(|| {
             self.rules.push(descriptor(&id, topic, kind));
             self.rules.len() - 1
         });
         let text = message(text);
         // Lines move when a recipe or an image grows, and the finding stays the same.
-        let print = format!("{id}\n{}\n{text}", place.artifact_location.uri);
-        self.findings.push(Finding {
-            rule_id: id,
-            rule_index,
-            level: topic.level,
-            message: one("text", text),
-            locations: [one("physicalLocation", place)],
-            partial_fingerprints: one("casehard/v1", hex(&Sha256::digest(print))),
-            suppressions: Vec::new(),
-        });
+        let print = format!("{id}\n{}\n{text}", place.uri);
+        self.findings.push(json!({
+            "ruleId": id,
+            "ruleIndex": index,
+            "level": topic.level,
+            "message": { "text": text },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": place.uri, "uriBaseId": place.base },
+                "region": place.line.map(|line| json!({ "startLine": line })),
+            } }],
+            "partialFingerprints": { "casehard/v1": hex(&Sha256::digest(print)) },
+        }));
     }
 
     /// A privilege that is new. What it is about is a file nearly always, or a file has the line
@@ -254,11 +167,11 @@ impl Results {
     fn privilege(&mut self, topic: &Topic, image: &str, change: &Change) {
         let mut texts = [&change.name].into_iter().chain(&change.gained);
         let path = texts.find(|text| text.starts_with(b"/"));
-        let place = path.map_or_else(
-            || Place::image(image),
-            |path| Place::within_image(path, None),
-        );
-        self.add(topic, change.kind.name(), change.line(), place);
+        let place = match path {
+            Some(path) => Place::within_image(path, None),
+            None => Place::image(image),
+        };
+        self.add(topic, change.kind.name(), change.line(), &place);
     }
 
     fn waiver(&mut self, result: &WaiverResult) {
@@ -268,25 +181,21 @@ impl Results {
             WaiverState::Unused => &UNUSED,
             WaiverState::Expired => &EXPIRED,
         };
-        self.add(
-            topic,
-            &waiver.kind,
-            result.to_string(),
-            Place::in_recipe(&waiver.at),
-        );
+        let place = Place::in_recipe(&waiver.at);
+        self.add(topic, &waiver.kind, result.to_string(), &place);
         if result.state == WaiverState::Used
             && let Some(finding) = self.findings.last_mut()
         {
-            finding.suppressions.push(Suppression {
-                kind: "external",
-                status: "accepted",
-                justification: message(result.reason()),
-            });
+            finding["suppressions"] = json!([{
+                "kind": "external",
+                "status": "accepted",
+                "justification": message(result.reason()),
+            }]);
         }
     }
 }
 
-fn descriptor(id: &str, topic: &Topic, kind: &str) -> Descriptor {
+fn descriptor(id: &str, topic: &Topic, kind: &str) -> Value {
     let schema = shipped::kind(kind);
     let privilege = inventory::Kind::ALL
         .into_iter()
@@ -300,28 +209,27 @@ fn descriptor(id: &str, topic: &Topic, kind: &str) -> Descriptor {
         format!("\n\n{}: {}", schema.usage(), schema.about.trim())
     });
     let text = format!("{}{about}", topic.about);
-    Descriptor {
-        id: id.into(),
-        short_description: one("text", format!("{kind}, {}: {summary}", topic.name)),
-        full_description: one("text", topic.about),
-        help: Help {
-            markdown: text.clone(),
-            text,
-        },
-        default_configuration: one("level", topic.level),
-    }
+    json!({
+        "id": id,
+        "shortDescription": { "text": format!("{kind}, {}: {summary}", topic.name) },
+        "fullDescription": { "text": topic.about },
+        "help": { "text": text, "markdown": text },
+        "defaultConfiguration": { "level": topic.level },
+    })
+}
+
+/// What a finding is about.
+struct Place {
+    uri: String,
+    base: Option<&'static str>,
+    line: Option<usize>,
 }
 
 impl Place {
     fn new(path: &[u8], base: Option<&'static str>, line: Option<usize>) -> Self {
-        Self {
-            artifact_location: Artifact {
-                // A colon would make a scheme of the text before it.
-                uri: anchor(path).replace(':', "%3A"),
-                uri_base_id: base,
-            },
-            region: line.map(|line| one("startLine", line)),
-        }
+        // A colon would make a scheme of the text before it.
+        let uri = anchor(path).replace(':', "%3A");
+        Self { uri, base, line }
     }
 
     fn in_recipe(at: &Span) -> Self {

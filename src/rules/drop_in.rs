@@ -1,7 +1,7 @@
 //! `DropIn`: settings that a unit gets on top of its own.
 
 use super::support::effective::{self, put};
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::fail;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 
@@ -78,10 +78,7 @@ impl Rule for DropIn {
         }
         let found = draft.units().present(&self.unit);
         if found.is_empty() {
-            return Ok(Verdict::Absent(format!(
-                "the image has no unit {}",
-                self.unit
-            )));
+            return absent(format!("the image has no unit {}", self.unit));
         }
         for unit in found {
             let drop_in = effective::DropIn {

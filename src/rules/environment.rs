@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::support::effective::write;
 use super::support::service::Service;
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -128,10 +128,7 @@ impl Rule for Environment {
         let content = content(&self.set);
         let found = draft.units().present(&self.unit);
         if found.is_empty() {
-            return Ok(Verdict::Absent(format!(
-                "the image has no unit {}",
-                self.unit
-            )));
+            return absent(format!("the image has no unit {}", self.unit));
         }
         for unit in found {
             if name::kind(&unit) != "service" {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::{Inode, InodeId, Rootfs};
@@ -67,10 +67,7 @@ impl Rule for Mask {
         let mut found = units.matching(&self.unit);
         found.retain(|unit| self.waits || units.has(unit));
         if found.is_empty() {
-            return Ok(Verdict::Absent(format!(
-                "the image has no unit {}",
-                self.unit
-            )));
+            return absent(format!("the image has no unit {}", self.unit));
         }
         let all = found.len();
         let is_masked = |unit: &String| units.is_masked(unit);

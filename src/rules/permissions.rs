@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::fail;
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -82,7 +82,7 @@ impl Rule for Permissions {
             ));
         }
         let Some(id) = draft.rootfs().open(path) else {
-            return Ok(Verdict::Absent(format!("nothing is at {path}")));
+            return absent(format!("nothing is at {path}"));
         };
         let number = |database, name: &Option<String>| match name {
             None => Ok(None),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::rootfs::InodeId;
 
@@ -45,7 +45,7 @@ impl Rule for Remove {
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
         let found = draft.rootfs().glob(&self.path);
         if found.is_empty() {
-            return Ok(Verdict::Absent(format!("nothing is at {}", self.path)));
+            return absent(format!("nothing is at {}", self.path));
         }
         // What has other names, by the first path by which it went.
         let mut linked: BTreeMap<InodeId, BString> = BTreeMap::new();

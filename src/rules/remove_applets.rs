@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -102,7 +102,7 @@ impl Rule for RemoveApplets {
         }
         let all = work.busyboxes.all(draft)?;
         if all.is_empty() {
-            return Ok(Verdict::Absent("the image has no busybox".into()));
+            return absent("the image has no busybox");
         }
         let mut open = false;
         for id in all {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bstr::ByteSlice;
 
 use super::support::granted_elsewhere;
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::Place;
@@ -63,7 +63,7 @@ impl Rule for RemoveFromGroups {
         let user = self.user.as_str();
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
         let accounts = Accounts::read(draft)?;
-        let absent: BTreeSet<&str> = groups
+        let lacking: BTreeSet<&str> = groups
             .iter()
             .copied()
             .filter(|group| !accounts.has_group(group))
@@ -76,17 +76,17 @@ impl Rule for RemoveFromGroups {
         database_lines(draft, user, &groups, &administered)?;
         sysusers_lines(draft, user, &groups)?;
         userdb_records(draft, user, &groups)?;
-        if absent.len() == groups.len() && !known {
-            return Ok(Verdict::Absent(format!(
+        if lacking.len() == groups.len() && !known {
+            return absent(format!(
                 "the image knows neither the user {user} nor any of the groups"
-            )));
+            ));
         }
         if !known && !is_in_a_group {
             // A misspelt one, or one who is made later.
             draft.note(format!("the image has no user {user}"));
         }
-        if !absent.is_empty() {
-            let names: Vec<&str> = absent.into_iter().collect();
+        if !lacking.is_empty() {
+            let names: Vec<&str> = lacking.into_iter().collect();
             draft.note(format!("the image has no group {}", names.join(", ")));
         }
         residuals(draft, user, &groups)?;
@@ -174,30 +174,21 @@ fn wanted(draft: &mut Draft<'_>, user: &str, groups: &[&str], group: &str) -> bo
 fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), Stop> {
     let accounts = Accounts::read(draft)?;
     for (place, group) in accounts.primary_groups(user, groups) {
-        draft.open_so_far(
-            ResidualKind::OtherGrant,
-            place,
-            format!("{group} is the primary group of {user}, who stays in it"),
-        );
+        let message = format!("{group} is the primary group of {user}, who stays in it");
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     let account = accounts.account(user);
     for (place, group, of) in accounts.namesakes(groups, &account.listed) {
-        draft.open_so_far(
-            ResidualKind::OtherGrant,
-            place,
-            format!(
-                "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
-            ),
+        let message = format!(
+            "{group} has the number of {of}, and {user} is in it; write `Group={group}` too"
         );
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
     }
     drop(accounts);
     for (place, to) in Policy::read(draft)?.grants(&account) {
         if to == Grantee::User {
-            draft.open_so_far(
-                ResidualKind::OtherGrant,
-                place,
-                format!("grants sudo to {user} by name, whatever the groups"),
-            );
+            let message = format!("grants sudo to {user} by name, whatever the groups");
+            draft.open_so_far(ResidualKind::OtherGrant, place, message);
         }
     }
     granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;

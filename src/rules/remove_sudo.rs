@@ -3,7 +3,7 @@
 use bstr::ByteSlice;
 
 use super::support::granted_elsewhere;
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
 use crate::system::accounts::sudoers::{self, Grantee, Policy};
@@ -58,9 +58,9 @@ impl Rule for RemoveSudo {
         drop(accounts);
         let changes = sudoers::without(&Policy::read(draft)?, &account);
         if changes.is_empty() && !known {
-            return Ok(Verdict::Absent(format!(
+            return absent(format!(
                 "the image has no user {user}, and sudo grants nothing by that name"
-            )));
+            ));
         }
         if !changes.is_empty() && !draft.waived(user.as_bytes().as_bstr()) {
             for (file, text) in changes {

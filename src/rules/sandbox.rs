@@ -2,7 +2,7 @@
 
 use super::drop_in::ENSURE;
 use super::support::effective::{DropIn, put};
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -158,10 +158,7 @@ impl Rule for Sandbox {
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
         let found = draft.units().present(&self.unit);
         if found.is_empty() {
-            return Ok(Verdict::Absent(format!(
-                "the image has no unit {}",
-                self.unit
-            )));
+            return absent(format!("the image has no unit {}", self.unit));
         }
         for unit in found {
             if name::kind(&unit) != "service" {

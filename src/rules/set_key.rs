@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 
 use super::support::booted::booted;
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::fail;
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -68,9 +68,9 @@ impl Rule for SetKey {
         let path = self.path.as_str();
         let files = booted(draft, path)?;
         if files.is_empty() {
-            return Ok(Verdict::Absent(format!(
+            return absent(format!(
                 "the image has no {path}, nor a file that becomes it at boot"
-            )));
+            ));
         }
         let enforcing = selinux::is_config(path)
             && self

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 
 use super::support::booted::booted;
 use super::support::service::Service;
-use crate::edit::{Applied, Draft, ResidualKind, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
@@ -101,9 +101,9 @@ impl Rule for SshdConfig {
         let path = self.path.as_str();
         let files = booted(draft, path)?;
         if files.is_empty() {
-            return Ok(Verdict::Absent(format!(
+            return absent(format!(
                 "the image has no {path}, nor a file that becomes it at boot"
-            )));
+            ));
         }
         for file in &files {
             bring_about(draft, *file, &self.wanted)?;

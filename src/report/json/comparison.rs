@@ -4,68 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bstr::{BStr, BString, ByteSlice};
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{InodeView, Item, LinksView, PathView, TOOL, Target, Tool, text_and_bytes};
+use super::{hard_links, inode, item, joined, path, remove_nulls, target, tool};
 use crate::diff::{
     Comparison, Difference, HardLinks, PathChange, Side, capabilities, device, raw_xattrs,
 };
 use crate::error::{Error, Result};
-use crate::inventory::Change;
 use crate::rootfs::InodeId;
 use crate::write::digests::hex;
-
-/// All but the paths.
-#[derive(Serialize)]
-struct Head<'c> {
-    version: u32,
-    tool: Tool,
-    old: Name<'c>,
-    new: Name<'c>,
-    same: bool,
-    notes: &'c [String],
-    surface: Vec<Item>,
-}
-
-#[derive(Serialize)]
-struct Name<'c> {
-    name: &'c str,
-    compression: &'static str,
-}
-
-#[derive(Serialize)]
-struct ChangeView {
-    #[serde(flatten)]
-    path: PathView,
-    differences: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<PathView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    old: Option<StateView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    new: Option<StateView>,
-}
-
-#[derive(Serialize)]
-struct StateView {
-    #[serde(flatten)]
-    inode: InodeView,
-    mtime: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stored: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    #[serde(flatten)]
-    target: Option<Target>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<(u32, u32)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    capabilities: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    xattrs: BTreeMap<String, String>,
-    #[serde(flatten)]
-    links: LinksView,
-}
 
 impl Comparison<'_> {
     /// Writes the comparison as JSON, a line for each path.
@@ -74,29 +21,38 @@ impl Comparison<'_> {
     /// [`Error::Io`] where an image cannot be read, and [`Error::Output`] where `out` cannot be
     /// written.
     pub fn write_json(&self, out: &mut dyn Write) -> Result<()> {
-        let head = Head {
-            version: 1,
-            tool: TOOL,
-            old: Name::of(&self.old),
-            new: Name::of(&self.new),
-            same: self.is_same(),
-            notes: self.notes(),
-            surface: self.surface().iter().map(item).collect(),
-        };
+        let surface = self.surface().iter().map(|change| {
+            let odd = change.name.to_str().is_err().then(|| hex(&change.name));
+            item(change, odd.as_deref(), BString::to_string)
+        });
+        let name = |side: &Side<'_>| json!({ "name": side.name(), "compression": side.image.compression().name() });
+        let head = json!({
+            "version": 1,
+            "tool": tool(),
+            "old": name(&self.old),
+            "new": name(&self.new),
+            "same": self.is_same(),
+            "notes": self.notes(),
+            "surface": surface.collect::<Value>(),
+        });
         let mut write = |text: &str| out.write_all(text.as_bytes()).map_err(Error::Output);
         // The paths are put before the brace that ends the rest: they are never all in memory.
-        let head = text(&head);
+        let text = |mut value: Value| {
+            remove_nulls(&mut value);
+            value.to_string()
+        };
+        let head = text(head);
         write(head.strip_suffix('}').unwrap_or(&head))?;
         write(",\"paths\":[")?;
         let mut links = [HardLinks::default(), HardLinks::default()];
         for (at, change) in self.paths().iter().enumerate() {
             write(if at == 0 { "\n" } else { ",\n" })?;
-            write(&text(&self.change_view(change, &mut links)?))?;
+            write(&text(self.change(change, &mut links)?))?;
         }
         write("\n]}\n")
     }
 
-    fn change_view(&self, change: &PathChange, links: &mut [HardLinks; 2]) -> Result<ChangeView> {
+    fn change(&self, change: &PathChange, links: &mut [HardLinks; 2]) -> Result<Value> {
         let [was, is] = links;
         let contents = [
             Difference::Added,
@@ -106,68 +62,46 @@ impl Comparison<'_> {
             Difference::Type,
         ];
         let hashed = contents.iter().any(|difference| change.has(*difference));
-        let state = |side, id: Option<InodeId>, path, links: &mut HardLinks| {
-            id.map(|id| StateView::of(side, id, path, hashed, links))
+        let one = |side, id: Option<InodeId>, path, links: &mut HardLinks| {
+            id.map(|id| state(side, id, path, hashed, links))
                 .transpose()
         };
         let from = change.old_path();
-        Ok(ChangeView {
-            path: PathView::of(&change.path),
-            differences: change.differences.iter().map(|d| d.name()).collect(),
-            from: change.from.as_ref().map(|from| PathView::of(from)),
-            old: state(&self.old, change.old, from.as_bstr(), was)?,
-            new: state(&self.new, change.new, change.path.as_bstr(), is)?,
-        })
+        let what = json!({
+            "differences": change.differences.iter().map(|d| d.name()).collect::<Value>(),
+            "from": change.from.as_ref().map(|from| path(from)),
+            "old": one(&self.old, change.old, from.as_bstr(), was)?,
+            "new": one(&self.new, change.new, change.path.as_bstr(), is)?,
+        });
+        Ok(joined([path(&change.path), what]))
     }
 }
 
-/// None of the views can fail to become text.
-fn text(view: &impl Serialize) -> String {
-    serde_json::to_string(view).expect("text keys and plain values")
-}
-
-impl<'c> Name<'c> {
-    fn of(side: &Side<'c>) -> Self {
-        Self {
-            name: side.name(),
-            compression: side.image.compression().name(),
-        }
-    }
-}
-
-fn item(change: &Change) -> Item {
-    let (_, name_bytes) = text_and_bytes(&change.name);
-    Item {
-        name_bytes,
-        ..Item::of(change, BString::to_string)
-    }
-}
-
-impl StateView {
-    fn of(
-        side: &Side<'_>,
-        id: InodeId,
-        path: &BStr,
-        hashed: bool,
-        links: &mut HardLinks,
-    ) -> Result<Self> {
-        let inode = side.inode(id);
-        let meta = &inode.meta;
-        let digest = (hashed && inode.is_file()).then(|| side.files().digest(id));
-        let digest = digest.transpose().map_err(|error| side.failed(error))?;
-        let xattrs = raw_xattrs(meta);
-        Ok(Self {
-            inode: InodeView::of(inode, meta),
-            mtime: inode.mtime,
-            stored: side.rootfs().size(id),
-            sha256: digest.map(|(_, sha256)| hex(&sha256)),
-            target: Target::of(inode),
-            device: device(side, inode)?,
-            capabilities: capabilities(meta),
-            xattrs: xattrs
-                .map(|(name, value)| (name.to_string(), hex(value)))
-                .collect(),
-            links: LinksView::of(links, path, id, side.rootfs()),
-        })
-    }
+fn state(
+    side: &Side<'_>,
+    id: InodeId,
+    path: &BStr,
+    hashed: bool,
+    links: &mut HardLinks,
+) -> Result<Value> {
+    let is = side.inode(id);
+    let digest = (hashed && is.is_file()).then(|| side.files().digest(id));
+    let digest = digest.transpose().map_err(|error| side.failed(error))?;
+    let xattrs = raw_xattrs(&is.meta);
+    let xattrs: BTreeMap<_, _> = xattrs.map(|(n, v)| (n.to_string(), hex(v))).collect();
+    Ok(joined([
+        inode(is, &is.meta),
+        json!({
+            "mtime": is.mtime,
+            "stored": side.rootfs().size(id),
+            "sha256": digest.map(|(_, sha256)| hex(&sha256)),
+        }),
+        target(is),
+        json!({
+            "device": device(side, is)?,
+            "capabilities": capabilities(&is.meta),
+            "xattrs": (!xattrs.is_empty()).then_some(xattrs),
+        }),
+        hard_links(links, path, id, side.rootfs()),
+    ]))
 }

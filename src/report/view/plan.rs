@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{File, Name, Open, Rule, Surface, Tone, Verdict, View, Waiver};
-use crate::edit::{Outcome, Residual};
+use crate::edit::Residual;
 use crate::error::{Result, Span};
 use crate::escape::escape;
 use crate::plan::{RuleResult, WaiverResult};
@@ -46,10 +46,10 @@ impl Report<'_> {
 
     fn verdict(&self) -> Verdict {
         let failed = self
-            .outcomes()
+            .rules()
             .iter()
-            .find(|(name, _)| *name == "failed")
-            .map_or(0, |(_, count)| *count);
+            .filter(|rule| rule.outcome.why().is_some());
+        let failed = failed.count();
         let open = match self.plan.residuals.len() {
             0 => "casehard knows of nothing that stays open".into(),
             1 => "1 item stays open".into(),
@@ -58,15 +58,11 @@ impl Report<'_> {
         let (tone, title, sentence) = if failed > 0 {
             let rules = plural(self.rules().len(), "rule");
             let sentence = format!("{failed} of {rules} failed. No image is written.");
-            (
-                Tone::Bad,
-                if failed == 1 {
-                    "A rule failed"
-                } else {
-                    "Rules failed"
-                },
-                sentence,
-            )
+            let title = match failed {
+                1 => "A rule failed",
+                _ => "Rules failed",
+            };
+            (Tone::Bad, title, sentence)
         } else if let (Some(lock), count @ 1..) = (&self.lock, self.beyond_lock().len()) {
             let sentence = format!(
                 "The hardened image would give {} that {} does not list. No image is written.",
@@ -75,11 +71,8 @@ impl Report<'_> {
             );
             (Tone::Bad, "Not in the lock", sentence)
         } else if self.plan.compliant() {
-            (
-                Tone::Good,
-                "Compliant",
-                format!("Every rule holds in the image, and nothing changes. {open}."),
-            )
+            let sentence = format!("Every rule holds in the image, and nothing changes. {open}.");
+            (Tone::Good, "Compliant", sentence)
         } else {
             let paths = match self.files.len() {
                 1 => "1 path changes".into(),
@@ -135,10 +128,7 @@ impl From<&RuleResult> for Rule {
         Self {
             label: escape(section.label()),
             outcome: rule.outcome.name(),
-            why: match &rule.outcome {
-                Outcome::Failed(why) => Some(escape(why)),
-                _ => None,
-            },
+            why: rule.outcome.why().map(escape),
             reason: section.reason.as_ref().map(escape),
             reference: section.reference.as_ref().map(escape),
             place: place(&section.at),
