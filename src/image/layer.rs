@@ -92,11 +92,7 @@ impl Layer {
         let unread = || Error::io("read", path.as_path());
         let magic = magic(&file).map_err(unread())?;
         if magic.is_empty() {
-            return Err(Error::Image {
-                image: name,
-                offset: None,
-                message: "the file is empty".into(),
-            });
+            return Err(Error::image(name, "the file is empty"));
         }
         let compression = Compression::detect(&magic);
         let file = Arc::new(file);

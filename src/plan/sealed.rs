@@ -70,11 +70,8 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         let message = "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
         found.push(whole(ResidualKind::NotInspected, path.into(), message));
     }
-    let has = |rootfs: &Rootfs, path: &str| {
-        let id = rootfs.open(path);
-        id.is_some_and(|id| rootfs.inode(id).is_directory())
-    };
-    if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
+    let is_new = draft.rootfs().has_directory("/etc") && !before.has_directory("/etc");
+    if is_new && before.has_directory("/usr/etc") {
         let message = "is new, and ostree does not deploy a tree that has both /etc and /usr/etc: move the files written here to \
             /usr/etc";
         found.push(whole(ResidualKind::NeedsRebuild, "/etc".into(), message));
