@@ -58,11 +58,8 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         .into_iter()
         .map(|path| whole(ResidualKind::NotInspected, path, message))
         .collect();
-    let edited = draft
-        .edits
-        .iter()
-        .any(|edit| edit.path.starts_with(b"/usr/"));
-    if edited && os.seals_usr() {
+    let mut edits = draft.edits.iter();
+    if os.seals_usr() && edits.any(|edit| edit.path.starts_with(b"/usr/")) {
         let message = "dm-verity seals /usr on this system: rebuild its hashes, or the system with these edits will not boot";
         found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }

@@ -190,10 +190,8 @@ impl<'i> Files<'i> {
 
     /// Returns the paths directly in a directory whose names are UTF-8 and end in `suffix`.
     fn paths_in(&self, directory: &str, suffix: &[u8]) -> impl Iterator<Item = String> {
-        let children = self
-            .rootfs
-            .open(directory)
-            .map(|id| self.rootfs.children(id));
+        let children = self.rootfs.open(directory);
+        let children = children.map(|id| self.rootfs.children(id));
         let names = children.into_iter().flatten().map(|(name, _)| name);
         names
             .filter(move |name| name.ends_with(suffix))

@@ -81,7 +81,12 @@ impl Rootfs {
 
     /// What a path names, name by name: nothing is behind a symbolic link.
     pub(crate) fn at(&self, path: &[u8]) -> Option<InodeId> {
-        components(path).try_fold(Self::ROOT, |directory, name| {
+        self.at_from(Self::ROOT, path)
+    }
+
+    /// As [`at`](Self::at), with a path that is relative to a directory.
+    pub(super) fn at_from(&self, directory: InodeId, path: &[u8]) -> Option<InodeId> {
+        components(path).try_fold(directory, |directory, name| {
             Some(self.child(directory, name)?.inode)
         })
     }

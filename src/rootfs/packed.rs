@@ -99,16 +99,9 @@ impl Rootfs {
     }
 
     fn is_system(&self, directory: InodeId) -> bool {
-        let has = |path: &str| {
-            let mut names = path.split('/');
-            let found = names.try_fold(directory, |at, name| {
-                self.child(at, name.as_bytes()).map(|child| child.inode)
-            });
-            found.is_some()
-        };
-        ["etc/passwd", "etc/os-release", "usr/lib/os-release"]
-            .into_iter()
-            .any(has)
+        let has = |path: &&str| self.at_from(directory, path.as_bytes()).is_some();
+        let mut paths = ["etc/passwd", "etc/os-release", "usr/lib/os-release"].iter();
+        paths.any(has)
     }
 }
 

@@ -165,11 +165,8 @@ impl Draft<'_> {
         let (Some(id), [name]) = (location.inode, &location.rest[..]) else {
             return;
         };
-        let below: Vec<BString> = self
-            .rootfs()
-            .children(id)
-            .map(|(name, _)| name.into())
-            .collect();
+        let children = self.rootfs().children(id);
+        let below: Vec<BString> = children.map(|(name, _)| name.into()).collect();
         for child in below {
             let inode = self.rootfs().child(id, &child).map(|c| c.inode);
             self.remove(&Location {

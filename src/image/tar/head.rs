@@ -340,12 +340,8 @@ impl Head {
                 Extension::Pax(pax) if !pax.edited => out.extend_from_slice(&pax.raw),
                 Extension::Pax(pax) if pax.records.is_empty() => {}
                 Extension::Pax(pax) => {
-                    let data = pax
-                        .records
-                        .iter()
-                        .map(Record::raw)
-                        .collect::<Vec<_>>()
-                        .concat();
+                    let records: Vec<&[u8]> = pax.records.iter().map(Record::raw).collect();
+                    let data = records.concat();
                     let mut header = Header::clone(&pax.header);
                     let _ = set_number(&mut header, NUMERIC_SIZE, data.len() as u64);
                     set_checksum(&mut header);

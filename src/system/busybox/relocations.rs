@@ -108,10 +108,8 @@ impl<'d> Relocations<'_, 'd> {
             return refuse("its relocations have a size that is not understood");
         }
         let bytes = self.program.bytes(at, size).ok_or_else(broken)?;
-        let file = self
-            .program
-            .file(at, size)
-            .and_then(|file| usize::try_from(file).ok());
+        let file = self.program.file(at, size);
+        let file = file.and_then(|file| usize::try_from(file).ok());
         let entries = slice_from_all_bytes(bytes).map_err(|()| broken())?;
         Ok((entries, file.ok_or_else(broken)?))
     }
