@@ -58,6 +58,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns an error about an image as a whole.
+    pub(crate) fn image(image: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Image {
+            image: image.into(),
+            offset: None,
+            message: message.into(),
+        }
+    }
+
     /// An I/O error with the verb and the path that it happened on; for `map_err`.
     pub(crate) fn io<'a>(
         action: &'static str,

@@ -220,8 +220,8 @@ impl<'i> Draft<'i> {
         place: impl Into<Option<Place>>,
         message: impl Into<String>,
     ) {
-        let residual = new_residual(rule, kind, place, message);
-        self.residuals.push(residual);
+        self.residuals
+            .push(Residual::of(rule, kind, place, message));
     }
 
     /// Records what stays open unless a later rule closes it: it counts only if the result has it too.
@@ -231,7 +231,7 @@ impl<'i> Draft<'i> {
         place: impl Into<Option<Place>>,
         message: impl Into<String>,
     ) {
-        let residual = new_residual(self.rule.0, kind, place, message);
+        let residual = Residual::of(self.rule.0, kind, place, message);
         self.passing.push(residual);
     }
 
@@ -246,7 +246,7 @@ impl<'i> Draft<'i> {
         let rule = self.rule.0;
         let residuals = left
             .into_iter()
-            .map(|(path, message)| new_residual(rule, kind, Place::new(path, None), message));
+            .map(|(path, message)| Residual::of(rule, kind, Place::new(path, None), message));
         self.left.push(Left {
             residuals: residuals.collect(),
             are_open: Box::new(are_open),
@@ -264,7 +264,7 @@ impl<'i> Draft<'i> {
         let found = found
             .into_iter()
             .map(|(rule, Leftover { place, message })| {
-                new_residual(rule, ResidualKind::OtherStart, place, message)
+                Residual::of(rule, ResidualKind::OtherStart, place, message)
             });
         self.passing.extend(found);
         self.passing.sort_by_key(|residual| residual.rule);
@@ -283,19 +283,5 @@ impl<'i> Draft<'i> {
     /// Writes down what the reader of the report should know, without anything being open.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         self.notes.push((self.rule.0, message.into()));
-    }
-}
-
-fn new_residual(
-    rule: usize,
-    kind: ResidualKind,
-    place: impl Into<Option<Place>>,
-    message: impl Into<String>,
-) -> Residual {
-    Residual {
-        rule: Some(rule),
-        place: place.into(),
-        message: message.into(),
-        kind,
     }
 }

@@ -102,6 +102,21 @@ impl ResidualKind {
 }
 
 impl Residual {
+    /// Returns what one rule could not close.
+    pub(crate) fn of(
+        rule: usize,
+        kind: ResidualKind,
+        place: impl Into<Option<Place>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            rule: Some(rule),
+            place: place.into(),
+            message: message.into(),
+            kind,
+        }
+    }
+
     /// Returns the stable name of its kind.
     pub fn id(&self) -> &'static str {
         self.kind.id()

@@ -92,11 +92,7 @@ impl Layer {
         let unread = || Error::io("read", path.as_path());
         let magic = magic(&file).map_err(unread())?;
         if magic.is_empty() {
-            return Err(Error::Image {
-                image: name,
-                offset: None,
-                message: "the file is empty".into(),
-            });
+            return Err(Error::image(name, "the file is empty"));
         }
         let compression = Compression::detect(&magic);
         let file = Arc::new(file);
@@ -213,10 +209,8 @@ impl Layer {
     /// Returns this layer with splices laid over its tar stream, indexed anew.
     pub(super) fn spliced(&self, splices: &[Splice]) -> Result<Self> {
         let stream = self.stream.spliced(splices);
-        let archive = self
-            .archive
-            .reindex(&stream)
-            .map_err(|damage| damage.of(&self.name))?;
+        let archive = self.archive.reindex(&stream);
+        let archive = archive.map_err(|damage| damage.of(&self.name))?;
         let mut spliced = Self::new(self.name.clone(), self.compression, None, stream, archive);
         spliced.notes.clone_from(&self.notes);
         Ok(spliced)
@@ -235,10 +229,8 @@ impl Layer {
     /// Returns some bytes of the tar stream, at most `limit` of them.
     pub(crate) fn bytes(&self, range: Range<u64>, limit: u64) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        self.stream
-            .reader(range)
-            .take(limit)
-            .read_to_end(&mut out)?;
+        let mut bytes = self.stream.reader(range).take(limit);
+        bytes.read_to_end(&mut out)?;
         Ok(out)
     }
 }

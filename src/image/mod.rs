@@ -182,14 +182,13 @@ impl Image {
     pub(crate) fn only_layer(&self) -> Result<&Layer> {
         match &self.layers[..] {
             [layer] => Ok(layer),
-            layers => Err(Error::Image {
-                image: self.name.clone(),
-                offset: None,
-                message: format!(
+            layers => {
+                let message = format!(
                     "the image has {} layers; casehard writes images of one layer only",
                     layers.len()
-                ),
-            }),
+                );
+                Err(Error::image(&self.name, message))
+            }
         }
     }
 

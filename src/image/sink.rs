@@ -23,17 +23,6 @@ pub(crate) struct Sink<'a> {
 
 /// How much is copied between two looks at whether to go on.
 const STEP: u64 = 64 << 20;
-/// What the kernel says where it does not copy: another file system, one that cannot do it, or a
-/// file that is only appended to.
-const NOT_HERE: [Errno; 7] = [
-    Errno::XDEV,
-    Errno::INVAL,
-    Errno::NOSYS,
-    Errno::OPNOTSUPP,
-    Errno::PERM,
-    Errno::BADF,
-    Errno::OVERFLOW,
-];
 /// How many chunks are read before they are written.
 const AHEAD: usize = 4;
 /// What is not longer is not worth a thread.
@@ -68,7 +57,16 @@ impl<'a> Sink<'a> {
                 Ok(0) => break,
                 Ok(copied) => self.meter.advance(copied as u64)?,
                 Err(Errno::INTR) => {}
-                Err(error) if NOT_HERE.contains(&error) => break,
+                // Another file system, one that cannot do it, or a file that is only appended to.
+                Err(
+                    Errno::XDEV
+                    | Errno::INVAL
+                    | Errno::NOSYS
+                    | Errno::OPNOTSUPP
+                    | Errno::PERM
+                    | Errno::BADF
+                    | Errno::OVERFLOW,
+                ) => break,
                 Err(error) => return Err(error.into()),
             }
         }

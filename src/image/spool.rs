@@ -91,11 +91,7 @@ pub(super) fn carried(error: io::Error, image: &str) -> Result<Error, io::Error>
         return Ok(Error::Interrupted);
     }
     if Exceeded::of(&error).is_some() {
-        return Ok(Error::Image {
-            image: image.to_owned(),
-            offset: None,
-            message: error.to_string(),
-        });
+        return Ok(Error::image(image, error.to_string()));
     }
     error.downcast()
 }

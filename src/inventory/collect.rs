@@ -18,45 +18,13 @@ use crate::system::systemd::{self, Units};
 const SETID: u32 = 0o6000;
 
 /// Programs that anyone can use to fetch from the network, talk to it or listen on it.
-const NETWORK_TOOLS: &[&str] = &[
-    "aria2c",
-    "curl",
-    "elinks",
-    "fetch",
-    "ftp",
-    "ftpget",
-    "ftpput",
-    "links",
-    "lynx",
-    "nc",
-    "nc.openbsd",
-    "nc.traditional",
-    "ncat",
-    "netcat",
-    "nmap",
-    "rsync",
-    "scp",
-    "sftp",
-    "socat",
-    "ssh",
-    "tcpdump",
-    "telnet",
-    "tftp",
-    "w3m",
-    "wget",
-    "wget2",
-];
+const NETWORK_TOOLS: &str = "\
+    aria2c curl elinks fetch ftp ftpget ftpput links lynx nc nc.openbsd nc.traditional ncat \
+    netcat nmap rsync scp sftp socat ssh tcpdump telnet tftp w3m wget wget2";
 
 /// Where shells look for programs.
-const PROGRAMS: &[&str] = &[
-    "/bin",
-    "/sbin",
-    "/usr/bin",
-    "/usr/sbin",
-    "/usr/local/bin",
-    "/usr/local/sbin",
-    "/opt/bin",
-];
+const PROGRAMS: &str = "\
+    /bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/bin";
 
 /// Databases of packages that casehard does not read.
 const FOREIGN_PACKAGES: &[(&str, &str)] = &[
@@ -200,9 +168,9 @@ impl<'d> Collector<'d, '_> {
     fn tools(&mut self) -> Result<(), Stop> {
         let mut busyboxes = Busyboxes::default();
         let rootfs = self.rootfs();
-        for directory in PROGRAMS.iter().filter_map(|path| rootfs.open(path)) {
+        for directory in PROGRAMS.split(' ').filter_map(|path| rootfs.open(path)) {
             for (name, _) in rootfs.children(directory) {
-                let Some(tool) = NETWORK_TOOLS.iter().find(|tool| name == **tool) else {
+                let Some(tool) = NETWORK_TOOLS.split(' ').find(|tool| name == *tool) else {
                     continue;
                 };
                 let path = rootfs.path_in(directory, name);
@@ -214,17 +182,17 @@ impl<'d> Collector<'d, '_> {
                     inode.is_file() && inode.metas().any(|meta| meta.mode & 0o111 != 0)
                 };
                 if runs(program) && !busyboxes.is_one(self.files, program)? {
-                    self.found.add(Kind::NetworkTool, *tool, path);
+                    self.found.add(Kind::NetworkTool, tool, path);
                 }
             }
         }
         for id in busyboxes.all(self.files)? {
             let binary = Binary::read(self.files, id)?;
             let path = busybox::path(self.files, id);
-            for tool in NETWORK_TOOLS {
+            for tool in NETWORK_TOOLS.split(' ') {
                 if binary.runs(self.files, tool)? {
                     self.found
-                        .add(Kind::NetworkTool, *tool, format!("{path} {tool}"));
+                        .add(Kind::NetworkTool, tool, format!("{path} {tool}"));
                 }
             }
         }

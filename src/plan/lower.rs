@@ -171,10 +171,8 @@ impl<'a> Lowering<'a> {
         let was = self.entry(number).meta;
         let index = old.metas().position(|m| *m == **was).unwrap_or(0);
         let is = new.metas().nth(index).unwrap_or(&new.meta);
-        let promoted = self
-            .rewrites
-            .get(&number)
-            .is_some_and(|r| matches!(r.data, Some(Data::Moved(_))));
+        let rewrite = self.rewrites.get(&number);
+        let promoted = rewrite.is_some_and(|r| matches!(r.data, Some(Data::Moved(_))));
         let (was, is) = if promoted {
             (&*old.meta, &*new.meta)
         } else {
@@ -283,12 +281,8 @@ impl<'a> Lowering<'a> {
     fn splices(mut self) -> Vec<Vec<Splice>> {
         let layers = self.image.layers();
         let mut splices = vec![Vec::new(); layers.len()];
-        let numbers: BTreeSet<u32> = self
-            .removed
-            .iter()
-            .chain(self.rewrites.keys())
-            .copied()
-            .collect();
+        let numbers = self.removed.iter().chain(self.rewrites.keys());
+        let numbers: BTreeSet<u32> = numbers.copied().collect();
         for number in numbers {
             let entry = self.entry(number);
             splices[self.image.layer_of(number)].extend(match self.rewrites.get(&number) {

@@ -112,23 +112,16 @@ impl Image {
     /// As [`plan`](Self::plan).
     pub fn plan_with<'a>(&'a self, recipe: &'a Recipe, options: &PlanOptions) -> Result<Plan<'a>> {
         let before = self.rootfs()?;
-        let mut draft = Draft::new(
-            self,
-            before.clone(),
-            waivers::judge(recipe, options.as_of)?,
-            options.mtime,
-        );
+        let waivers = waivers::judge(recipe, options.as_of)?;
+        let mut draft = Draft::new(self, before.clone(), waivers, options.mtime);
         let mut outcomes = run(&mut draft, recipe, Look::First)?;
         draft.settle();
         let mut notes = before.doubts();
         notes.extend(general_notes(&draft, recipe)?);
         notes.extend(find_reverts(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
-        residuals.extend(sealed::residuals(
-            &draft,
-            &before,
-            &OsRelease::read(&draft)?,
-        ));
+        let os = OsRelease::read(&draft)?;
+        residuals.extend(sealed::residuals(&draft, &before, &os));
         // Not an edit of a rule, so not one to look for reverts of.
         draft.settle_emptied(&before);
         let doubtful = readable(labels::label_new(&mut draft, &before))?;

@@ -30,17 +30,10 @@ fn copies(draft: &mut Draft<'_>) {
     let directories = lowerdir::directories(draft.rootfs());
     for edit in removals(draft) {
         for copy in lowerdir::copies_in(&directories, &edit.path.to_str_lossy()) {
-            if draft
-                .rootfs()
-                .locate(copy.as_bytes())
-                .is_ok_and(|there| there.inode.is_some())
-            {
-                draft.residual_of(
-                    edit.rule,
-                    ResidualKind::RevertedAtBoot,
-                    Place::new(&copy, None),
-                    format!("becomes {} when the system boots", edit.path),
-                );
+            if draft.rootfs().exists(&copy) {
+                let message = format!("becomes {} when the system boots", edit.path);
+                let (kind, place) = (ResidualKind::RevertedAtBoot, Place::new(&copy, None));
+                draft.residual_of(edit.rule, kind, place, message);
             }
         }
     }
@@ -112,29 +105,16 @@ fn triggers(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
 }
 
 fn removals(draft: &Draft<'_>) -> Vec<Edit> {
-    let there = |edit: &&Edit| {
-        draft
-            .rootfs()
-            .locate(&edit.path)
-            .is_ok_and(|found| found.inode.is_some())
-    };
-    draft
-        .edits
-        .iter()
-        .filter(|edit| edit.change == Change::Removed && !there(edit))
-        .cloned()
-        .collect()
+    let mut removed = draft.edits.clone();
+    removed.retain(|edit| edit.change == Change::Removed && !draft.rootfs().exists(&edit.path));
+    removed
 }
 
 /// Adds files that come back with the next version of their package, unless dpkg takes them for
 /// configuration or was told to keep their modes.
 fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
-    let edits: Vec<Edit> = draft
-        .edits
-        .iter()
-        .filter(|edit| edit.change != Change::Created)
-        .cloned()
-        .collect();
+    let mut edits = draft.edits.clone();
+    edits.retain(|edit| edit.change != Change::Created);
     let mut paths: Vec<BString> = edits.iter().map(|edit| edit.path.clone()).collect();
     paths.sort();
     paths.dedup();

@@ -58,11 +58,8 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         .into_iter()
         .map(|path| whole(ResidualKind::NotInspected, path, message))
         .collect();
-    let edited = draft
-        .edits
-        .iter()
-        .any(|edit| edit.path.starts_with(b"/usr/"));
-    if edited && os.seals_usr() {
+    let mut edits = draft.edits.iter();
+    if os.seals_usr() && edits.any(|edit| edit.path.starts_with(b"/usr/")) {
         let message = "dm-verity seals /usr on this system: rebuild its hashes, or the system with these edits will not boot";
         found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }
@@ -70,11 +67,8 @@ pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> V
         let message = "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
         found.push(whole(ResidualKind::NotInspected, path.into(), message));
     }
-    let has = |rootfs: &Rootfs, path: &str| {
-        let id = rootfs.open(path);
-        id.is_some_and(|id| rootfs.inode(id).is_directory())
-    };
-    if has(draft.rootfs(), "/etc") && !has(before, "/etc") && has(before, "/usr/etc") {
+    let is_new = draft.rootfs().has_directory("/etc") && !before.has_directory("/etc");
+    if is_new && before.has_directory("/usr/etc") {
         let message = "is new, and ostree does not deploy a tree that has both /etc and /usr/etc: move the files written here to \
             /usr/etc";
         found.push(whole(ResidualKind::NeedsRebuild, "/etc".into(), message));

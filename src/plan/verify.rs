@@ -19,12 +19,8 @@ impl Plan<'_> {
                 "the result, read again, is not what was planned at {path}; please report this with the image's name"
             )));
         }
-        let mut draft = Draft::new(
-            edited,
-            rootfs,
-            waivers::judge(self.recipe, options.as_of)?,
-            options.mtime,
-        );
+        let waivers = waivers::judge(self.recipe, options.as_of)?;
+        let mut draft = Draft::new(edited, rootfs, waivers, options.mtime);
         let outcomes = run(&mut draft, self.recipe, Look::Second)?;
         if let Some(wanted) = draft.edits.first() {
             return self.conflict(wanted);

@@ -86,16 +86,11 @@ pub(super) fn judge(recipe: &Recipe, as_of: Option<Date>) -> Result<Waivers> {
                 .help("give one with `PlanOptions::as_of`; casehard never asks the clock, so that a build can be repeated"),
         ]));
     };
-    Ok(recipe
-        .waivers()
-        .iter()
-        .map(|w| {
-            (
-                (w.kind.clone(), w.subject.clone()),
-                Waived::new(w.expires, day),
-            )
-        })
-        .collect())
+    let waived = recipe.waivers().iter().map(|w| {
+        let key = (w.kind.clone(), w.subject.clone());
+        (key, Waived::new(w.expires, day))
+    });
+    Ok(waived.collect())
 }
 
 /// What the rules made of the waivers.

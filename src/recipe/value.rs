@@ -3,7 +3,7 @@
 
 use jiff::civil::Date;
 
-use crate::system::systemd::name::TYPES;
+use crate::system::systemd::name::types;
 
 use super::nearest::{list, nearest, quoted, suggest};
 
@@ -227,11 +227,11 @@ pub(crate) fn unit(value: &str) -> Result<Value, Refusal> {
     if stem.matches('@').count() > 1 {
         return Err(wrong("it contains more than one `@`".to_owned()));
     }
-    if TYPES.contains(&suffix) || suffix.contains(GLOB) {
+    if types().any(|known| known == suffix) || suffix.contains(GLOB) {
         return Ok(Value::Text);
     }
     let refusal = wrong(format!("units do not end in `.{suffix}`"));
-    Err(match suggest(suffix, TYPES.iter().copied()) {
+    Err(match suggest(suffix, types()) {
         Some(help) => refusal.help(help),
         None => refusal,
     })

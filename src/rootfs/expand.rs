@@ -98,8 +98,7 @@ impl Rootfs {
         let mut expanded = Vec::new();
         for path in found {
             effort.spend(LONGEST_PATH)?;
-            let there = self.locate(&path).is_ok_and(|at| at.inode.is_some());
-            if there
+            if self.exists(&path)
                 && path.len() <= LONGEST_PATH
                 && (!pattern.ends_with(b"/") || self.is_directory_at(&path, effort)?)
             {
@@ -112,8 +111,7 @@ impl Rootfs {
 
     fn is_directory_at(&self, path: &[u8], effort: &mut Effort) -> Option<bool> {
         effort.spend(LONGEST_PATH)?;
-        let found = self.open(path);
-        Some(found.is_some_and(|id| self.inode(id).is_directory()))
+        Some(self.has_directory(path))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use bstr::ByteSlice;
@@ -60,11 +61,7 @@ impl<'i> Files<'i> {
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
         self.text_at(path).map_err(|stop| match stop {
             Stop::Fatal(error) => error,
-            Stop::Failed(message) => Error::Image {
-                image: self.image.name().to_owned(),
-                offset: None,
-                message,
-            },
+            Stop::Failed(message) => Error::image(self.image.name(), message),
         })
     }
 
@@ -160,11 +157,10 @@ impl<'i> Files<'i> {
 
     /// Returns the directories directly in a directory, sorted by name: the path by which each is found.
     pub(crate) fn directories_in(&self, directory: &str) -> Vec<String> {
-        let is_directory = |path: &String| {
-            let id = self.rootfs.open(path);
-            id.is_some_and(|id| self.rootfs.inode(id).is_directory())
-        };
-        self.paths_in(directory, b"").filter(is_directory).collect()
+        let paths = self.paths_in(directory, b"");
+        paths
+            .filter(|path| self.rootfs.has_directory(path))
+            .collect()
     }
 
     /// Returns the path again and the regular file that it leads to, if there is one.
@@ -194,10 +190,8 @@ impl<'i> Files<'i> {
 
     /// Returns the paths directly in a directory whose names are UTF-8 and end in `suffix`.
     fn paths_in(&self, directory: &str, suffix: &[u8]) -> impl Iterator<Item = String> {
-        let children = self
-            .rootfs
-            .open(directory)
-            .map(|id| self.rootfs.children(id));
+        let children = self.rootfs.open(directory);
+        let children = children.map(|id| self.rootfs.children(id));
         let names = children.into_iter().flatten().map(|(name, _)| name);
         names
             .filter(move |name| name.ends_with(suffix))
@@ -206,11 +200,7 @@ impl<'i> Files<'i> {
 
     /// Turns a failed read into an error about the image.
     fn failed(&self, cause: io::Error) -> Stop {
-        Stop::Fatal(Error::Io {
-            action: "read",
-            path: self.image.name().into(),
-            cause,
-        })
+        Stop::Fatal(Error::io("read", Path::new(self.image.name()))(cause))
     }
 
     fn each_piece(&self, id: InodeId, mut take: impl FnMut(&[u8])) -> io::Result<()> {

@@ -81,7 +81,12 @@ impl Rootfs {
 
     /// What a path names, name by name: nothing is behind a symbolic link.
     pub(crate) fn at(&self, path: &[u8]) -> Option<InodeId> {
-        components(path).try_fold(Self::ROOT, |directory, name| {
+        self.at_from(Self::ROOT, path)
+    }
+
+    /// As [`at`](Self::at), with a path that is relative to a directory.
+    pub(super) fn at_from(&self, directory: InodeId, path: &[u8]) -> Option<InodeId> {
+        components(path).try_fold(directory, |directory, name| {
             Some(self.child(directory, name)?.inode)
         })
     }
@@ -156,19 +161,28 @@ impl Rootfs {
                 inode: None,
             });
         }
-        let found = Some(directory);
-        Ok(match self.names(directory).next() {
-            Some((parent, name)) => Location {
-                directory: parent,
-                rest: vec![name.into()],
-                inode: found,
-            },
-            None => Location {
-                directory,
-                rest: Vec::new(),
-                inode: found,
-            },
+        let inode = Some(directory);
+        let (directory, rest) = match self.names(directory).next() {
+            Some((parent, name)) => (parent, vec![name.into()]),
+            None => (directory, Vec::new()),
+        };
+        Ok(Location {
+            directory,
+            rest,
+            inode,
         })
+    }
+
+    /// Returns whether something is at a path; a symbolic link there need not lead anywhere.
+    pub(crate) fn exists(&self, path: impl AsRef<[u8]>) -> bool {
+        self.locate(path.as_ref())
+            .is_ok_and(|at| at.inode.is_some())
+    }
+
+    /// Returns whether a path leads to a directory.
+    pub(crate) fn has_directory(&self, path: impl AsRef<[u8]>) -> bool {
+        self.open(path)
+            .is_some_and(|id| self.inode(id).is_directory())
     }
 
     fn parent(&self, directory: InodeId) -> InodeId {

@@ -4,6 +4,8 @@
 //! A rule finds nothing to do in these, which reads like a hardened system. So an archive that is
 //! certainly not a root file system is refused, and one that may be a part on purpose is noted.
 
+use std::path::Path;
+
 use bstr::{BString, ByteSlice};
 
 use super::{Content, InodeId, Node, Rootfs};
@@ -41,11 +43,7 @@ pub(super) fn refuse_packed(image: &Image, rootfs: &Rootfs) -> Result<()> {
         };
         let (layer, entry) = image.entry(*number);
         let text = layer.bytes(entry.data_range(), MANIFEST_LIMIT);
-        let text = text.map_err(|cause| Error::Io {
-            action: "read",
-            path: image.name().into(),
-            cause,
-        })?;
+        let text = text.map_err(Error::io("read", Path::new(image.name())))?;
         if words.iter().all(|word| text.contains_str(word)) {
             return Err(Error::Image {
                 image: image.name().to_owned(),
@@ -101,16 +99,9 @@ impl Rootfs {
     }
 
     fn is_system(&self, directory: InodeId) -> bool {
-        let has = |path: &str| {
-            let mut names = path.split('/');
-            let found = names.try_fold(directory, |at, name| {
-                self.child(at, name.as_bytes()).map(|child| child.inode)
-            });
-            found.is_some()
-        };
-        ["etc/passwd", "etc/os-release", "usr/lib/os-release"]
-            .into_iter()
-            .any(has)
+        let has = |path: &&str| self.at_from(directory, path.as_bytes()).is_some();
+        let mut paths = ["etc/passwd", "etc/os-release", "usr/lib/os-release"].iter();
+        paths.any(has)
     }
 }
 

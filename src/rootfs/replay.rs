@@ -222,12 +222,11 @@ impl Replay {
         name: &BStr,
     ) -> Result<(), String> {
         let target = bstr::join(b"/", within(entry.link)?);
-        let target = self
-            .rootfs
-            .locate(&target)
-            .map_err(|e| e.to_string())?
-            .inode;
-        let Some(target) = target.filter(|id| !self.rootfs.inode(*id).is_directory()) else {
+        let target = self.rootfs.locate(&target).map_err(|e| e.to_string())?;
+        let Some(target) = target
+            .inode
+            .filter(|id| !self.rootfs.inode(*id).is_directory())
+        else {
             self.note(format!(
                 "the hard link {} names {}, which the archive does not have; extraction skips it",
                 entry.path, entry.link

@@ -1,49 +1,18 @@
 //! File capabilities by name, in the text form of libcap.
 
 /// The kernel's capabilities by number, without `cap_`.
-pub(crate) const NAMES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
+const NAMES: &str = "\
+    chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+    linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner \
+    sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice \
+    sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap \
+    mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf \
+    checkpoint_restore";
+
+/// Returns the kernel's capabilities in the order of their numbers.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    NAMES.split(' ')
+}
 
 /// Returns the value of `security.capability` as `getcap` writes it, or none if it has no known form.
 pub(crate) fn decode(value: &[u8]) -> Option<String> {
@@ -83,7 +52,7 @@ pub(crate) fn decode(value: &[u8]) -> Option<String> {
 fn names(set: u64) -> String {
     (0..64)
         .filter(|bit| set >> bit & 1 == 1)
-        .map(|bit| match NAMES.get(bit) {
+        .map(|bit| match all().nth(bit) {
             Some(name) => format!("cap_{name}"),
             None => bit.to_string(),
         })

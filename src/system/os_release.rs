@@ -33,10 +33,8 @@ impl OsRelease {
         if os_ids.contains(&self.id) {
             return Some(0);
         }
-        self.id_like
-            .iter()
-            .any(|id| os_ids.contains(id))
-            .then_some(1)
+        let mut like = self.id_like.iter();
+        like.any(|id| os_ids.contains(id)).then_some(1)
     }
 
     fn parse(text: &[u8]) -> Self {
@@ -45,11 +43,8 @@ impl OsRelease {
             let Some((key, value)) = line.trim().split_once_str("=") else {
                 continue;
             };
-            let value = value
-                .trim()
-                .trim_with(|c| matches!(c, '"' | '\''))
-                .to_str_lossy()
-                .into_owned();
+            let value = value.trim().trim_with(|c| matches!(c, '"' | '\''));
+            let value = value.to_str_lossy().into_owned();
             match key {
                 b"ID" => fields.id = value,
                 b"ID_LIKE" => fields.id_like = value.split_whitespace().map(String::from).collect(),

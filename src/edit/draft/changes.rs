@@ -21,14 +21,7 @@ impl Draft<'_> {
     /// Sets the mode of an inode, for every name and header that it has, and removes its access control
     /// lists.
     pub(crate) fn set_mode(&mut self, id: InodeId, mode: u32) {
-        self.set_meta(
-            id,
-            |meta| meta.mode = mode,
-            |before, after| Change::Mode {
-                before: before.mode,
-                after: after.mode,
-            },
-        );
+        self.change_mode(id, |_| mode);
         for name in ACCESS_LISTS {
             self.remove_xattr(id, name);
         }
@@ -79,14 +72,7 @@ impl Draft<'_> {
 
     /// Clears mode bits in every header of an inode, and keeps the others.
     pub(crate) fn clear_mode(&mut self, id: InodeId, bits: u32) {
-        self.set_meta(
-            id,
-            |meta| meta.mode &= !bits,
-            |before, after| Change::Mode {
-                before: before.mode,
-                after: after.mode,
-            },
-        );
+        self.change_mode(id, |mode| mode & !bits);
     }
 
     /// Sets the owner or the group of an inode, or both.
@@ -117,6 +103,17 @@ impl Draft<'_> {
     pub(crate) fn add_xattr(&mut self, id: InodeId, name: &str, value: BString) {
         let meta = &mut self.files.rootfs_mut().inode_mut(id).meta;
         Arc::make_mut(meta).xattrs.push((name.into(), value));
+    }
+
+    fn change_mode(&mut self, id: InodeId, new: impl Fn(u32) -> u32) {
+        self.set_meta(
+            id,
+            |meta| meta.mode = new(meta.mode),
+            |before, after| Change::Mode {
+                before: before.mode,
+                after: after.mode,
+            },
+        );
     }
 
     /// Changes every header of an inode, and records the first difference for each of its names.
@@ -168,11 +165,8 @@ impl Draft<'_> {
         let (Some(id), [name]) = (location.inode, &location.rest[..]) else {
             return;
         };
-        let below: Vec<BString> = self
-            .rootfs()
-            .children(id)
-            .map(|(name, _)| name.into())
-            .collect();
+        let children = self.rootfs().children(id);
+        let below: Vec<BString> = children.map(|(name, _)| name.into()).collect();
         for child in below {
             let inode = self.rootfs().child(id, &child).map(|c| c.inode);
             self.remove(&Location {

@@ -113,10 +113,8 @@ impl<R: Read> State<R> {
 
     /// Decodes some more, and has it written down.
     fn advance(&mut self) -> io::Result<()> {
-        let written = self
-            .earlier
-            .front()
-            .is_some_and(|c| Arc::strong_count(c) == 1);
+        let first = self.earlier.front();
+        let written = first.is_some_and(|c| Arc::strong_count(c) == 1);
         let used = written.then(|| self.earlier.pop_front()).flatten();
         let mut chunk = used.and_then(Arc::into_inner).unwrap_or_default();
         chunk.clear();

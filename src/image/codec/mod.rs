@@ -134,11 +134,7 @@ pub(super) fn failure(error: io::Error, image: &str, compression: Compression) -
             compression.name()
         )
     };
-    Error::Image {
-        image: image.into(),
-        offset: None,
-        message,
-    }
+    Error::image(image, message)
 }
 
 /// How much of a tar an xz block has, as `xz --threads` makes them: three times the dictionary of

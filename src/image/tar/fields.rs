@@ -90,11 +90,8 @@ pub(super) fn strays(header: &Header) -> bool {
 }
 
 pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
-    text.to_str()
-        .ok()
-        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?
-        .parse()
-        .ok()
+    let digits = text.iter().all(u8::is_ascii_digit).then_some(text)?;
+    digits.to_str().ok()?.parse().ok()
 }
 
 /// The place of a numeric field in a header block.
@@ -110,10 +107,8 @@ const NUMERIC_CHECKSUM: Numeric = (148, 8);
 /// the writer's own. False where the number does not fit.
 pub(super) fn set_number(header: &mut Header, (at, len): Numeric, value: u64) -> bool {
     let field = &mut header.as_mut_bytes()[at..at + len];
-    let end = field
-        .iter()
-        .rposition(u8::is_ascii_digit)
-        .map_or(0, |last| last + 1);
+    let last = field.iter().rposition(u8::is_ascii_digit);
+    let end = last.map_or(0, |last| last + 1);
     let well_formed = end > 0
         && field[..end]
             .iter()

@@ -27,16 +27,17 @@ pub(crate) struct Head {
 
 #[derive(Clone)]
 enum Extension {
-    Pax {
-        header: Box<Header>,
-        records: Vec<Record>,
-        raw: Arc<[u8]>,
-        edited: bool,
-    },
-    Long {
-        typeflag: u8,
-        raw: Arc<[u8]>,
-    },
+    Pax(Pax),
+    Long { typeflag: u8, raw: Arc<[u8]> },
+}
+
+/// A PAX header: as the archive has it, unless it was edited.
+#[derive(Clone)]
+struct Pax {
+    header: Box<Header>,
+    records: Vec<Record>,
+    raw: Arc<[u8]>,
+    edited: bool,
 }
 
 /// How new headers of an archive are written, taken from an entry that it already has.
@@ -72,12 +73,13 @@ impl Head {
                 _ => {
                     let records =
                         pax::parse(&rest[block()..block() + size]).map_err(io::Error::other)?;
-                    Extension::Pax {
+                    let edited = false;
+                    Extension::Pax(Pax {
                         header,
                         records,
                         raw,
-                        edited: false,
-                    }
+                        edited,
+                    })
                 }
             });
             rest = &rest[end..];
@@ -99,7 +101,7 @@ impl Head {
         self.extensions
             .iter()
             .flat_map(|extension| match extension {
-                Extension::Pax { records, .. } => &records[..],
+                Extension::Pax(pax) => &pax.records[..],
                 Extension::Long { .. } => &[],
             })
     }
@@ -287,29 +289,27 @@ impl Head {
     }
 
     fn remove_records(&mut self, which: impl Fn(&Record) -> bool) {
-        for extension in &mut self.extensions {
-            if let Extension::Pax {
-                records, edited, ..
-            } = extension
-            {
-                let before = records.len();
-                records.retain(|record| !which(record));
-                *edited |= records.len() != before;
-            }
+        for pax in self.pax_mut() {
+            let before = pax.records.len();
+            pax.records.retain(|record| !which(record));
+            pax.edited |= pax.records.len() != before;
         }
+    }
+
+    fn pax_mut(&mut self) -> impl Iterator<Item = &mut Pax> {
+        self.extensions
+            .iter_mut()
+            .filter_map(|extension| match extension {
+                Extension::Pax(pax) => Some(pax),
+                Extension::Long { .. } => None,
+            })
     }
 
     fn add_record(&mut self, key: &[u8], value: &[u8]) {
         let record = Record::new(key, value);
-        if let Some(Extension::Pax {
-            records, edited, ..
-        }) = self
-            .extensions
-            .iter_mut()
-            .find(|e| matches!(e, Extension::Pax { .. }))
-        {
-            records.push(record);
-            *edited = true;
+        if let Some(pax) = self.pax_mut().next() {
+            pax.records.push(record);
+            pax.edited = true;
             return;
         }
         let mut header = Box::new(self.header.clone());
@@ -321,15 +321,14 @@ impl Head {
         if header.as_ustar().is_some() {
             header.as_mut_bytes()[PREFIX].fill(0);
         }
-        self.extensions.insert(
-            0,
-            Extension::Pax {
-                header,
-                records: vec![record],
-                raw: Arc::default(),
-                edited: true,
-            },
-        );
+        let (records, raw, edited) = (vec![record], Arc::default(), true);
+        let pax = Pax {
+            header,
+            records,
+            raw,
+            edited,
+        };
+        self.extensions.insert(0, Extension::Pax(pax));
     }
 
     /// Returns the headers as the archive holds them, checksums renewed where something changed.
@@ -337,19 +336,13 @@ impl Head {
         let mut out = Vec::new();
         for extension in &self.extensions {
             match extension {
-                Extension::Long { raw, .. }
-                | Extension::Pax {
-                    raw, edited: false, ..
-                } => out.extend_from_slice(raw),
-                Extension::Pax { records, .. } if records.is_empty() => {}
-                Extension::Pax {
-                    header, records, ..
-                } => {
-                    let data: Vec<u8> = records
-                        .iter()
-                        .flat_map(|r| r.raw().iter().copied())
-                        .collect();
-                    let mut header = Header::clone(header);
+                Extension::Long { raw, .. } => out.extend_from_slice(raw),
+                Extension::Pax(pax) if !pax.edited => out.extend_from_slice(&pax.raw),
+                Extension::Pax(pax) if pax.records.is_empty() => {}
+                Extension::Pax(pax) => {
+                    let records: Vec<&[u8]> = pax.records.iter().map(Record::raw).collect();
+                    let data = records.concat();
+                    let mut header = Header::clone(&pax.header);
                     let _ = set_number(&mut header, NUMERIC_SIZE, data.len() as u64);
                     set_checksum(&mut header);
                     out.extend_from_slice(header.as_bytes());

@@ -44,20 +44,14 @@ impl Record {
 pub(crate) fn parse(mut data: &[u8]) -> Result<Vec<Record>, &'static str> {
     let mut records = Vec::new();
     while !data.is_empty() {
-        let space = data
-            .iter()
-            .take(20)
-            .position(|b| *b == b' ')
-            .ok_or("a PAX record has no length")?;
+        let space = data.iter().take(20).position(|b| *b == b' ');
+        let space = space.ok_or("a PAX record has no length")?;
         let digits = &data[..space];
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Err("the length of a PAX record is not a number");
         }
-        let length: usize = digits
-            .to_str()
-            .ok()
-            .and_then(|d| d.parse().ok())
-            .ok_or("the length of a PAX record is too large")?;
+        let length = digits.to_str().ok().and_then(|d| d.parse().ok());
+        let length: usize = length.ok_or("the length of a PAX record is too large")?;
         if length > data.len() || length < space + 3 {
             return Err("the length of a PAX record does not fit its header");
         }

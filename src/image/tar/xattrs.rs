@@ -41,12 +41,8 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
         return Some((named(name.into()), record.value.clone()));
     }
     let name = named(percent_decoded(record.key.strip_prefix(LIBARCHIVE_XATTR)?));
-    let text: Vec<u8> = record
-        .value
-        .iter()
-        .copied()
-        .filter(|b| *b != b'=')
-        .collect();
+    let text = record.value.iter().copied().filter(|b| *b != b'=');
+    let text: Vec<u8> = text.collect();
     Some((
         name,
         STANDARD_NO_PAD

@@ -57,11 +57,8 @@ impl Lowering<'_> {
             return Ok(None);
         };
         let survivors: Vec<u32> = self.surviving(id).collect();
-        let broken: Vec<u32> = survivors
-            .iter()
-            .copied()
-            .filter(|n| *n != data && self.is_broken(*n))
-            .collect();
+        let mut broken = survivors.clone();
+        broken.retain(|n| *n != data && self.is_broken(*n));
         if broken.is_empty() && survivors.first() == Some(&data) {
             return Ok(Some(data));
         }

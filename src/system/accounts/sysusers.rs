@@ -16,11 +16,9 @@ const DIRECTORIES: [&str; 4] = [
 /// Returns every sysusers.d file, also one that a file of the same name in an earlier directory hides: the file that hides
 /// it may go.
 pub(crate) fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    let directories = DIRECTORIES.iter();
-    directories
-        .flat_map(|path| files.with_copies(path))
-        .flat_map(|directory| files.files_in(&directory, ".conf"))
-        .collect()
+    let directories = DIRECTORIES.iter().flat_map(|path| files.with_copies(path));
+    let found = directories.flat_map(|directory| files.files_in(&directory, ".conf"));
+    found.collect()
 }
 
 /// Reads every sysusers.d file.

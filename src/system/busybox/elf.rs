@@ -208,7 +208,7 @@ impl<'d> Program<'d> {
             }
         };
         if self.moves {
-            let usable = self.relocations.iter().filter_map(|r| r.slot());
+            let usable = self.relocations.iter().filter_map(|r| r.slot);
             usable
                 .filter(|slot| self.is_code(slot.value))
                 .for_each(&mut add);

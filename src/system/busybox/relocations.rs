@@ -17,13 +17,7 @@ pub(super) struct Relocation {
     /// Its address.
     pub(super) at: u64,
     /// The address that it gets, but for where the program is loaded; none where that is not known, or depends on others.
-    slot: Option<Slot>,
-}
-
-impl Relocation {
-    pub(super) fn slot(&self) -> Option<Slot> {
-        self.slot
-    }
+    pub(super) slot: Option<Slot>,
 }
 
 /// A table of relocations: where it is and how long, as the dynamic segment says it.
@@ -43,12 +37,7 @@ pub(super) fn read<H: FileHeader<Endian = Le>>(
     let broken = || TableRefusal::new("its dynamic segment is broken");
     let bytes = program.bytes(dynamic, size).ok_or_else(broken)?;
     let entries = slice_from_all_bytes::<H::Dyn>(bytes).map_err(|()| broken())?;
-    let (mut rel, mut rela, mut relr, mut plt) = <(
-        RelocationTable,
-        RelocationTable,
-        RelocationTable,
-        RelocationTable,
-    )>::default();
+    let [mut rel, mut rela, mut relr, mut plt] = <[RelocationTable; 4]>::default();
     let mut plt_kind = None;
     for entry in entries {
         let field = match entry.tag(Le) {
@@ -119,10 +108,8 @@ impl<'d> Relocations<'_, 'd> {
             return refuse("its relocations have a size that is not understood");
         }
         let bytes = self.program.bytes(at, size).ok_or_else(broken)?;
-        let file = self
-            .program
-            .file(at, size)
-            .and_then(|file| usize::try_from(file).ok());
+        let file = self.program.file(at, size);
+        let file = file.and_then(|file| usize::try_from(file).ok());
         let entries = slice_from_all_bytes(bytes).map_err(|()| broken())?;
         Ok((entries, file.ok_or_else(broken)?))
     }
@@ -239,10 +226,7 @@ mod tests {
         for at in [48, 8, 24, 8, 35] {
             found.push(at, slot(at)).unwrap();
         }
-        let known = found
-            .sorted()
-            .into_iter()
-            .map(|r| (r.at, r.slot().is_some()));
+        let known = found.sorted().into_iter().map(|r| (r.at, r.slot.is_some()));
         let want = [(8, false), (24, true), (32, false), (40, false), (48, true)];
         assert_eq!(known.collect::<Vec<_>>(), want);
     }

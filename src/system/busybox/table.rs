@@ -68,12 +68,8 @@ impl Table {
         if candidates.len() > MOST_CANDIDATES {
             return refuse("it has too many runs of names that could be the table's");
         }
-        let least = candidates
-            .iter()
-            .map(|c| c.names.len())
-            .min()
-            .unwrap_or(LONGEST_RUN);
-        program.runs(least, |run| {
+        let least = candidates.iter().map(|c| c.names.len()).min();
+        program.runs(least.unwrap_or(LONGEST_RUN), |run| {
             for candidate in &mut candidates {
                 candidate.look_at(run);
             }

@@ -32,14 +32,8 @@ const INTERPRETERS: [&str; 7] = ["sh", "bash", "dash", "busybox", "env", "perl",
 const NOTHING: [&str; 2] = ["/bin/false", "/usr/bin/false"];
 
 /// Where systemd looks for a program that is named without its directory.
-const PROGRAMS: [&str; 6] = [
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-];
+const PROGRAMS: &str = "\
+    /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin";
 
 const SECTION: &[u8] = b"D-BUS Service";
 
@@ -239,7 +233,9 @@ fn command(files: &Files<'_>, words: Vec<String>) -> Option<Command> {
     let program = if program.contains('/') {
         program.clone()
     } else {
-        let mut places = PROGRAMS.iter().map(|place| format!("{place}/{program}"));
+        let mut places = PROGRAMS
+            .split(' ')
+            .map(|place| format!("{place}/{program}"));
         places.find(|place| rootfs.open(place).is_some())?
     };
     let runs_others = INTERPRETERS.contains(&plain);

@@ -235,10 +235,7 @@ fn simple(path: &str) -> Option<String> {
 
 /// Returns the words of a value. Quotes, escapes and specifiers are left to systemd.
 fn words(found: Found<'_>) -> Read<Vec<&str>> {
-    let text = found
-        .value
-        .to_str()
-        .ok()
-        .filter(|text| !text.contains(['"', '\'', '\\', '%']));
+    let text = found.value.to_str().ok();
+    let text = text.filter(|text| !text.contains(['"', '\'', '\\', '%']));
     Ok(text.ok_or(found)?.split_ascii_whitespace().collect())
 }

@@ -37,89 +37,74 @@ struct Trait {
     of: u64,
 }
 
+/// A weight, and the names that have it each, separated by blanks. Of names that `|` joins, one is
+/// as bad as all of them.
+type Weights = &'static [(u64, &'static str)];
+
 /// Settings that are good where they say yes.
-const FLAGS: [(&str, u64); 15] = [
-    ("PrivateDevices", 1000),
-    ("PrivateMounts", 1000),
-    ("PrivateNetwork", 2500),
-    ("PrivateUsers", 1000),
-    ("ProtectControlGroups", 1000),
-    ("ProtectKernelModules", 1000),
-    ("ProtectKernelTunables", 1000),
-    ("ProtectKernelLogs", 1000),
-    ("ProtectClock", 1000),
-    ("ProtectHostname", 50),
-    ("LockPersonality", 100),
-    ("MemoryDenyWriteExecute", 100),
-    ("NoNewPrivileges", 1000),
-    ("RestrictRealtime", 500),
-    ("RestrictSUIDSGID", 1000),
-];
-
-/// Capabilities of which one is as bad as all of them.
-const CAPABILITIES: [(&[&str], u64); 26] = [
-    (&["sys_admin"], 1500),
-    (&["setuid", "setgid", "setpcap"], 1500),
-    (&["sys_ptrace"], 1500),
-    (&["sys_time"], 1000),
-    (&["net_admin"], 1000),
-    (&["sys_rawio"], 1000),
-    (&["sys_module"], 1000),
-    (&["audit_control", "audit_read", "audit_write"], 500),
-    (&["syslog"], 500),
-    (&["sys_nice", "sys_resource"], 500),
-    (&["mknod"], 500),
-    (&["chown", "fsetid", "setfcap"], 1000),
+const FLAGS: Weights = &[
+    (2500, "PrivateNetwork"),
     (
-        &["dac_override", "dac_read_search", "fowner", "ipc_owner"],
         1000,
+        "PrivateDevices PrivateMounts PrivateUsers ProtectControlGroups ProtectKernelModules \
+         ProtectKernelTunables ProtectKernelLogs ProtectClock NoNewPrivileges RestrictSUIDSGID",
     ),
-    (&["kill"], 500),
-    (&["net_bind_service", "net_broadcast", "net_raw"], 500),
-    (&["sys_boot"], 100),
-    (&["mac_admin", "mac_override"], 100),
-    (&["linux_immutable"], 75),
-    (&["ipc_lock"], 50),
-    (&["sys_chroot"], 50),
-    (&["block_suspend"], 25),
-    (&["wake_alarm"], 25),
-    (&["lease"], 25),
-    (&["sys_tty_config"], 25),
-    (&["bpf"], 25),
-    (&["sys_pacct"], 25),
+    (500, "RestrictRealtime"),
+    (100, "LockPersonality MemoryDenyWriteExecute"),
+    (50, "ProtectHostname"),
 ];
 
-const NAMESPACES: [(&str, u64); 7] = [
-    ("user", 1500),
-    ("mnt", 500),
-    ("ipc", 500),
-    ("pid", 500),
-    ("cgroup", 500),
-    ("net", 500),
-    ("uts", 100),
+const CAPABILITIES: Weights = &[
+    (1500, "sys_admin setuid|setgid|setpcap sys_ptrace"),
+    (
+        1000,
+        "sys_time net_admin sys_rawio sys_module chown|fsetid|setfcap \
+         dac_override|dac_read_search|fowner|ipc_owner",
+    ),
+    (
+        500,
+        "audit_control|audit_read|audit_write syslog sys_nice|sys_resource mknod kill \
+         net_bind_service|net_broadcast|net_raw",
+    ),
+    (100, "sys_boot mac_admin|mac_override"),
+    (75, "linux_immutable"),
+    (50, "ipc_lock sys_chroot"),
+    (
+        25,
+        "block_suspend wake_alarm lease sys_tty_config bpf sys_pacct",
+    ),
 ];
 
-const FAMILIES: [(&[&str], u64); 4] = [
-    (&["AF_INET", "AF_INET6"], 1500),
-    (&["AF_UNIX"], 25),
-    (&["AF_NETLINK"], 200),
-    (&["AF_PACKET"], 1000),
+const NAMESPACES: Weights = &[
+    (1500, "user"),
+    (500, "mnt ipc pid cgroup net"),
+    (100, "uts"),
+];
+
+const FAMILIES: Weights = &[
+    (1500, "AF_INET|AF_INET6"),
+    (25, "AF_UNIX"),
+    (200, "AF_NETLINK"),
+    (1000, "AF_PACKET"),
 ];
 const OTHER_FAMILIES: u64 = 1250;
 
-const SYSTEM_CALLS: [(&str, u64); 11] = [
-    ("@swap", 1000),
-    ("@obsolete", 250),
-    ("@clock", 1000),
-    ("@cpu-emulation", 250),
-    ("@debug", 1000),
-    ("@mount", 1000),
-    ("@module", 1000),
-    ("@raw-io", 1000),
-    ("@reboot", 1000),
-    ("@privileged", 700),
-    ("@resources", 700),
+const SYSTEM_CALLS: Weights = &[
+    (1000, "@swap @clock @debug @mount @module @raw-io @reboot"),
+    (700, "@privileged @resources"),
+    (250, "@obsolete @cpu-emulation"),
 ];
+
+fn weighted(weights: Weights) -> impl Iterator<Item = (u64, &'static str)> {
+    weights
+        .iter()
+        .flat_map(|(weight, names)| names.split(' ').map(|name| (*weight, name)))
+}
+
+/// Returns whether one of the names that `|` joins is this one.
+fn is_one_of(names: &str, name: &str) -> bool {
+    names.split('|').any(|one| one == name)
+}
 
 fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
     let mut traits: Vec<Trait> = Vec::new();
@@ -138,7 +123,7 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
         add(200, service.has_groups()?.into(), 1);
         add(100, (!service.is("RemoveIPC")).into(), 1);
     }
-    for (key, weight) in FLAGS {
+    for (weight, key) in weighted(FLAGS) {
         add(weight, (!service.is(key)).into(), 1);
     }
     // What starts early cannot have these.
@@ -149,8 +134,8 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
         add(200, (!service.has_own_root()?).into(), 1);
     }
     let kept = service.capabilities()?;
-    for (names, weight) in CAPABILITIES {
-        add(weight, kept.iter().any(|c| names.contains(c)).into(), 1);
+    for (weight, names) in weighted(CAPABILITIES) {
+        add(weight, kept.iter().any(|c| is_one_of(names, c)).into(), 1);
     }
     add(500, service.has_ambient_capabilities()?.into(), 1);
     add(100, service.umask(), 10);
@@ -165,22 +150,22 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
     add(1000, (service.word("NotifyAccess") == "all").into(), 1);
     add(100, service.is_delegate().into(), 1);
     let namespaces = service.namespaces()?;
-    for (name, weight) in NAMESPACES {
+    for (weight, name) in weighted(NAMESPACES) {
         add(weight, namespaces.contains(name).into(), 1);
     }
     let families = service.address_families()?;
-    let named = |family: &str| FAMILIES.iter().any(|(names, _)| names.contains(&family));
+    let named = |family: &str| weighted(FAMILIES).any(|(_, names)| is_one_of(names, family));
     let open = |among: &dyn Fn(&str) -> bool| {
         let listed = families.listed.iter().any(|family| among(family));
         u64::from(listed == families.allowed)
     };
-    for (names, weight) in FAMILIES {
-        add(weight, open(&|family| names.contains(&family)), 1);
+    for (weight, names) in weighted(FAMILIES) {
+        add(weight, open(&|family| is_one_of(names, family)), 1);
     }
     add(OTHER_FAMILIES, open(&|family| !named(family)), 1);
     add(1000, service.architectures()?, 10);
     let calls = service.system_calls()?;
-    for (group, weight) in SYSTEM_CALLS {
+    for (weight, group) in weighted(SYSTEM_CALLS) {
         add(weight, reached(&calls, group), 10);
     }
     add(1000, service.addresses()?, 10);

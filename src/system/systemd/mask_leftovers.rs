@@ -152,16 +152,14 @@ impl<'l> Search<'l> {
         let of_template = template.map(|template| self.by_name.firsts(&template));
         let of_template = of_template.unwrap_or_default();
         let file = self.files.rootfs().open(path);
-        let same = file
-            .map(|file| self.by_file.firsts(&file))
-            .unwrap_or_default();
+        let same = file.map(|file| self.by_file.firsts(&file));
         for (rule, masked) in &of_template {
             let message = format!(
                 "{unit} has a file of its own, so that it can still be started though {masked} is masked"
             );
             self.add(*rule, Place::new(path, None), message);
         }
-        for (rule, masked) in same {
+        for (rule, masked) in same.unwrap_or_default() {
             if masked != unit && of_template.get(&rule) != Some(&masked) {
                 let message =
                     format!("{unit} is the same file as {masked} and can still be started");
@@ -176,10 +174,8 @@ impl<'l> Search<'l> {
             return BTreeSet::new();
         }
         let names = [Some(name.into()), template(name), self.units.alias_of(name)];
-        let rules = names
-            .iter()
-            .flatten()
-            .flat_map(|name| self.by_name.all(name));
+        let names = names.iter().flatten();
+        let rules = names.flat_map(|name| self.by_name.all(name));
         rules.map(|(rule, _)| *rule).collect()
     }
 

@@ -59,10 +59,8 @@ impl Found<'_> {
 impl Merged {
     /// Returns the assignments of a section, in order.
     pub(crate) fn section<'m>(&'m self, section: &str) -> impl Iterator<Item = Found<'m>> {
-        let found = self
-            .assignments
-            .iter()
-            .filter(move |(_, a)| a.section == section);
+        let all = self.assignments.iter();
+        let found = all.filter(move |(_, a)| a.section == section);
         found.map(|(at, a)| Found {
             file: &self.files[*at],
             line: a.line,

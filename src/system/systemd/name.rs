@@ -3,26 +3,20 @@
 use std::collections::BTreeSet;
 
 /// The types of units that are loaded from files.
-pub(crate) const TYPES: [&str; 11] = [
-    "service",
-    "socket",
-    "target",
-    "timer",
-    "mount",
-    "automount",
-    "path",
-    "slice",
-    "scope",
-    "swap",
-    "device",
-];
+const TYPES: &str = "\
+    service socket target timer mount automount path slice scope swap device";
+
+/// Returns the types of units that are loaded from files.
+pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+    TYPES.split(' ')
+}
 
 /// Returns whether this can be a unit's name: plain, template or instance.
 pub(crate) fn is_unit(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     name.len() < 256
         && name.rsplit_once('.').is_some_and(|(stem, kind)| {
-            !stem.is_empty() && !stem.starts_with('@') && TYPES.contains(&kind)
+            !stem.is_empty() && !stem.starts_with('@') && types().any(|known| known == kind)
         })
         && name.chars().all(plain)
 }
@@ -36,7 +30,7 @@ pub(crate) fn kind(unit: &str) -> &str {
 pub(crate) fn own_section(unit: &str) -> Option<String> {
     let kind = kind(unit);
     let (first, rest) = kind.split_at_checked(1)?;
-    let has_one = TYPES.contains(&kind) && kind != "target" && kind != "device";
+    let has_one = types().any(|known| known == kind) && kind != "target" && kind != "device";
     has_one.then(|| first.to_ascii_uppercase() + rest)
 }
 

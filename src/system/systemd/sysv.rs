@@ -63,11 +63,7 @@ impl Units<'_> {
 
 fn has_generator(rootfs: &Rootfs) -> bool {
     let paths = GENERATORS.map(|directory| format!("{directory}/systemd-sysv-generator"));
-    let there = |path: &&String| {
-        let place = rootfs.locate(path.as_bytes());
-        place.is_ok_and(|place| place.inode.is_some())
-    };
-    let first = paths.iter().find(there);
+    let first = paths.iter().find(|path| rootfs.exists(path));
     let program = first.and_then(|path| rootfs.open(path));
     program.is_some_and(|id| is_program(rootfs, id))
 }

@@ -16,7 +16,7 @@ use crate::rootfs::Rootfs;
 type Names = BTreeMap<String, BTreeSet<String>>;
 
 /// The search path, and what it holds by other keys than a unit's name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct UnitIndex {
     pub(super) directories: Vec<UnitDir>,
     aliases: OnceCell<Names>,
@@ -28,9 +28,7 @@ impl UnitIndex {
     pub(crate) fn read(rootfs: &Rootfs) -> Self {
         Self {
             directories: unit_path(rootfs),
-            aliases: OnceCell::new(),
-            instances: OnceCell::new(),
-            scripts: OnceCell::new(),
+            ..Self::default()
         }
     }
 

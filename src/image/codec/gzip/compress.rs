@@ -175,26 +175,21 @@ impl Worker {
 fn jobs(file: &[Piece<'_>]) -> Vec<Job> {
     let mut jobs: Vec<Job> = Vec::new();
     for piece in file {
-        let Piece::Changed {
-            header,
-            output,
-            parts,
-        } = piece
-        else {
+        let Piece::Changed(changed) = piece else {
             continue;
         };
-        for part in parts {
+        for part in &changed.parts {
             let Part::Compress(part) = part else {
                 continue;
             };
             jobs.extend(pieces(part).map(|range| Job {
                 range,
-                member: output.start,
-                level: header.level(),
+                member: changed.output.start,
+                level: changed.header.level(),
                 last: false,
             }));
         }
-        if let (Some(Part::Compress(_)), Some(job)) = (parts.last(), jobs.last_mut()) {
+        if let (Some(Part::Compress(_)), Some(job)) = (changed.parts.last(), jobs.last_mut()) {
             job.last = true;
         }
     }

@@ -149,11 +149,7 @@ impl Input {
 
     /// Takes up to 32 bits.
     pub(super) fn take(&mut self, count: u32) -> io::Result<u32> {
-        if self.bits.count < count {
-            self.more()?;
-            self.bits.refill(&self.buffer[..self.filled], &mut self.at);
-        }
-        let value = self.bits.peek(count);
+        let value = self.peek(count)?;
         self.bits.skip(count);
         Ok(value)
     }

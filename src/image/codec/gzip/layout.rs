@@ -17,32 +17,37 @@ pub(super) enum Piece<'m> {
     /// Bytes of the file as they are: whole members.
     Same(Range<u64>),
     /// A member that is put together from parts.
-    Changed {
-        header: &'m Header,
-        /// Bytes of the output stream.
-        output: Range<u64>,
-        parts: Vec<Part>,
-    },
+    Changed(ChangedMember<'m>),
+}
+
+#[derive(Debug)]
+pub(super) struct ChangedMember<'m> {
+    pub(super) header: &'m Header,
+    /// Bytes of the output stream.
+    pub(super) output: Range<u64>,
+    pub(super) parts: Vec<Part>,
 }
 
 /// A part of a changed member.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     /// Blocks of the file as they are, of which the first and the last may be parts of blocks.
-    Blocks {
-        bits: Range<u64>,
-        /// The header of the block that they begin inside of, and of the one that they end inside
-        /// of.
-        begin_inside: Option<u64>,
-        end_inside: Option<u64>,
-        /// The bit that says that a block is the last, where that is among them.
-        last_block: Option<u64>,
-        /// How many bytes they decode to, with which CRC-32.
-        len: u64,
-        crc: u32,
-    },
+    Blocks(Blocks),
     /// A range of the output stream, to be compressed.
     Compress(Range<u64>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Blocks {
+    pub(super) bits: Range<u64>,
+    /// The header of the block that they begin inside of, and of the one that they end inside of.
+    pub(super) begin_inside: Option<u64>,
+    pub(super) end_inside: Option<u64>,
+    /// The bit that says that a block is the last, where that is among them.
+    pub(super) last_block: Option<u64>,
+    /// How many bytes they decode to, with which CRC-32.
+    pub(super) len: u64,
+    pub(super) crc: u32,
 }
 
 /// Lays out the file that decodes to `output`, a changed version of what `map`'s file of `file_len`
@@ -88,10 +93,10 @@ impl Layout<'_> {
             if at == member.output.start && end == member.output.end {
                 self.same(member.bytes.clone());
                 self.at += end - at;
-            } else if let Some((range, part)) = blocks(member, at..end, run.start) {
+            } else if let Some((range, blocks)) = blocks(member, at..end, run.start) {
                 self.compress(range.start - at);
                 self.at += range.end - range.start;
-                self.part(part);
+                self.part(Part::Blocks(blocks));
                 at = range.end;
                 continue;
             } else {
@@ -117,11 +122,11 @@ impl Layout<'_> {
         }
         let start = self.at;
         self.at += len;
-        if let Some(Piece::Changed { output, parts, .. }) = self.pieces.last_mut()
-            && let Some(Part::Compress(range)) = parts.last_mut()
+        if let Some(Piece::Changed(member)) = self.pieces.last_mut()
+            && let Some(Part::Compress(range)) = member.parts.last_mut()
         {
             range.end += len;
-            output.end += len;
+            member.output.end += len;
             return;
         }
         self.part(Part::Compress(start..self.at));
@@ -130,25 +135,25 @@ impl Layout<'_> {
     /// Adds a part that ends where the layout has come to.
     fn part(&mut self, part: Part) {
         let len = match &part {
-            Part::Blocks { len, .. } => *len,
+            Part::Blocks(blocks) => blocks.len,
             Part::Compress(range) => range.end - range.start,
         };
-        if let Some(Piece::Changed { output, parts, .. }) = self.pieces.last_mut() {
-            output.end += len;
-            parts.push(part);
+        if let Some(Piece::Changed(member)) = self.pieces.last_mut() {
+            member.output.end += len;
+            member.parts.push(part);
         } else {
-            self.pieces.push(Piece::Changed {
+            self.pieces.push(Piece::Changed(ChangedMember {
                 header: &self.map.members[self.member].header,
                 output: self.at - len..self.at,
                 parts: vec![part],
-            });
+            }));
         }
     }
 }
 
 /// Returns the first blocks inside a range of a member that can be copied, with what they decode
 /// to, where the input's bytes are the output's from `same_from` on.
-fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u64>, Part)> {
+fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u64>, Blocks)> {
     let rows = &member.rows;
     let window_from = if member.output.start >= same_from {
         0
@@ -177,7 +182,7 @@ fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u
     let inside = |row: Row| (row.block < row.bit).then_some(row.block);
     let bits = begin.bit..end.bit;
     let last_block = Some(member.last_block).filter(|bit| bits.contains(bit));
-    let part = Part::Blocks {
+    let blocks = Blocks {
         bits,
         begin_inside: inside(begin),
         end_inside: inside(end),
@@ -185,7 +190,7 @@ fn blocks(member: &Member, range: Range<u64>, same_from: u64) -> Option<(Range<u
         len,
         crc: without(end.crc, begin.crc, len),
     };
-    Some((begin.output..end.output, part))
+    Some((begin.output..end.output, blocks))
 }
 
 /// Returns the CRC-32 of the last `len` bytes of something, from that of the whole and that of what

@@ -83,10 +83,10 @@ impl Map {
         let rows = &mut self.last_mut().rows;
         // Between two places there must be something to copy, however many blocks that hold nothing
         // lie there.
-        if rows.last().is_some_and(|last| {
-            row.output == last.output
-                || row.output - last.output < granule && (row.bit - last.bit) / 8 < granule
-        }) {
+        if rows
+            .last()
+            .is_some_and(|last| row.output == last.output || row.is_near(last, granule))
+        {
             return;
         }
         rows.push(row);
@@ -119,16 +119,7 @@ impl Map {
         let last = self.members.len() - 1;
         let mut members: Vec<Member> = Vec::new();
         for (at, mut member) in self.members.drain(..).enumerate() {
-            let mut kept: Option<Row> = None;
-            member.rows.retain(|row| {
-                let keep = kept.is_none_or(|kept| {
-                    row.output - kept.output >= granule || (row.bit - kept.bit) / 8 >= granule
-                });
-                if keep {
-                    kept = Some(*row);
-                }
-                keep
-            });
+            member.rows.dedup_by(|row, kept| row.is_near(kept, granule));
             let before = members.last_mut().filter(|_| at < last);
             if !before.is_some_and(|before| joined(before, &member, granule)) {
                 members.push(member);
@@ -136,6 +127,12 @@ impl Map {
         }
         self.rows = members.iter().map(|m| m.rows.len()).sum();
         self.members = members;
+    }
+}
+
+impl Row {
+    fn is_near(&self, before: &Self, granule: u64) -> bool {
+        self.output - before.output < granule && (self.bit - before.bit) / 8 < granule
     }
 }
 

@@ -115,10 +115,8 @@ impl Places {
     pub(super) fn before(&self, output: u64) -> Checkpoint {
         let near = self.near();
         let places = [&self.even, &*near].map(|places| last_before(places, output));
-        let last = places
-            .into_iter()
-            .flatten()
-            .max_by_key(|place| place.output);
+        let places = places.into_iter().flatten();
+        let last = places.max_by_key(|place| place.output);
         last.expect("there is one at the beginning").clone()
     }
 

@@ -17,7 +17,7 @@ use super::Gzip;
 use super::bits::Bits;
 use super::compress::{Pieces, pieces};
 use super::inflate::{Frame, Inflater};
-use super::layout::{Part, Piece, layout};
+use super::layout::{Blocks, Part, Piece, layout};
 use crate::image::segments::Segments;
 use crate::image::sink::Sink;
 
@@ -47,12 +47,8 @@ impl Gzip {
         for piece in &pieces {
             match piece {
                 Piece::Same(bytes) => out.copy(file, bytes.clone())?,
-                Piece::Changed {
-                    header,
-                    output,
-                    parts,
-                } => {
-                    let (fixed, rest) = header.for_changed();
+                Piece::Changed(changed) => {
+                    let (fixed, rest) = changed.header.for_changed();
                     out.write_all(&fixed)?;
                     out.copy(file, rest)?;
                     let mut member = Changed {
@@ -61,15 +57,13 @@ impl Gzip {
                         bits: Bits::new(&mut *out),
                         crc: Hasher::new(),
                     };
-                    let (last, others) = parts.split_last().expect("a changed member has parts");
-                    for part in others {
-                        member.part(part, false)?;
+                    for (left, part) in (0..changed.parts.len()).rev().zip(&changed.parts) {
+                        member.part(part, left == 0)?;
                     }
-                    member.part(last, true)?;
                     let crc = member.finish()?;
                     out.write_all(&crc.to_le_bytes())?;
                     #[expect(clippy::cast_possible_truncation, reason = "gzip wants it modulo 2³²")]
-                    let len = (output.end - output.start) as u32;
+                    let len = (changed.output.end - changed.output.start) as u32;
                     out.write_all(&len.to_le_bytes())?;
                 }
             }
@@ -89,41 +83,7 @@ struct Changed<'a, 'o, 's> {
 impl Changed<'_, '_, '_> {
     fn part(&mut self, part: &Part, last: bool) -> io::Result<()> {
         match part {
-            Part::Blocks {
-                bits,
-                begin_inside,
-                end_inside,
-                last_block,
-                len,
-                crc,
-            } => {
-                self.crc.combine(&Hasher::new_with_initial_len(*crc, *len));
-                match begin_inside {
-                    None => self.bits.go_to(bits.start),
-                    Some(block) => {
-                        let header = self.frame(*block)?.header;
-                        self.bits.go_to(bits.start - (header.end - header.start));
-                        self.bits.put(0, 1);
-                        self.bits.shift(self.file, header.start + 1..header.end)?;
-                    }
-                }
-                match last_block {
-                    Some(bit) if !last => {
-                        self.bits.copy(self.file, bits.start..*bit)?;
-                        self.bits.put(0, 1);
-                        self.bits.copy(self.file, bit + 1..bits.end)?;
-                    }
-                    _ => self.bits.copy(self.file, bits.clone())?,
-                }
-                if let Some(block) = end_inside {
-                    let (code, count) = self.frame(*block)?.end;
-                    self.bits.put(code, count);
-                }
-                if last && last_block.is_none() {
-                    self.bits.put_last();
-                }
-                Ok(())
-            }
+            Part::Blocks(blocks) => self.blocks(blocks, last),
             Part::Compress(range) => {
                 self.bits.go_to(0);
                 for _ in pieces(range) {
@@ -134,6 +94,37 @@ impl Changed<'_, '_, '_> {
                 Ok(())
             }
         }
+    }
+
+    fn blocks(&mut self, blocks: &Blocks, last: bool) -> io::Result<()> {
+        let bits = blocks.bits.clone();
+        self.crc
+            .combine(&Hasher::new_with_initial_len(blocks.crc, blocks.len));
+        match blocks.begin_inside {
+            None => self.bits.go_to(bits.start),
+            Some(block) => {
+                let header = self.frame(block)?.header;
+                self.bits.go_to(bits.start - (header.end - header.start));
+                self.bits.put(0, 1);
+                self.bits.shift(self.file, header.start + 1..header.end)?;
+            }
+        }
+        match blocks.last_block {
+            Some(bit) if !last => {
+                self.bits.copy(self.file, bits.start..bit)?;
+                self.bits.put(0, 1);
+                self.bits.copy(self.file, bit + 1..bits.end)?;
+            }
+            _ => self.bits.copy(self.file, bits)?,
+        }
+        if let Some(block) = blocks.end_inside {
+            let (code, count) = self.frame(block)?.end;
+            self.bits.put(code, count);
+        }
+        if last && blocks.last_block.is_none() {
+            self.bits.put_last();
+        }
+        Ok(())
     }
 
     fn frame(&self, block: u64) -> io::Result<Frame> {

@@ -163,22 +163,19 @@ impl Frames {
     }
 
     fn add(&mut self, frame: Frame) {
+        self.push(frame);
+        while self.list.len() > FRAMES {
+            self.granule = (self.granule * 2).max(64 << 10);
+            for frame in std::mem::take(&mut self.list) {
+                self.push(frame);
+            }
+        }
+    }
+
+    fn push(&mut self, frame: Frame) {
         match self.list.last_mut() {
             Some(before) if before.is_small_with(&frame, self.granule) => before.join(frame),
             _ => self.list.push(frame),
-        }
-        while self.list.len() > FRAMES {
-            self.granule = (self.granule * 2).max(64 << 10);
-            let mut coarse: Vec<Frame> = Vec::new();
-            for frame in self.list.drain(..) {
-                match coarse.last_mut() {
-                    Some(before) if before.is_small_with(&frame, self.granule) => {
-                        before.join(frame);
-                    }
-                    _ => coarse.push(frame),
-                }
-            }
-            self.list = coarse;
         }
     }
 

@@ -11,12 +11,12 @@ use bstr::ByteSlice;
 
 use self::parse::{Directive, Member, Statement, Subject};
 use super::Account;
-use crate::error::Stop;
-use crate::rootfs::{Files, InodeId, Place};
+use crate::rootfs::{InodeId, Place};
 
 pub(crate) use revoke::without;
 
 /// Every file that sudo may read, each once.
+#[derive(Default)]
 pub(crate) struct Policy {
     files: Vec<PolicyFile>,
     /// What the image does not show of the policy, and where it says so.
@@ -45,11 +45,6 @@ pub(crate) enum Grantee {
 type Aliases<'a> = BTreeMap<&'a [u8], Vec<&'a Member>>;
 
 impl Policy {
-    /// Reads what sudo.conf names, what that includes, and what becomes `/etc` at boot.
-    pub(crate) fn read(files: &Files<'_>) -> Result<Self, Stop> {
-        sources::read(files)
-    }
-
     /// Returns what the image does not show of the policy, and where it says so.
     pub(crate) fn unknown(&self) -> &[(Place, String)] {
         &self.unknown

@@ -13,31 +13,35 @@ use crate::system::accounts::joined_lines;
 /// As deep as sudo follows includes.
 const DEPTH: usize = 128;
 
-pub(super) fn read(files: &Files<'_>) -> Result<Policy, Stop> {
-    let mut includes = Includes {
-        files,
-        seen: BTreeSet::new(),
-        policy: Policy {
-            files: Vec::new(),
-            unknown: Vec::new(),
-        },
-    };
-    // A directory that nothing includes is read all the same: the file that includes it may arrive later.
-    let mut paths = vec![
-        "/etc/sudoers".to_owned(),
-        // sudo-rs takes it instead.
-        "/etc/sudoers-rs".to_owned(),
-        "/usr/share/baselayout/sudoers".to_owned(),
-    ];
-    paths.extend(configured(files)?);
-    for path in paths {
-        includes.file(&path, 0)?;
+/// Files that sudo reads unless sudo.conf names others; the second is sudo-rs's own.
+const FILES: [&str; 3] = [
+    "/etc/sudoers",
+    "/etc/sudoers-rs",
+    "/usr/share/baselayout/sudoers",
+];
+
+impl Policy {
+    /// Reads what sudo.conf names, what that includes, and what becomes `/etc` at boot.
+    pub(crate) fn read(files: &Files<'_>) -> Result<Self, Stop> {
+        let mut includes = Includes {
+            files,
+            seen: BTreeSet::new(),
+            policy: Self::default(),
+        };
+        let configured = configured(files)?;
+        for path in FILES
+            .into_iter()
+            .chain(configured.iter().map(String::as_str))
+        {
+            includes.file(path, 0)?;
+        }
+        // Nothing may include it yet: the file that does may arrive later.
+        includes.directory("/etc/sudoers.d", 0)?;
+        includes.services()?;
+        let mut policy = includes.policy;
+        policy.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(policy)
     }
-    includes.directory("/etc/sudoers.d", 0)?;
-    includes.services()?;
-    let mut policy = includes.policy;
-    policy.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(policy)
 }
 
 /// Returns what sudo.conf, or a copy of it, names instead of `/etc/sudoers`; newer versions take a list with colons.
@@ -81,18 +85,16 @@ impl Includes<'_, '_> {
             let text = self.files.text(id)?;
             let statements = statements(&text);
             for statement in &statements {
-                match &statement.directive {
-                    Directive::Include(to) => {
-                        for to in self.included(&path, to) {
-                            self.file(&to, depth + 1)?;
-                        }
+                let (to, is_directory) = match &statement.directive {
+                    Directive::Include(to) => (to, false),
+                    Directive::IncludeDirectory(to) => (to, true),
+                    _ => continue,
+                };
+                for to in self.included(&path, to) {
+                    match is_directory {
+                        true => self.directory(&to, depth + 1)?,
+                        false => self.file(&to, depth + 1)?,
                     }
-                    Directive::IncludeDirectory(to) => {
-                        for to in self.included(&path, to) {
-                            self.directory(&to, depth + 1)?;
-                        }
-                    }
-                    _ => {}
                 }
             }
             self.policy.files.push(PolicyFile {

@@ -41,7 +41,7 @@ const GROUPS: &str = include_str!("../syscalls.txt");
 
 impl Service<'_> {
     pub(in crate::system::systemd) fn capabilities(&self) -> Read<BTreeSet<&'static str>> {
-        let mut kept = self.capability_set("CapabilityBoundingSet", &capability::NAMES)?;
+        let mut kept = self.capability_set("CapabilityBoundingSet", capability::all().collect())?;
         for (key, names) in WITHOUT {
             if self.is(key) {
                 kept.retain(|name| !names.contains(name));
@@ -51,26 +51,30 @@ impl Service<'_> {
     }
 
     pub(in crate::system::systemd) fn has_ambient_capabilities(&self) -> Read<bool> {
-        Ok(!self.capability_set("AmbientCapabilities", &[])?.is_empty())
+        Ok(!self
+            .capability_set("AmbientCapabilities", BTreeSet::new())?
+            .is_empty())
     }
 
     /// Returns a set of capabilities. An empty assignment, and the first one, replace what a
     /// service has by default; later ones add or take away.
-    fn capability_set(&self, key: &str, default: &[&'static str]) -> Read<BTreeSet<&'static str>> {
-        let default: BTreeSet<_> = default.iter().copied().collect();
+    fn capability_set(
+        &self,
+        key: &str,
+        default: BTreeSet<&'static str>,
+    ) -> Read<BTreeSet<&'static str>> {
         let mut set = default.clone();
         for found in self.all(key) {
             let (inverted, names) = inverted(words(found)?);
             let names = names.iter().map(|name| name.to_ascii_lowercase());
             let known = |name: String| {
-                let mut all = capability::NAMES.into_iter();
-                all.find(|known| name.strip_prefix("cap_") == Some(known))
+                capability::all().find(|known| name.strip_prefix("cap_") == Some(known))
             };
             let named = names.map(known).collect::<Option<BTreeSet<_>>>();
             let named = named.ok_or(found)?;
             if named.is_empty() || set == default {
                 set.clear();
-                set.extend(capability::NAMES.iter().filter(|_| inverted));
+                set.extend(capability::all().filter(|_| inverted));
             }
             change(&mut set, named, inverted);
         }

@@ -199,10 +199,10 @@ fn compressed(output: &TarStream) -> u64 {
     let pieces = layout(&gzip.seen.map, output.segments(), file_len);
     let parts = pieces.iter().flat_map(|piece| match piece {
         layout::Piece::Same(_) => &[][..],
-        layout::Piece::Changed { parts, .. } => parts,
+        layout::Piece::Changed(changed) => &changed.parts,
     });
     let lengths = parts.map(|part| match part {
-        Part::Blocks { .. } => 0,
+        Part::Blocks(_) => 0,
         Part::Compress(range) => range.end - range.start,
     });
     lengths.sum()
