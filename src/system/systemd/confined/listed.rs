@@ -41,7 +41,8 @@ const GROUPS: &str = include_str!("../syscalls.txt");
 
 impl Service<'_> {
     pub(in crate::system::systemd) fn capabilities(&self) -> Read<BTreeSet<&'static str>> {
-        let mut kept = self.capability_set("CapabilityBoundingSet", capability::all().collect())?;
+        let mut kept =
+            self.capability_set("CapabilityBoundingSet", &capability::all().collect())?;
         for (key, names) in WITHOUT {
             if self.is(key) {
                 kept.retain(|name| !names.contains(name));
@@ -52,7 +53,7 @@ impl Service<'_> {
 
     pub(in crate::system::systemd) fn has_ambient_capabilities(&self) -> Read<bool> {
         Ok(!self
-            .capability_set("AmbientCapabilities", BTreeSet::new())?
+            .capability_set("AmbientCapabilities", &BTreeSet::new())?
             .is_empty())
     }
 
@@ -61,7 +62,7 @@ impl Service<'_> {
     fn capability_set(
         &self,
         key: &str,
-        default: BTreeSet<&'static str>,
+        default: &BTreeSet<&'static str>,
     ) -> Read<BTreeSet<&'static str>> {
         let mut set = default.clone();
         for found in self.all(key) {
@@ -72,7 +73,7 @@ impl Service<'_> {
             };
             let named = names.map(known).collect::<Option<BTreeSet<_>>>();
             let named = named.ok_or(found)?;
-            if named.is_empty() || set == default {
+            if named.is_empty() || set == *default {
                 set.clear();
                 set.extend(capability::all().filter(|_| inverted));
             }
