@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// A format in which a report or a comparison can be written.
 ///
 /// ```no_run
-/// # fn main() -> casehard::Result<()> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let image = casehard::Image::open("rootfs.tar.gz")?;
 /// # let recipe = casehard::Recipe::load("site.ini")?;
 /// use casehard::report::Format;
