@@ -1,5 +1,7 @@
 //! File capabilities by name, in the text form of libcap.
 
+use std::sync::LazyLock;
+
 /// The kernel's capabilities by number, without `cap_`.
 const NAMES: &str = "\
     chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
@@ -11,7 +13,8 @@ const NAMES: &str = "\
 
 /// Returns the kernel's capabilities in the order of their numbers.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    NAMES.split(' ')
+    static ALL: LazyLock<Vec<&str>> = LazyLock::new(|| NAMES.split(' ').collect());
+    ALL.iter().copied()
 }
 
 /// Returns the value of `security.capability` as `getcap` writes it, or none if it has no known form.

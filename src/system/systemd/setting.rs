@@ -1,5 +1,8 @@
 //! What a setting comes to when several files assign it.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use bstr::{BStr, ByteSlice};
 
 use super::merged::{Found, Merged};
@@ -42,23 +45,31 @@ const WORDS: [(&str, &[&str]); 4] = [
     ("ProcSubset", &["all", "pid"]),
 ];
 
+/// The kind of each setting, looked up for every line of every unit.
+static KINDS: LazyLock<BTreeMap<&str, Kind>> = LazyLock::new(|| {
+    let mut kinds = BTreeMap::new();
+    for (kind, keys) in SETTINGS.lines().filter_map(|line| line.split_once(": ")) {
+        let kind = match kind {
+            "boolean" => Kind::Boolean,
+            "mode" => Kind::Mode,
+            "scalar" => Kind::Scalar,
+            "environment" => Kind::Environment,
+            "list" => Kind::List,
+            "dependency" => Kind::Dependency,
+            "set" => Kind::Set,
+            _ => Kind::Unknown,
+        };
+        for key in keys.split(' ') {
+            kinds.entry(key).or_insert(kind);
+        }
+    }
+    kinds.extend(WORDS.iter().map(|(key, words)| (*key, Kind::Words(words))));
+    kinds
+});
+
 impl Kind {
     pub(crate) fn of(key: &str) -> Self {
-        if let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == key) {
-            return Self::Words(words);
-        }
-        let line = SETTINGS.lines().filter_map(|line| line.split_once(": "));
-        let mut line = line.filter(|(_, keys)| keys.split(' ').any(|k| k == key));
-        match line.next() {
-            Some(("boolean", _)) => Self::Boolean,
-            Some(("mode", _)) => Self::Mode,
-            Some(("scalar", _)) => Self::Scalar,
-            Some(("environment", _)) => Self::Environment,
-            Some(("list", _)) => Self::List,
-            Some(("dependency", _)) => Self::Dependency,
-            Some(("set", _)) => Self::Set,
-            _ => Self::Unknown,
-        }
+        KINDS.get(key).copied().unwrap_or(Self::Unknown)
     }
 
     /// Says what is wrong with a value that systemd would ignore.
