@@ -135,7 +135,11 @@ fn traits(service: &Service<'_>) -> Result<Vec<Trait>, Unread> {
     }
     let kept = service.capabilities()?;
     for (weight, names) in weighted(CAPABILITIES) {
-        add(weight, kept.iter().any(|c| is_one_of(names, c)).into(), 1);
+        add(
+            weight,
+            names.split('|').any(|name| kept.contains(name)).into(),
+            1,
+        );
     }
     add(500, service.has_ambient_capabilities()?.into(), 1);
     add(100, service.umask(), 10);
