@@ -1,7 +1,8 @@
 //! Settings that are lists of what is allowed or, after a `~`, of what is denied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use super::{Found, Read, Service, words};
 use crate::system::capability;
@@ -154,7 +155,7 @@ impl Service<'_> {
                 if calls.is_empty() {
                     return Err(found.into());
                 }
-                named.extend(calls);
+                named.extend(calls.iter().copied());
             }
             calls.take(named, inverted);
         }
@@ -224,28 +225,34 @@ impl Listed {
 
 /// Returns the calls of a group, or the one call of that name; none where x86-64 or systemd 252 has
 /// neither.
-pub(in crate::system::systemd) fn system_calls(name: &str) -> BTreeSet<&'static str> {
-    let lines = || GROUPS.lines().filter_map(|line| line.split_once(": "));
-    let names_of = |group: &str| {
-        let of_group = lines().filter(move |(name, _)| *name == group);
-        of_group
-            .flat_map(|(_, names)| names.split(' '))
-            .collect::<Vec<_>>()
-    };
-    if !name.starts_with('@') {
-        let mut every = lines().flat_map(|(_, names)| names.split(' '));
-        return every.find(|known| *known == name).into_iter().collect();
-    }
-    let (mut open, mut found) = (names_of(name), BTreeSet::new());
-    while let Some(name) = open.pop() {
-        if name.starts_with('@') {
-            open.extend(names_of(name));
-        } else {
-            found.insert(name);
-        }
-    }
-    found
+pub(in crate::system::systemd) fn system_calls(name: &str) -> &'static BTreeSet<&'static str> {
+    static NONE: BTreeSet<&str> = BTreeSet::new();
+    SYSTEM_CALLS.get(name).unwrap_or(&NONE)
 }
+
+/// The calls of each group, and each call by its own name: a glob asks for thousands of services.
+static SYSTEM_CALLS: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
+    let lines = GROUPS.lines().filter_map(|line| line.split_once(": "));
+    let groups: BTreeMap<&str, Vec<&str>> = lines
+        .map(|(group, names)| (group, names.split(' ').collect()))
+        .collect();
+    let calls = groups
+        .values()
+        .flatten()
+        .filter(|name| !name.starts_with('@'));
+    let mut table: BTreeMap<_, _> = calls.map(|call| (*call, BTreeSet::from([*call]))).collect();
+    for group in groups.keys().filter(|name| name.starts_with('@')) {
+        let (mut open, mut found) = (vec![*group], BTreeSet::new());
+        while let Some(name) = open.pop() {
+            match groups.get(name) {
+                Some(names) if name.starts_with('@') => open.extend(names),
+                _ => found.extend(Some(name).filter(|name| !name.starts_with('@'))),
+            }
+        }
+        table.insert(*group, found);
+    }
+    table
+});
 
 /// Adds names to a set, or takes them away.
 fn change(set: &mut BTreeSet<&'static str>, names: BTreeSet<&'static str>, away: bool) {
