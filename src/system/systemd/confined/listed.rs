@@ -232,10 +232,11 @@ pub(in crate::system::systemd) fn system_calls(name: &str) -> &'static BTreeSet<
 
 /// The calls of each group, and each call by its own name: a glob asks for thousands of services.
 static SYSTEM_CALLS: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
-    let lines = GROUPS.lines().filter_map(|line| line.split_once(": "));
-    let groups: BTreeMap<&str, Vec<&str>> = lines
-        .map(|(group, names)| (group, names.split(' ').collect()))
-        .collect();
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, names) in GROUPS.lines().filter_map(|line| line.split_once(": ")) {
+        // A group may take several lines.
+        groups.entry(group).or_default().extend(names.split(' '));
+    }
     let calls = groups
         .values()
         .flatten()
