@@ -176,7 +176,7 @@ impl Image {
 enum Look {
     /// To harden it.
     First,
-    /// To see that the result holds. What was removed is absent now, and that is no failure.
+    /// To see that the result holds. What was removed is absent now, which is not a failure.
     Second,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Loader<'a> {
 /// How many recipes may extend one another in a row.
 const DEEPEST: usize = 16;
 
-/// How many mistakes are shown: a file that is no recipe has one in every line.
+/// How many mistakes are shown: a file that is not a recipe has one in every line.
 const MOST: usize = 100;
 
 impl Loader<'_> {

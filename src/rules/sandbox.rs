@@ -97,7 +97,7 @@ const STRICT: [(&str, &[&str]); 9] = [
     ("SystemCallFilter", &["", "@system-service"]),
 ];
 
-/// The settings of which the last word is the tightest; a truth value comes first.
+/// The settings of which the last word is the tightest; a boolean comes first.
 const ORDERS: [(&str, &[&str]); 3] = [
     ("ProtectSystem", &["no", "yes", "full", "strict"]),
     ("ProtectHome", &["no", "read-only", "tmpfs", "yes"]),

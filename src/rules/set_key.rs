@@ -165,7 +165,7 @@ fn no_place(text: &[u8], keys: &[&str]) -> Option<String> {
     })
 }
 
-/// Whether a line that is no comment ends with a backslash, which joins the next one to it.
+/// Returns whether a line, unless it is a comment, ends with a backslash, which joins the next one to it.
 fn joins_the_next(line: &[u8]) -> bool {
     let rest = line.trim_end_with(|c| c == '\\');
     (line.len() - rest.len()) % 2 == 1 && !line.trim_start().starts_with(b"#")

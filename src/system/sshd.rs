@@ -21,7 +21,7 @@ const DEPTH: usize = 16;
 /// More files than any configuration includes; a file may be included again and again.
 const FILES: usize = 1000;
 
-/// Keywords of which each line counts, and those that are no settings, in lower case with blanks
+/// Keywords of which each line counts, and those that are not settings, in lower case with blanks
 /// between.
 pub(crate) const ADDING: &str = "\
     acceptenv allowgroups allowusers denygroups denyusers hostcertificate hostkey include listenaddress match \

@@ -182,7 +182,7 @@ impl Draft<'_> {
         self.record(path, Change::Removed);
     }
 
-    /// Puts a regular file that belongs to root where nothing is, or in place of something that is no file.
+    /// Puts a regular file that belongs to root where nothing is, or in place of something else.
     pub(crate) fn create_file(&mut self, location: &Location, content: Vec<u8>, mode: u32) {
         self.create(location, Node::File(Content::New(content.into())), mode);
     }

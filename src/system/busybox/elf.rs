@@ -12,7 +12,7 @@ use super::{TableRefusal, refuse};
 
 /// More segments than any linker makes.
 const MOST_SEGMENTS: usize = 64;
-/// A longer run of code addresses is no table of applets, of which there are about 400.
+/// A longer run of code addresses is not a table of applets, of which there are about 400.
 pub(super) const LONGEST_RUN: usize = 1 << 14;
 
 /// A word that holds an address of code when the program runs.

@@ -41,7 +41,7 @@ impl fmt::Display for TableRefusal {
     }
 }
 
-/// What every busybox says of itself; a file that only has the name does not, and a manual is no executable.
+/// What every busybox says of itself; a file that only has the name does not, and a manual is not executable.
 const BANNER: &[u8] = b"multi-call binary";
 const MAGIC: &[u8] = b"\x7fELF";
 const NAME: &[u8] = b"BusyBox v";

@@ -161,7 +161,7 @@ impl Service<'_> {
             || self.path("RootImage")?.is_some_and(is_own))
     }
 
-    /// Returns the last path of a setting that can have one. What is no absolute path keeps systemd
+    /// Returns the last path of a setting that can have one. A path that is not absolute keeps systemd
     /// from loading the unit.
     fn path(&self, key: &str) -> Read<Option<String>> {
         let last = self.all(key).next_back();

@@ -10,12 +10,12 @@ use super::merged::{Found, Merged};
 /// How systemd takes several assignments of one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The last valid one counts: a truth value; anything else, an empty one too, leaves the old
+    /// The last valid one counts: a boolean; anything else, an empty one too, leaves the old
     /// value.
     Boolean,
     /// The same for an octal mode.
     Mode,
-    /// The same for a truth value or one of these words.
+    /// The same for a boolean or one of these words.
     Words(&'static [&'static str]),
     /// The last one counts, whatever it is.
     Scalar,

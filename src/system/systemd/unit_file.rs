@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 1 << 20;
 ///
 /// A backslash at the very end of a line joins the next one by a blank; comments between are left
 /// out. A comment starts a line with `#` or `;`. A section header that does not end, or text that
-/// is not UTF-8, ends the file: systemd reads no further. A line that is no assignment is skipped
+/// is not UTF-8, ends the file: systemd reads no further. A line that is not an assignment is skipped
 /// (systemd.syntax(7)).
 pub(crate) fn settings(text: &[u8]) -> Vec<Assignment> {
     let mut found = Vec::new();

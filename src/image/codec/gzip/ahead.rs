@@ -3,7 +3,7 @@
 //! A deflate stream says nowhere where its blocks begin, and a block's matches reach back into a
 //! window that is not known before what precedes it is decoded. So a worker guesses: it looks for
 //! bits that make sense as a block's header, and decodes from there with a window of placeholders.
-//! Whoever decodes in order comes to that place, finds that a block begins there indeed, and puts
+//! The decoder that works in order comes to that place, finds that a block does begin there, and puts
 //! the window in place of the placeholders. A guess that is wrong, or that meets an error, is
 //! dropped, and that part decoded in order: what comes out never depends on the guesses, nor on how
 //! many workers there are.
@@ -40,7 +40,7 @@ impl Default for Deal {
     }
 }
 
-/// After so many chunks in which no block begins a worker stops: some files are one block, and
+/// A worker stops after this number of chunks in which no block begins: some files are one block, and
 /// searching costs more than decoding.
 const IN_VAIN: u32 = 16;
 /// Where a guess begins that could not be made.

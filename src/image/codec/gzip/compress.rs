@@ -84,7 +84,7 @@ pub(super) fn pieces(part: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
 }
 
 impl<'a> Pieces<'a> {
-    /// Returns what a file consists of, to be compressed by so many workers; with none, by
+    /// Returns what a file consists of, to be compressed by a number of workers; with none, by
     /// the caller.
     ///
     /// # Errors

@@ -252,7 +252,7 @@ impl<U: Copy + Default + From<u8>, const BUFFER: usize> Inflater<U, BUFFER> {
         self.step_about(usize::MAX)
     }
 
-    /// As [`step`](Self::step), but says that it is full after about so many bytes, if it comes
+    /// As [`step`](Self::step), but stops as if it were full after about that number of bytes, if it comes
     /// that far.
     pub(super) fn step_about(&mut self, count: usize) -> io::Result<Step> {
         self.decode(count, false)
