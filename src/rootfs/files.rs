@@ -1,6 +1,7 @@
 //! A rootfs with the bytes behind it, read only: what every model of the system reads.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -181,11 +182,38 @@ impl<'i> Files<'i> {
         found
     }
 
+    /// Returns the files that the booted system may read in a directory below `/etc`, or elsewhere, as
+    /// [`etc`](Self::etc) does for one file: those of the directory whose names end in `suffix`, then
+    /// those of its copies.
+    pub(crate) fn etc_files_in(&self, directory: &str, suffix: &str) -> Vec<(String, InodeId)> {
+        let (mut found, mut known) = (Vec::new(), BTreeSet::new());
+        for directory in self.etc_directories(&[directory]) {
+            let files = self.files_in(&directory, suffix);
+            found.extend(files.into_iter().filter(|(_, id)| known.insert(*id)));
+        }
+        found
+    }
+
+    /// Returns the directories of a search path that the image has, each followed by its copies if it is
+    /// below `/etc`; each directory once.
+    pub(crate) fn etc_directories(&self, search: &[&str]) -> Vec<String> {
+        let copies = super::lowerdir::directories(&self.rootfs);
+        let mut known = BTreeSet::new();
+        let paths = search.iter().flat_map(|path| {
+            let copies = super::lowerdir::copies_in(&copies, path);
+            std::iter::once((*path).to_owned()).chain(copies)
+        });
+        let is_new = |path: &String| {
+            let id = self.rootfs.open(path);
+            let id = id.filter(|id| self.rootfs.inode(*id).is_directory());
+            id.is_some_and(|id| known.insert(id))
+        };
+        paths.filter(is_new).collect()
+    }
+
     /// Returns a path and, below `/etc`, where its copies would be.
     pub(crate) fn with_copies(&self, path: &str) -> Vec<String> {
-        let mut paths = vec![path.to_owned()];
-        paths.extend(super::lowerdir::copies(&self.rootfs, path));
-        paths
+        super::lowerdir::with_copies(&self.rootfs, path).collect()
     }
 
     /// Returns the paths directly in a directory whose names are UTF-8 and end in `suffix`.

@@ -7,27 +7,31 @@ use bstr::ByteSlice;
 
 use crate::rootfs::Rootfs;
 
-/// Returns the directories of the image that hold such a copy, sorted.
+/// Returns the directories of the image that hold such a copy, without symbolic links, sorted. What
+/// a link leads into `/etc` itself is not a copy.
 pub(crate) fn directories(rootfs: &Rootfs) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+    let etc = rootfs.open("/etc");
+    let own = etc.map_or_else(|| "/etc".into(), |id| rootfs.path(id));
     let mut candidates = vec!["/usr/etc".to_owned()];
     if let Some(share) = rootfs.open("/usr/share") {
-        candidates.extend(
-            rootfs
-                .children(share)
-                .map(|(name, _)| format!("/usr/share/{name}/etc")),
-        );
+        let names = rootfs.children(share).map(|(name, _)| name);
+        candidates.extend(names.map(|name| format!("/usr/share/{name}/etc")));
     }
+    let mut found: Vec<String> = Vec::new();
     for path in candidates {
-        if let Some(id) = rootfs
-            .open(&path)
-            .filter(|id| rootfs.inode(*id).is_directory())
-            && rootfs.path(id).as_bstr() == path.as_bytes()
+        if let Some(id) = rootfs.open(&path)
+            && rootfs.inode(id).is_directory()
+            && Some(id) != etc
         {
-            found.push(path);
+            let path = rootfs.path(id);
+            let within = path.strip_prefix(own.as_bytes());
+            if path != "/" && within.is_none_or(|rest| !rest.starts_with(b"/")) {
+                found.extend(path.to_str().ok().map(str::to_owned));
+            }
         }
     }
     found.sort();
+    found.dedup();
     found
 }
 
@@ -44,4 +48,9 @@ pub(crate) fn copies_in(directories: &[String], path: &str) -> impl Iterator<Ite
     let rest = path.strip_prefix("/etc/");
     rest.into_iter()
         .flat_map(|rest| directories.iter().map(move |at| format!("{at}/{rest}")))
+}
+
+/// Returns a path, and below `/etc` where its copies would be.
+pub(crate) fn with_copies(rootfs: &Rootfs, path: &str) -> impl Iterator<Item = String> + use<> {
+    std::iter::once(path.to_owned()).chain(copies(rootfs, path))
 }

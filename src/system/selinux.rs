@@ -20,8 +20,9 @@ pub(crate) fn is_config(path: &str) -> bool {
 pub(crate) fn policy_missing(files: &Files<'_>, config: &[u8]) -> Option<String> {
     let policy = policy(config);
     let rootfs = files.rootfs();
-    let found = ["/etc/selinux", "/usr/lib/selinux"]
-        .into_iter()
+    let found = files
+        .etc_directories(&["/etc/selinux", "/usr/lib/selinux"])
+        .iter()
         .any(|directory| {
             let policies = rootfs.open(format!("{directory}/{policy}/policy"));
             policies.is_some_and(|id| {
@@ -53,9 +54,10 @@ pub(crate) const LABEL: &str = "security.selinux";
 
 /// Returns the file_contexts of the policy that the image is configured for; empty if the image has no policy.
 pub(crate) fn file_contexts(files: &Files<'_>) -> Result<Vec<u8>, Stop> {
-    let config = files.text_at("/etc/selinux/config")?.unwrap_or_default();
+    let config = files.etc("/etc/selinux/config").into_iter().next();
+    let config = config.map_or(Ok(Vec::new()), |(_, id)| files.text(id))?;
     let policy = policy(&config);
-    for directory in ["/etc/selinux", "/usr/lib/selinux"] {
+    for directory in files.etc_directories(&["/etc/selinux", "/usr/lib/selinux"]) {
         let path = format!("{directory}/{policy}/contexts/files/file_contexts");
         if let Some(text) = files.text_at(&path)? {
             return Ok(text);

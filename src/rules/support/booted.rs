@@ -14,8 +14,7 @@ pub(in crate::rules) fn booted(
     draft: &mut Draft<'_>,
     path: &str,
 ) -> Result<BTreeSet<InodeId>, Stop> {
-    let mut paths = vec![path.to_owned()];
-    paths.extend(lowerdir::copies(draft.rootfs(), path));
+    let mut paths = Vec::from_iter(lowerdir::with_copies(draft.rootfs(), path));
     if draft.rootfs().open(path).is_none() {
         for (file, number, source) in tmpfiles::sources(draft, path)? {
             draft.note(format!(

@@ -46,8 +46,8 @@ pub(crate) fn lines(files: &Files<'_>) -> Result<Vec<(String, BString)>, Stop> {
 
 /// Returns the files that doas reads, in its order.
 fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    let mut found = Vec::from_iter(files.file("/etc/doas.conf"));
-    found.extend(files.files_in("/etc/doas.d", ".conf"));
+    let mut found = files.etc("/etc/doas.conf");
+    found.extend(files.etc_files_in("/etc/doas.d", ".conf"));
     found
 }
 

@@ -153,8 +153,8 @@ pub(super) fn activations(files: &Files<'_>) -> Result<Vec<Activation>, Stop> {
     // A file may have many names.
     let mut read: BTreeMap<InodeId, Option<Start>> = BTreeMap::new();
     let mut found = Vec::new();
-    for directory in DIRECTORIES {
-        for (path, id) in files.files_in(directory, ".service") {
+    for directory in files.etc_directories(&DIRECTORIES) {
+        for (path, id) in files.files_in(&directory, ".service") {
             let start = match read.entry(id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::name::is_unit;
 use super::names_in;
 use super::units::Units;
-use crate::rootfs::{InodeId, Rootfs};
+use crate::rootfs::{InodeId, Rootfs, lowerdir};
 
 const SCRIPTS: &str = "/etc/init.d";
 
@@ -33,13 +33,17 @@ pub(super) fn scripts(rootfs: &Rootfs) -> BTreeMap<String, String> {
     if !has_generator(rootfs) {
         return BTreeMap::new();
     }
-    let scripts = names_in(rootfs, SCRIPTS).filter(|name| !is_passed_over(name));
-    let scripts = scripts.filter_map(|name| {
-        let path = format!("{SCRIPTS}/{name}");
-        let runs = is_program(rootfs, rootfs.open(&path)?);
-        runs.then(|| Some((unit_of(name)?, path)))?
-    });
-    scripts.collect()
+    let mut scripts = BTreeMap::new();
+    for directory in lowerdir::with_copies(rootfs, SCRIPTS) {
+        for name in names_in(rootfs, &directory).filter(|name| !is_passed_over(name)) {
+            let path = format!("{directory}/{name}");
+            let runs = rootfs.open(&path).is_some_and(|id| is_program(rootfs, id));
+            if let Some(unit) = unit_of(name).filter(|_| runs) {
+                scripts.entry(unit).or_insert(path);
+            }
+        }
+    }
+    scripts
 }
 
 impl Units<'_> {
@@ -48,7 +52,12 @@ impl Units<'_> {
     pub(super) fn enabled_scripts(&self) -> BTreeSet<(String, String)> {
         let mut found = BTreeSet::new();
         for (directory, target) in RUNLEVELS {
-            for link in names_in(self.rootfs, directory) {
+            let directories = lowerdir::with_copies(self.rootfs, directory);
+            let directories = Vec::from_iter(directories);
+            for link in directories
+                .iter()
+                .flat_map(|dir| names_in(self.rootfs, dir))
+            {
                 if let [b'S', b'0'..=b'9', b'0'..=b'9', ..] = link.as_bytes()
                     && let Some(unit) = link.get(3..).and_then(unit_of)
                     && self.script_of(&unit).is_some()

@@ -42,15 +42,19 @@ pub(crate) fn visit(
     files: &Files<'_>,
     mut see: impl FnMut(Line<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let mut read = BTreeMap::new();
-    for directory in DIRECTORIES {
-        let names = names_in(files.rootfs(), directory);
+    // Whether a copy becomes /etc is not certain, so it hides nothing.
+    let mut read: BTreeMap<&str, Vec<(bool, String)>> = BTreeMap::new();
+    for directory in files.etc_directories(&DIRECTORIES) {
+        let is_copy = !DIRECTORIES.contains(&directory.as_str());
+        let names = names_in(files.rootfs(), &directory);
         for name in names.filter(|name| name.ends_with(".conf")) {
-            let path = || format!("{directory}/{name}");
-            read.entry(name).or_insert_with(path);
+            let found = read.entry(name).or_default();
+            if found.iter().all(|(is_copy, _)| *is_copy) {
+                found.push((is_copy, format!("{directory}/{name}")));
+            }
         }
     }
-    for file in read.into_values() {
+    for (_, file) in read.into_values().flatten() {
         let text = files.text_at(&file)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             if let Some(line) = Line::parse(files, &file, number, line) {
