@@ -1,6 +1,6 @@
 //! The rule on small images.
 
-use super::{Form, with_key};
+use super::text::{Form, with_key};
 use crate::rules::harness::{check, content_after};
 
 const RULE: &str = "[SetKey /etc/selinux/config]\nSet=SELINUX=enforcing";
@@ -11,7 +11,7 @@ const BOOT: &str = "  residual `selinux=0` or `enforcing=0` on the kernel comman
 fn a_key_changes_and_nothing_else() {
     let check = |text: &str, want: &str| {
         assert_eq!(
-            String::from_utf8(with_key(text.as_bytes(), "A", "new", Form::Shell)).unwrap(),
+            String::from_utf8(with_key(text.as_bytes(), "A", "new", Form::Shell, None)).unwrap(),
             want,
             "{text:?}"
         );
@@ -46,9 +46,20 @@ fn a_file_of_another_form_is_refused() {
         "failed: /etc/login.defs:2 sets UMASK without a `=`; a line `UMASK=` would not change that\n",
     );
     check(
-        image,
-        "[SetKey /etc/login.defs]\nSet=ENV=z\nSet=OTHER=1",
-        "changed\n  content /etc/login.defs\n",
+        "file etc/a\n| UMASK\t\t022\n| ENV=x\n| ENV y\n",
+        "[SetKey /etc/a]\nSet=ENV=z\nSet=OTHER=1",
+        "changed\n  content /etc/a\n",
+    );
+    check(
+        "file etc/docker/daemon.json\n| {\n|  \"icc\": true\n| }\n",
+        "[SetKey /etc/docker/daemon.json]\nSet=icc=false",
+        "failed: /etc/docker/daemon.json is not a file of KEY=VALUE lines: its syntax is JSON; write the whole file \
+         with WriteFile\n",
+    );
+    check(
+        "file boot/cmdline.txt\n| quiet selinux=0\n",
+        "[SetKey /boot/cmdline.txt]\nSet=selinux=1\n[Waive SetKey:/boot/cmdline.txt]\nReason=x\nExpires=2030-01-01",
+        "waived\n",
     );
     check(
         "file etc/a fill=17M\n",
@@ -183,6 +194,113 @@ fn only_enforcing_asks_for_a_policy() {
         &image.replace("selinux/", "other/"),
         &RULE.replace("selinux/", "other/"),
         &changed.replace("selinux/", "other/"),
+    );
+}
+
+#[test]
+fn drop_ins_that_are_read_later_are_set_too() {
+    let rule = |path: &str, set: &str| format!("[SetKey {path}]\nSet={set}");
+    let changed = |paths: &[&str]| {
+        let lines = paths.iter().map(|path| format!("  content {path}\n"));
+        format!("changed\n{}", lines.collect::<String>())
+    };
+    // systemd's programs: a name in /etc hides it elsewhere, and any drop-in wins.
+    let image = "
+file etc/systemd/resolved.conf
+| [Resolve]
+file usr/lib/systemd/resolved.conf.d/10-vendor.conf
+| [Resolve]
+| LLMNR=yes
+file usr/lib/systemd/resolved.conf.d/20-hidden.conf
+| [Resolve]
+| LLMNR=yes
+symlink etc/systemd/resolved.conf.d/20-hidden.conf -> /dev/null
+file usr/share/flatcar/etc/systemd/resolved.conf.d/30.conf
+| [Resolve]
+| LLMNR=resolve
+";
+    let path = "/etc/systemd/resolved.conf";
+    let drop_ins = [
+        path,
+        "/usr/lib/systemd/resolved.conf.d/10-vendor.conf",
+        "/usr/share/flatcar/etc/systemd/resolved.conf.d/30.conf",
+    ];
+    check(image, &rule(path, "LLMNR=no"), &changed(&drop_ins));
+    // A later parameter of the kernel wins; an earlier one does not.
+    let image = "
+file etc/sysctl.d/50-a.conf
+| kernel.x = 1
+file usr/lib/sysctl.d/10-b.conf
+| kernel.x = 0
+file usr/lib/sysctl.d/60-c.conf
+| -kernel/x = 0
+file etc/sysctl.conf
+| kernel.y = 0
+";
+    let path = "/etc/sysctl.d/50-a.conf";
+    let both = changed(&["/usr/lib/sysctl.d/60-c.conf"]);
+    check(image, &rule(path, "kernel.x=1"), &both);
+    let unread = "file usr/lib/systemd/systemd-sysctl\n";
+    check(
+        &format!("{image}{unread}"),
+        &rule("/etc/sysctl.conf", "kernel.y=1"),
+        "changed\n  content /etc/sysctl.conf\n  residual /etc/sysctl.conf: systemd-sysctl does not read this file, and no \
+         link in sysctl.d leads to it; set the keys in /etc/sysctl.d\n",
+    );
+    // Directories that by their names are drop-ins of the file.
+    let image = "
+file etc/default/grub
+| A=1
+file etc/default/grub.d/50.cfg
+| A=0
+file etc/default/grub.d/50.cfg.dpkg-old
+| A=0
+file etc/x/main.conf
+| A=0
+file etc/x/conf.d/a
+| A = 0
+| B=0
+file etc/conf.d/grub
+| A=0
+";
+    let path = "/etc/default/grub";
+    check(
+        image,
+        &rule(path, "A=1"),
+        &changed(&["/etc/default/grub.d/50.cfg"]),
+    );
+    let path = "/etc/x/main.conf";
+    check(
+        image,
+        &rule(path, "A=1"),
+        &changed(&[path, "/etc/x/conf.d/a"]),
+    );
+}
+
+#[test]
+fn systemd_reads_the_vendors_file_where_etc_has_none() {
+    let rule = "[SetKey /etc/systemd/journald.conf]\nSet=Storage=none";
+    let path = "/usr/lib/systemd/journald.conf";
+    let image = "file usr/lib/systemd/journald.conf\n| [Journal]\n| #Storage=auto\n| [Other]\n";
+    check(
+        image,
+        rule,
+        "changed\n  content /usr/lib/systemd/journald.conf\n",
+    );
+    let after = "[Journal]\n#Storage=auto\nStorage=none\n[Other]\n";
+    assert_eq!(content_after(image, rule, path), after);
+    // A setting outside of its section is not read.
+    let image = "file etc/systemd/journald.conf\n| # nothing\n";
+    let after = content_after(image, rule, "/etc/systemd/journald.conf");
+    assert_eq!(after, "# nothing\n[Journal]\nStorage=none\n");
+}
+
+#[test]
+fn a_mode_that_selinux_does_not_have_is_refused() {
+    check(
+        POLICY,
+        &RULE.replace("enforcing", "enforcin"),
+        "failed: SELINUX is one of enforcing, permissive and disabled, not `enforcin`\n",
     );
 }
 

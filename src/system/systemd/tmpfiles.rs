@@ -1,16 +1,15 @@
 //! tmpfiles.d: what is made, changed and removed when the system boots.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice};
 use globset::GlobMatcher;
 
-use super::names_in;
 use crate::error::Stop;
 use crate::rootfs::Files;
 use crate::rootfs::Inode;
 use crate::rootfs::glob::{is_glob, matcher};
+use crate::system::conf_files::in_order;
 
 /// First one first: a file hides those of its name in later directories.
 const DIRECTORIES: [&str; 4] = [
@@ -42,20 +41,8 @@ pub(crate) fn visit(
     files: &Files<'_>,
     mut see: impl FnMut(Line<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    // Whether a copy becomes /etc is not certain, so it hides nothing.
-    let mut read: BTreeMap<&str, Vec<(bool, String)>> = BTreeMap::new();
-    for directory in files.etc_directories(&DIRECTORIES) {
-        let is_copy = !DIRECTORIES.contains(&directory.as_str());
-        let names = names_in(files.rootfs(), &directory);
-        for name in names.filter(|name| name.ends_with(".conf")) {
-            let found = read.entry(name).or_default();
-            if found.iter().all(|(is_copy, _)| *is_copy) {
-                found.push((is_copy, format!("{directory}/{name}")));
-            }
-        }
-    }
-    for (_, file) in read.into_values().flatten() {
-        let text = files.text_at(&file)?.unwrap_or_default();
+    for (file, id) in in_order(files, &DIRECTORIES, ".conf") {
+        let text = files.text(id)?;
         for (number, line) in (1..).zip(text.lines()) {
             if let Some(line) = Line::parse(files, &file, number, line) {
                 see(line)?;
