@@ -208,7 +208,7 @@ fn verify(draft: &mut Draft<'_>, unit: &str, wanted: &BTreeMap<&str, &str>) -> R
             "{file} gives {unit} the settings of {path}, with which it passes over {name}"
         ));
     }
-    for (file, given) in service.commands(&environment) {
+    for (file, _, given) in service.commands(&environment) {
         // What a shell is given is one word.
         let given: Vec<String> = given.iter().flat_map(|word| words(word)).collect();
         for name in wanted.keys() {

@@ -1,12 +1,13 @@
 //! `SshdConfig`: what sshd does by its configuration.
 
+mod servers;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bstr::ByteSlice;
 
 use super::support::booted::booted;
-use super::support::service::Service;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{
@@ -14,6 +15,7 @@ use crate::recipe::{
     value::{self, Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
+use crate::system::sshd::first_boot::{self, Writes};
 use crate::system::sshd::{
     ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
 };
@@ -33,8 +35,10 @@ pub(super) static KIND: RuleKind = RuleKind {
         leads to, the copies of it from which the booted system fills /etc, and, where the image \
         has no such path, the file that tmpfiles.d links or copies there at boot.\n\n\
         A `Match` block that says something else for some connections, an `Include` with a \
-        wildcard whose later files would come first, and units that start sshd with another file \
-        or with options for these keywords, are reported as residuals.",
+        wildcard whose later files would come first, and units, init scripts, inetd and supervisors \
+        that start sshd with another file, where the values do not hold, or with options for these \
+        keywords, are reported as residuals. So is what writes the configuration anew at the first \
+        boot: `ssh_pwauth` of cloud-init, Ignition, scripts.",
     keys: &[KeySchema::new("Set", "KEYWORD VALUE", Check::Is(setting))
         .list()
         .required()
@@ -100,6 +104,7 @@ impl Rule for SshdConfig {
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
         let path = self.path.as_str();
         let files = booted(draft, path)?;
+        servers::residuals(draft, path, &self.wanted)?;
         if files.is_empty() {
             return absent(format!(
                 "the image has no {path}, nor a file that becomes it at boot"
@@ -111,7 +116,7 @@ impl Rule for SshdConfig {
         for file in files {
             residuals(draft, &Config::read(draft, file)?, &self.wanted);
         }
-        options(draft, path, &self.wanted)?;
+        first_boot(draft, path, &self.wanted)?;
         Ok(Verdict::Holds)
     }
 }
@@ -233,58 +238,32 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted]) {
     }
 }
 
-/// Units that hand sshd another configuration, or options which win over it.
-fn options(draft: &mut Draft<'_>, path: &str, wanted: &[Wanted]) -> Result<(), Stop> {
-    for unit in [
-        "ssh.service",
-        "ssh@.service",
-        "sshd.service",
-        "sshd@.service",
-    ] {
-        let service = Service::read(draft, unit)?;
-        let environment = service.environment(draft)?;
-        for (file, words) in service.commands(&environment) {
-            for (option, value) in with_values(words) {
-                let keyword = value.split(['=', ' ', '\t']).next().unwrap_or_default();
-                let asked = |wanted: &Wanted| decided(&wanted.keyword) == decided(keyword);
-                let wins = match option {
-                    'f' => value != path,
-                    'o' => wanted.iter().any(asked) || keyword.eq_ignore_ascii_case("include"),
-                    _ => false,
-                };
-                if wins {
-                    draft.residual(
-                        ResidualKind::Override,
-                        Place::new(&file, None),
-                        format!("starts sshd with -{option} {value}, which wins over {path}"),
-                    );
-                }
-            }
-        }
+/// Programs that write sshd's configuration anew when the system boots.
+fn first_boot(draft: &mut Draft<'_>, path: &str, all: &[Wanted]) -> Result<(), Stop> {
+    if path != "/etc/ssh/sshd_config" {
+        return Ok(());
+    }
+    let password = all.iter().find(|wanted| {
+        wanted
+            .keyword
+            .eq_ignore_ascii_case("PasswordAuthentication")
+            && !wanted.value.eq_ignore_ascii_case("yes")
+    });
+    for found in first_boot::writes(draft)? {
+        let (place, message) = match found {
+            Writes::Something(place, what) => (
+                place,
+                format!("{what} when the system boots, and may override {path}"),
+            ),
+            Writes::Passwords(place) if password.is_some() => (
+                place,
+                "cloud-init sets PasswordAuthentication to yes when the system first boots".into(),
+            ),
+            Writes::Passwords(_) => continue,
+        };
+        draft.open_so_far(ResidualKind::RevertedAtBoot, place, message);
     }
     Ok(())
-}
-
-/// The options of a command line of sshd's that have values; of several letters in a word the last
-/// may be one.
-fn with_values(words: Vec<String>) -> Vec<(char, String)> {
-    const WITH_VALUE: &str = "CEbcfghkopu";
-    let mut found = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        let Some(letters) = word.strip_prefix('-') else {
-            continue;
-        };
-        if let Some(at) = letters.find(|letter| WITH_VALUE.contains(letter)) {
-            let (option, value) = (letters.as_bytes()[at], &letters[at + 1..]);
-            let value = match value {
-                "" => words.next().unwrap_or_default(),
-                value => value.to_owned(),
-            };
-            found.push((char::from(option), value));
-        }
-    }
-    found
 }
 
 #[cfg(test)]

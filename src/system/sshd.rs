@@ -1,6 +1,7 @@
 //! sshd's configuration as sshd reads it: the first value of a keyword wins, includes count where
 //! they stand, and what a `Match` block says holds for some connections only (sshd_config(5)).
 
+pub(crate) mod first_boot;
 mod line;
 
 use std::collections::BTreeMap;

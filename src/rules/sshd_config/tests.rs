@@ -246,9 +246,10 @@ file etc/default/ssh
         image,
         RULE,
         "changed\n  content /usr/share/flatcar/etc/ssh/sshd_config\n  \
-         residual /usr/lib/systemd/system/sshd.service: starts sshd with -o PermitRootLogin=yes, which wins over /etc/ssh/sshd_config\n  \
-         residual /usr/lib/systemd/system/sshd.service: starts sshd with -f /etc/other, which wins over /etc/ssh/sshd_config\n  \
-         residual /usr/lib/systemd/system/sshd.service: starts sshd with -o Include=/x, which wins over /etc/ssh/sshd_config\n",
+         residual /usr/lib/systemd/system/sshd.service:3: starts sshd with -o PermitRootLogin=yes, which wins over /etc/ssh/sshd_config\n  \
+         residual /usr/lib/systemd/system/sshd.service:3: starts sshd with -f /etc/other, not with /etc/ssh/sshd_config; the image has no \
+         such file, so its values are not known\n  \
+         residual /usr/lib/systemd/system/sshd.service:3: starts sshd with -o Include=/x, which wins over /etc/ssh/sshd_config\n",
     );
     let waived =
         format!("{RULE}\n[Waive SshdConfig:PermitRootLogin]\nReason=x\nExpires=2030-01-01");

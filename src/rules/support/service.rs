@@ -38,11 +38,11 @@ impl Service {
         self.merged.list("Service", key)
     }
 
-    /// The command lines that start the service: the file of each, and its words, variables of the environment replaced.
+    /// The command lines that start the service: the file and line of each, and its words, variables of the environment replaced.
     pub(in crate::rules) fn commands(
         &self,
         environment: &Environment,
-    ) -> Vec<(String, Vec<String>)> {
+    ) -> Vec<(String, usize, Vec<String>)> {
         let expanded = |word: String| {
             let variable = word.strip_prefix('$').map(|v| v.trim_matches(['{', '}']));
             let value = variable.and_then(|v| environment.variables.get(v));
@@ -56,7 +56,7 @@ impl Service {
                 let words = words(&s.value.to_str_lossy())
                     .into_iter()
                     .flat_map(expanded);
-                (s.file.to_owned(), words.collect())
+                (s.file.to_owned(), s.line, words.collect())
             })
             .collect()
     }
