@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use crate::error::Stop;
 use crate::image::Image;
 use crate::rootfs::{Files, Place, Rootfs};
-use crate::system::systemd::{Leftover, UnitIndex, Units, mask_leftovers};
+use crate::system::systemd::{Leftover, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts};
 
 use super::{Change, Edit, Outcome, Residual, ResidualKind};
 
@@ -87,6 +87,8 @@ pub(crate) struct Draft<'i> {
     masked: Vec<(usize, BTreeSet<String>)>,
     /// The index of units, and how many edits it knows of.
     units: RefCell<(Option<Rc<UnitIndex>>, usize)>,
+    /// What the units start, and how many edits it knows of.
+    starts: RefCell<(Option<Rc<Vec<UnitStart>>>, usize)>,
     pub(crate) notes: Vec<(usize, String)>,
 }
 
@@ -120,6 +122,7 @@ impl<'i> Draft<'i> {
             left: Vec::new(),
             masked: Vec::new(),
             units: RefCell::default(),
+            starts: RefCell::default(),
             notes,
         }
     }
@@ -145,6 +148,31 @@ impl<'i> Draft<'i> {
         }
         let index = index.get_or_insert_with(|| Rc::new(UnitIndex::read(self.rootfs())));
         Units::new(self.rootfs(), Rc::clone(index))
+    }
+
+    /// Returns what the units of the image start. Units that rules masked since it was read are among
+    /// them: ask whether a unit is masked.
+    pub(crate) fn unit_starts(&self) -> Result<Rc<Vec<UnitStart>>, Stop> {
+        let (starts, known) = &mut *self.starts.borrow_mut();
+        let new = &self.edits[*known..];
+        *known = self.edits.len();
+        let concerns_units = |edit: &Edit| {
+            let path = edit.path.as_bytes();
+            let within = ["/systemd/", "/init.d", "/usr", "/lib", "/etc"];
+            let (inside, whole) = within.split_at(2);
+            let inside = inside.iter().any(|part| path.contains_str(part));
+            let is_mask =
+                edit.change == Change::Created && self.rootfs().leads_to(path, "/dev/null");
+            (inside && !is_mask) || whole.iter().any(|all| path == all.as_bytes())
+        };
+        if let Some(starts) = starts
+            && !new.iter().any(concerns_units)
+        {
+            return Ok(Rc::clone(starts));
+        }
+        let read = Rc::new(unit_starts(self, &self.units())?);
+        *starts = Some(Rc::clone(&read));
+        Ok(read)
     }
 
     /// Says whose edits follow.

@@ -277,6 +277,35 @@ pub(crate) fn service_drop_in(value: &str) -> Result<Value, Refusal> {
     Ok(read)
 }
 
+/// Accepts the name of a service or program, or a program's path.
+pub(crate) fn service_or_program(value: &str) -> Result<Value, Refusal> {
+    if value.starts_with('/') {
+        return absolute_path(value);
+    }
+    let wrong = |why: &str| {
+        Refusal::new(format!(
+            "{} is not the name of a service: {why}",
+            quoted(value)
+        ))
+    };
+    if let Some((stem, suffix)) = value.rsplit_once('.')
+        && !stem.is_empty()
+        && types().any(|known| known == suffix)
+    {
+        return Err(wrong("it is a unit's").help(format!(
+            "name the service or program without its suffix: {}",
+            quoted(stem.trim_end_matches('@'))
+        )));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+    match value.chars().find(|c| !plain(*c)) {
+        Some('/') => Err(wrong("a path begins with a `/`")),
+        Some(odd) => Err(wrong(&format!("it contains `{odd}`"))),
+        None if value.is_empty() => Err(wrong("it is empty")),
+        None => Ok(Value::Text),
+    }
+}
+
 /// Accepts the name of a user or a group.
 pub(crate) fn account_name(value: &str) -> Result<Value, Refusal> {
     const LONGEST: usize = 32;

@@ -88,7 +88,7 @@ impl Rule for Mask {
 }
 
 /// Masks units, of which none is.
-fn mask(draft: &mut Draft<'_>, units: &BTreeSet<String>) -> Result<(), Stop> {
+pub(super) fn mask(draft: &mut Draft<'_>, units: &BTreeSet<String>) -> Result<(), Stop> {
     let left = displace(draft, units)?;
     for unit in units {
         let path = format!("{}/{unit}", systemd::ETC);

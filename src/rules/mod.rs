@@ -1,6 +1,7 @@
 //! The rules: one file a kind, one row in [`KINDS`] each. The row drives the recipe parser, the help
 //! and the reference. What several rules share is in `support/`.
 
+mod disable;
 mod drop_in;
 mod environment;
 mod mask;
@@ -27,6 +28,7 @@ use crate::recipe::RuleKind;
 /// Every rule kind, in the order of the reference.
 pub(crate) static KINDS: &[&RuleKind] = &[
     &mask::KIND,
+    &disable::KIND,
     &drop_in::KIND,
     &environment::KIND,
     &sandbox::KIND,

@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 pub(crate) mod busybox;
 pub(crate) mod capability;
 pub(crate) mod conf_files;
+pub(crate) mod init;
 pub(crate) mod os_release;
 pub(crate) mod packages;
 pub(crate) mod selinux;

@@ -256,7 +256,7 @@ impl<'l> Search<'l> {
 
 /// Returns the services that a socket starts: the one that it names, or the one of its own name.
 /// Where it does not say whether it accepts, both kinds.
-fn services(socket: &str, merged: &Merged) -> BTreeSet<String> {
+pub(super) fn services(socket: &str, merged: &Merged) -> BTreeSet<String> {
     let named = merged.value("Socket", "Service");
     if let Some(name) = named.filter(|name| !name.is_empty()) {
         return BTreeSet::from([name.to_string()]);

@@ -14,6 +14,7 @@ mod sysv;
 pub(crate) mod tmpfiles;
 mod unit_file;
 mod unit_index;
+mod unit_starts;
 mod units;
 
 use bstr::ByteSlice;
@@ -26,8 +27,10 @@ pub(crate) use load_path::unread_copy;
 pub(crate) use mask_leftovers::{Leftover, mask_leftovers};
 pub(crate) use merged::{Found, Merged, merged};
 pub(crate) use setting::{Kind, Loss, lost};
+pub(crate) use sysv::has_generator;
 pub(crate) use unit_file::words;
 pub(crate) use unit_index::UnitIndex;
+pub(crate) use unit_starts::{UnitStart, unit_starts};
 pub(crate) use units::Units;
 
 /// Where the administrator's units are; a rule writes here.

@@ -30,7 +30,7 @@ const RUNLEVELS: [(&str, &str); 5] = [
 /// Returns the units that the generator makes where nothing has their names, each with its script;
 /// none where the image has no such generator.
 pub(super) fn scripts(rootfs: &Rootfs) -> BTreeMap<String, String> {
-    if !has_generator(rootfs) {
+    if !has_generator(rootfs, "systemd-sysv-generator") {
         return BTreeMap::new();
     }
     let mut scripts = BTreeMap::new();
@@ -70,8 +70,9 @@ impl Units<'_> {
     }
 }
 
-fn has_generator(rootfs: &Rootfs) -> bool {
-    let paths = GENERATORS.map(|directory| format!("{directory}/systemd-sysv-generator"));
+/// Returns whether the booted system runs a generator of this name.
+pub(crate) fn has_generator(rootfs: &Rootfs, name: &str) -> bool {
+    let paths = GENERATORS.map(|directory| format!("{directory}/{name}"));
     let first = paths.iter().find(|path| rootfs.exists(path));
     let program = first.and_then(|path| rootfs.open(path));
     program.is_some_and(|id| is_program(rootfs, id))
