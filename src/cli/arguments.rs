@@ -176,7 +176,7 @@ pub(crate) struct Planning {
     pub(crate) reports: Reports,
 
     /// Write a lock: the privileges that the hardened image still gives, such as set-id files, capabilities, enabled units,
-    /// listeners, privileged members, sudo and doas rules
+    /// listeners, privileged members, sudo and doas rules, logins, and files of root that others may write
     #[arg(long, value_name = "FILE", help_heading = "Lock")]
     pub(crate) lock: Option<PathBuf>,
 

@@ -12,7 +12,7 @@ use crate::rootfs::glob::matcher;
 
 /// The names that [`CompareOptions::kind`](super::CompareOptions::kind) accepts: those of
 /// [`Difference`] and of [`inventory::Kind`](Kind); `capability` is both.
-pub static KINDS: [&str; 23] = [
+pub static KINDS: [&str; 25] = [
     "added",
     "removed",
     "renamed",
@@ -33,6 +33,8 @@ pub static KINDS: [&str; 23] = [
     "masked",
     "member",
     "sudo",
+    "login",
+    "writable",
     "network-tool",
     "package",
     "unknown",
@@ -135,7 +137,7 @@ impl Filter {
     pub(super) fn shows_item(&self, kind: Kind, name: &[u8]) -> bool {
         let by_path = !self.only.is_empty() || !self.but.is_empty();
         let path = match kind {
-            Kind::SetId | Kind::Capability => self.has_path(name),
+            Kind::SetId | Kind::Capability | Kind::Writable => self.has_path(name),
             _ => !by_path || self.only.is_empty(),
         };
         path && (self.kinds.is_empty() || self.kinds.contains(kind.name()))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bstr::BString;
 
-use super::{Inventory, Kind, members};
+use super::{Inventory, Kind, logins, members, writable};
 use crate::error::Result;
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Rootfs};
@@ -44,6 +44,8 @@ pub(super) fn collect(files: &Files<'_>) -> Result<Inventory> {
     let done = work.units().and_then(|()| {
         members::members(&mut work)?;
         work.sudo()?;
+        logins::logins(&mut work)?;
+        writable::writable(&mut work)?;
         work.tools()?;
         work.packages()
     });

@@ -8,8 +8,11 @@
 //! unknown form may hide something, so the inventory lists it as [`Kind::Unknown`].
 
 mod collect;
+mod logins;
 mod members;
+mod root_reads;
 mod text;
+mod writable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -42,6 +45,11 @@ pub enum Kind {
     Member,
     /// A line of sudo's policy, or a rule of doas; the file that has it.
     Sudo,
+    /// A way to log in: the user, the group that a password opens, or the file of passwords that
+    /// anyone may read; by what.
+    Login,
+    /// A file or directory that root reads or runs, and someone else may write: its path; who.
+    Writable,
     /// A program that reaches the network: its name; where it is.
     NetworkTool,
     /// An installed package: its name; its version.
@@ -52,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of an inventory.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::SetId,
         Self::Capability,
         Self::Unit,
@@ -60,6 +68,8 @@ impl Kind {
         Self::Masked,
         Self::Member,
         Self::Sudo,
+        Self::Login,
+        Self::Writable,
         Self::NetworkTool,
         Self::Package,
         Self::Unknown,
@@ -75,6 +85,8 @@ impl Kind {
             Self::Masked => "masked",
             Self::Member => "member",
             Self::Sudo => "sudo",
+            Self::Login => "login",
+            Self::Writable => "writable",
             Self::NetworkTool => "network-tool",
             Self::Package => "package",
             Self::Unknown => "unknown",
@@ -91,6 +103,8 @@ impl Kind {
             Self::Masked => "masked units",
             Self::Member => "privileged members",
             Self::Sudo => "sudo and doas rules",
+            Self::Login => "logins",
+            Self::Writable => "files of root that others write",
             Self::NetworkTool => "network tools",
             Self::Package => "packages",
             Self::Unknown => "what cannot be known",
@@ -151,10 +165,10 @@ impl Inventory {
         self.items.iter()
     }
 
-    /// Counts the names of one kind.
+    /// Counts the lines of one kind: a rule of sudo that two files have is two rules, and a user in two
+    /// groups is two members.
     pub fn count(&self, kind: Kind) -> usize {
-        let names: BTreeSet<_> = self.of_kind(kind).map(|item| &item.name).collect();
-        names.len()
+        self.of_kind(kind).count()
     }
 
     /// Returns the lines of one kind.

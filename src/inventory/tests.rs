@@ -1,5 +1,7 @@
 //! Inventories of small images, as text.
 
+mod power;
+
 use super::*;
 use crate::rules::harness::open;
 
@@ -337,4 +339,8 @@ fn a_difference_says_what_came_and_what_went() {
     );
     assert_eq!(show(&new, &new), [""; 0]);
     assert_eq!((old.count(Kind::SetId), old.count(Kind::Unit)), (3, 0));
+    let rules = inventory(
+        "file etc/sudoers\n| @includedir /etc/sudoers.d\n| amy ALL=ALL\nfile etc/sudoers.d/a\n| amy ALL=ALL\n",
+    );
+    assert_eq!(rules.count(Kind::Sudo), 2);
 }

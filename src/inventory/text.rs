@@ -6,7 +6,10 @@ use super::{Inventory, Item, Kind};
 use crate::error::{Error, Result};
 use crate::escape::{quote, unquote};
 
-const FIRST: &str = "# casehard lock 1";
+const FIRST: &str = "# casehard lock 2";
+/// Locks without lines for who logs in and who writes files of root. To compare with one would
+/// either fail for all of these or pass over them.
+const OLD: &[u8] = b"# casehard lock 1";
 const ABOUT: &str = "# What an image gives its users, one line each: kind, name, detail. `casehard apply --lock` writes this file, \
     and `--locked` compares with it.";
 
@@ -36,7 +39,14 @@ impl Inventory {
     /// known version.
     pub fn parse(name: &str, text: &[u8]) -> Result<Self> {
         let wrong = |line: usize, what: &str| Error::Usage(format!("{name}:{line}: {what}"));
-        if text.lines().next() != Some(FIRST.as_bytes()) {
+        let first = text.lines().next();
+        if first == Some(OLD) {
+            return Err(wrong(
+                1,
+                "this lock does not list logins and who may write files of root, as casehard now does; write it again with --lock, and review what it adds",
+            ));
+        }
+        if first != Some(FIRST.as_bytes()) {
             return Err(wrong(
                 1,
                 &format!(
@@ -95,7 +105,11 @@ mod tests {
             assert!(error.to_string().starts_with(want), "{error}");
         };
         check("", "a.lock:1: not a lock file");
-        check("# casehard lock 2\n", "a.lock:1: not a lock file");
+        check(
+            "# casehard lock 1\n",
+            "a.lock:1: this lock does not list logins",
+        );
+        check("# casehard lock 3\n", "a.lock:1: not a lock file");
         for line in [
             "unit",
             "nope\ta",

@@ -232,7 +232,7 @@ fn schema() -> serde_json::Value {
 /// What an image gives that a lock does not have.
 fn beyond() -> Vec<Change> {
     let parse = |lines: &str| {
-        let text = format!("# casehard lock 1\n{lines}");
+        let text = format!("# casehard lock 2\n{lines}");
         Inventory::parse("site.lock", text.as_bytes()).unwrap()
     };
     let found =

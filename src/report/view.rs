@@ -135,6 +135,8 @@ impl Surface {
             Kind::Unit,
             Kind::Member,
             Kind::Sudo,
+            Kind::Login,
+            Kind::Writable,
             Kind::NetworkTool,
             Kind::Unknown,
         ];
@@ -175,7 +177,10 @@ impl Surface {
         kinds
             .iter()
             .map(|kind| part(*kind))
-            .filter(|part| part.kind != Kind::Unknown || part.before + part.after > 0)
+            .filter(|part| {
+                let rare = [Kind::Login, Kind::Writable, Kind::Unknown].contains(&part.kind);
+                !rare || part.before + part.after > 0
+            })
             .collect()
     }
 }

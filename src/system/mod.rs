@@ -13,3 +13,4 @@ pub(crate) mod packages;
 pub(crate) mod selinux;
 pub(crate) mod sshd;
 pub(crate) mod systemd;
+pub(crate) mod writers;

@@ -227,8 +227,17 @@ fn a_lock_lets_nothing_pass_that_it_does_not_have() {
         .run("apply image.tar -r ours.ini -o third.tar --locked lax.lock")
         .code(0);
     bench.put("odd.lock", "set-id\t/usr/bin/su\t4755 0:0\n");
+    bench.put(
+        "old.lock",
+        "# casehard lock 1\nset-id\t/usr/bin/su\t4755 0:0\n",
+    );
     for (line, code, said) in [
         ("--locked odd.lock", 2, "odd.lock:1: not a lock file"),
+        (
+            "--locked old.lock",
+            2,
+            "old.lock:1: this lock does not list logins",
+        ),
         ("--locked none.lock", 5, "cannot read none.lock"),
         ("--locked ours.lock --lock ours.lock", 2, "--lock"),
         ("--lock image.tar", 2, "changes nothing in place"),
@@ -246,4 +255,58 @@ fn a_lock_lets_nothing_pass_that_it_does_not_have() {
             .iter()
             .any(|name| name.starts_with("fourth") || name.starts_with("fifth"))
     );
+}
+
+#[test]
+fn a_base_that_lets_others_write_for_root_or_log_in_fails_a_lock() {
+    let bench = Bench::new();
+    let base = |passwd: &str, password: &str, job: &str, run: &str| {
+        format!(
+            "
+file etc/os-release
+| ID=debian
+file etc/passwd {passwd}
+| root:x:0:0::/root:/bin/sh
+file etc/shadow mode=0640
+| root:{password}:19000::::::
+file etc/cron.d/job {job}
+| @daily root /opt/run.sh
+file opt/run.sh {run}
+"
+        )
+    };
+    let harden = |image: String, lock: &str| {
+        bench.put("base.tar", build(&image).unwrap());
+        bench.put("none.ini", "[Recipe]\nSchema=1\n[StripSetid]\n");
+        bench.run(&format!("apply base.tar -r none.ini --dry-run {lock}"))
+    };
+    let (plain, program) = ("mode=0644", "mode=0755");
+    harden(base(plain, "*", plain, program), "--lock base.lock").code(0);
+    harden(base(plain, "!", plain, program), "--locked base.lock").code(0);
+    for (image, line) in [
+        (
+            base("mode=0664", "*", plain, program),
+            "+ writable /etc/passwd  group root",
+        ),
+        (
+            base("mode=0644 uid=7", "*", plain, program),
+            "+ writable /etc/passwd  user 7",
+        ),
+        (
+            base(plain, "", plain, program),
+            "+ login root  no password is asked for: empty in /etc/shadow",
+        ),
+        (
+            base(plain, "*", "mode=0646", program),
+            "+ writable /etc/cron.d/job  anyone",
+        ),
+        (
+            base(plain, "*", plain, "mode=0755 uid=1000"),
+            "+ writable /opt/run.sh  user 1000",
+        ),
+    ] {
+        let run = harden(image, "--locked base.lock");
+        run.code(4);
+        assert!(run.stderr.contains(line), "{line}\n{}", run.stderr);
+    }
 }

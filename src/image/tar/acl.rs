@@ -6,12 +6,18 @@ use super::xattrs::SCHILY_ACL;
 /// that restore lists look for the text, which has users and groups by number here.
 pub(super) fn in_tar(name: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let which = name.strip_prefix(b"system.posix_acl_")?;
+    let text = as_text(value)?;
+    Some(([SCHILY_ACL, which].concat(), text.into_bytes()))
+}
+
+/// Returns the text of an access control list as Linux keeps it; nothing if it is not one.
+pub(crate) fn as_text(value: &[u8]) -> Option<String> {
     let entries = value.strip_prefix(&VERSION.to_le_bytes())?;
     let (entries, []) = entries.as_chunks::<ENTRY>() else {
         return None;
     };
     let entries = entries.iter().map(entry).collect::<Option<Vec<_>>>()?;
-    Some(([SCHILY_ACL, which].concat(), entries.join(",").into_bytes()))
+    Some(entries.join(","))
 }
 
 const VERSION: u32 = 2;

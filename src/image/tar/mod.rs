@@ -23,6 +23,7 @@ pub use index::Archive;
 
 pub(super) use fields::BLOCK;
 
+pub(crate) use acl::as_text as acl_as_text;
 pub(crate) use contents::Contents;
 pub(crate) use entry::Damage;
 pub(crate) use head::{Format, Head, styled};
