@@ -222,10 +222,11 @@ fn rule_results(
     let rules = recipe.rules().iter().zip(outcomes).enumerate();
     let result = |(at, (section, outcome)): (usize, (&Section, Outcome))| {
         let own = notes.iter().filter(|(rule, _)| *rule == at);
+        let additions = section.additions.iter().map(ToString::to_string);
         RuleResult {
             section: section.clone(),
             outcome,
-            notes: own.map(|(_, note)| note.clone()).collect(),
+            notes: additions.chain(own.map(|(_, note)| note.clone())).collect(),
         }
     };
     rules.map(result).collect()

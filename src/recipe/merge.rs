@@ -11,9 +11,9 @@ use super::lexer::Property;
 use super::nearest::{list, quoted, suggest};
 use super::params::{Filled, Params};
 use super::rule::Fields;
-use super::schema::{OnMissing, Parse, RuleKind};
+use super::schema::{ON_MISSING, OnMissing, Parse, RuleKind};
 use super::value::{self, Check, Refusal, Value};
-use super::{Section, Setting, Waiver};
+use super::{Addition, Section, Setting, Waiver};
 
 /// Merges documents, each after those that it extends.
 ///
@@ -62,6 +62,8 @@ struct Layer {
     /// `None` is not given; an empty value resets.
     reason: Option<String>,
     reference: Option<String>,
+    /// What sections that extend this one gave reasons for.
+    additions: Vec<Addition>,
     on_missing: Option<Option<OnMissing>>,
     /// Whether some line of it is a mistake, so that a key may only seem to be missing.
     damaged: bool,
@@ -82,6 +84,7 @@ fn layer(
         resets: BTreeMap::new(),
         reason: None,
         reference: None,
+        additions: Vec::new(),
         on_missing: None,
         damaged: rule.damaged,
     };
@@ -215,10 +218,13 @@ impl Layer {
             };
             if first.0 != value {
                 mistakes.push(
-                    Diagnostic::new(setting.at.clone(), format!("{name} is given two values"))
-                        .label("the second one")
-                        .related(first.1.clone(), "the first one")
-                        .help("delete one of them"),
+                    Diagnostic::new(setting.at.clone(), {
+                        let (first, second) = (quoted(&first.0), quoted(&value));
+                        format!("{name} is given two values, {first} and {second}")
+                    })
+                    .label("the second one")
+                    .related(first.1.clone(), "the first one")
+                    .help("delete one of them"),
                 );
             }
             false
@@ -226,7 +232,8 @@ impl Layer {
     }
 
     /// Adds a section of the same kind and argument that extends this one.
-    fn extend(&mut self, by: Self) {
+    fn extend(&mut self, mut by: Self) {
+        by.keep_reasons();
         let what = |setting: &Setting| Some(sets(setting)?.0);
         let anew: BTreeSet<_> = by.settings.iter().filter_map(what).collect();
         self.settings
@@ -247,8 +254,35 @@ impl Layer {
         self.settings.extend(by.settings);
         self.reason = by.reason.or(self.reason.take());
         self.reference = by.reference.or(self.reference.take());
+        self.additions.append(&mut by.additions);
         self.on_missing = by.on_missing.or(self.on_missing);
         self.damaged |= by.damaged;
+    }
+
+    /// Binds the reason and reference of an extending section to what else it has: they are not those
+    /// of the section that it extends. An empty value still resets.
+    fn keep_reasons(&mut self) {
+        let own = self.settings.iter();
+        let own = own.map(|setting| format!("{}={}", setting.key, setting.value));
+        let resets = self.resets.keys().map(|key| format!("{key}="));
+        let on_missing = self.on_missing.map(|value| {
+            let value = value.map_or("", OnMissing::as_str);
+            format!("{ON_MISSING}={value}")
+        });
+        let lines: Vec<String> = resets.chain(own).chain(on_missing).collect();
+        if lines.is_empty() {
+            return;
+        }
+        let given = |text: &mut Option<String>| text.take_if(|text| !text.is_empty());
+        let (reason, reference) = (given(&mut self.reason), given(&mut self.reference));
+        if reason.is_some() || reference.is_some() {
+            self.additions.push(Addition {
+                lines,
+                reason,
+                reference,
+                at: self.at.clone(),
+            });
+        }
     }
 
     fn check_required(&self, mistakes: &mut Vec<Diagnostic>) {
@@ -296,12 +330,25 @@ impl Layer {
             settings: &self.settings,
             on_missing,
         });
+        let mut additions = self.additions;
+        for addition in &mut additions {
+            // What a later section replaced or reset is not there any more.
+            addition.lines.retain(|line| {
+                let stands =
+                    |s: &Setting| line.strip_prefix(&s.key) == Some(&format!("={}", s.value));
+                line.ends_with('=')
+                    || line.starts_with(ON_MISSING)
+                    || self.settings.iter().any(stands)
+            });
+        }
+        additions.retain(|addition| !addition.lines.is_empty());
         Section {
             kind: self.schema,
             argument: self.argument,
             settings: self.settings,
             reason: self.reason.filter(|text| !text.is_empty()),
             reference: self.reference.filter(|text| !text.is_empty()),
+            additions,
             on_missing,
             at: self.at,
             rule,

@@ -24,6 +24,7 @@ pub(crate) mod value;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -107,6 +108,7 @@ impl Recipe {
             if let Some(twin) = twin.and_then(|at| self.rules.get_mut(at)) {
                 twin.reason = twin.reason.take().or(rule.reason);
                 twin.reference = twin.reference.take().or(rule.reference);
+                twin.additions.extend(rule.additions);
             }
         }
         self.rules.extend(new.into_iter().map(|(_, rule)| rule));
@@ -140,10 +142,13 @@ pub struct Section {
     pub argument: String,
     /// The keys of its own, in order; what an empty value reset is no longer among them.
     pub settings: Vec<Setting>,
-    /// Why the rule is there.
+    /// Why the rule is there; sections that extend it say in [`additions`](Self::additions) why they
+    /// do.
     pub reason: Option<String>,
     /// Where the demand comes from.
     pub reference: Option<String>,
+    /// What sections that extend this one add, with reasons or references of their own.
+    pub additions: Vec<Addition>,
     /// What happens if nothing that it names is in the image.
     pub on_missing: OnMissing,
     /// The section's header; of one that is extended, the first.
@@ -173,6 +178,35 @@ impl Section {
             settings.collect(),
             self.on_missing,
         )
+    }
+}
+
+/// What a section that extends another one adds to it, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addition {
+    /// The lines, such as `Keep=/usr/bin/su`.
+    pub lines: Vec<String>,
+    /// Why they are there.
+    pub reason: Option<String>,
+    /// Where the demand comes from.
+    pub reference: Option<String>,
+    /// The header of the section that extends.
+    pub at: Span,
+}
+
+impl fmt::Display for Addition {
+    /// Writes `Keep=/usr/bin/su (site.ini:9): break-glass console`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, line) = (&self.at.source.name, self.at.line());
+        write!(f, "{} ({file}:{line})", self.lines.join(", "))?;
+        if let Some(reason) = &self.reason {
+            write!(f, ": {reason}")?;
+        }
+        match &self.reference {
+            Some(reference) => write!(f, " ({reference})"),
+            None => Ok(()),
+        }
     }
 }
 

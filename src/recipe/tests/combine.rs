@@ -12,7 +12,7 @@ fn what_extends_adds_and_replaces() {
     );
     assert_eq!(
         shown(&recipe),
-        "RemoveFromGroups core Group=wheel Group=docker Group=rkt because \"least privilege\" see \"guide\" (fail)\n\
+        "RemoveFromGroups core Group=wheel Group=docker Group=rkt because \"least privilege\" (fail)\n\
          Permissions /etc/shadow Mode=0600 (warn)\n\
          Mask a.service (fail)\n"
     );
@@ -25,6 +25,44 @@ fn what_extends_adds_and_replaces() {
     assert_eq!(
         places,
         ["recipe:base:10:1", "recipe:base:11:1", "r.ini:8:1"]
+    );
+}
+
+#[test]
+fn a_reason_beside_other_keys_is_theirs() {
+    let text =
+        "Extends=base\n[RemoveFromGroups core]\nGroup=rkt\nReason=no containers\nReference=guide";
+    let once = recipe(text);
+    let rule = &once.rules()[0];
+    assert_eq!(
+        (rule.reason.as_deref(), rule.reference.as_deref()),
+        (Some("least privilege"), None)
+    );
+    let additions: Vec<String> = rule.additions.iter().map(ToString::to_string).collect();
+    assert_eq!(additions, ["Group=rkt (r.ini:4): no containers (guide)"]);
+
+    // What a later recipe takes back has no reason any more; its own stands.
+    let loader = Loader {
+        library: &[
+            LOADER.library[0],
+            Shipped {
+                name: "ours",
+                text: "[Recipe]\nSchema=1\nExtends=base\n[RemoveFromGroups core]\nGroup=rkt\nReason=no containers",
+            },
+        ],
+        ..LOADER
+    };
+    let theirs = "[Recipe]\nSchema=1\nExtends=ours\n[RemoveFromGroups core]\nGroup=\nGroup=adm\nReason=logs\n\
+                  [Permissions /etc/shadow]\nOnMissing=skip\nReason=may be absent";
+    let twice = loader.parse("theirs.ini", theirs).unwrap();
+    let additions = twice.rules().iter().flat_map(|rule| &rule.additions);
+    let additions: Vec<String> = additions.map(ToString::to_string).collect();
+    assert_eq!(
+        additions,
+        [
+            "Group=, Group=adm (theirs.ini:4): logs",
+            "OnMissing=skip (theirs.ini:8): may be absent"
+        ]
     );
 }
 
