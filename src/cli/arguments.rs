@@ -253,17 +253,42 @@ pub(crate) struct Diff {
 pub(crate) enum RecipeCommand {
     /// List the shipped recipes
     List,
-    /// Print a shipped recipe, as a start for your own
+    /// Print a shipped recipe, as a start for your own, or a file's recipe merged with what it extends
+    #[command(after_help = "\
+Examples:
+  casehard recipe show no-setid
+  casehard recipe show ours.ini --set User=core
+  casehard recipe show container --merged")]
     Show {
-        /// A name that `casehard recipe list` prints
-        name: String,
+        /// A name that `casehard recipe list` prints, or the file of a recipe
+        #[arg(value_name = "RECIPE")]
+        name: PathBuf,
+
+        /// Merge a shipped recipe too. A comment before each line says where it comes from
+        #[arg(long)]
+        merged: bool,
+
+        /// Set a parameter of the recipe. Repeatable
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = set)]
+        sets: Vec<(String, String)>,
     },
-    /// Check recipes, and show every mistake
-    #[command(after_help = "Example: casehard recipe check recipes/*.ini")]
+    /// Check recipes, each by itself, and show every mistake
+    #[command(after_help = "\
+Examples:
+  casehard recipe check recipes/*.ini
+  casehard recipe check ours.ini --set User=core --as-of 2026-12-31")]
     Check {
-        /// The files of the recipes
-        #[arg(required = true, value_name = "FILE")]
+        /// The files of the recipes, or names of shipped ones
+        #[arg(required = true, value_name = "RECIPE")]
         files: Vec<PathBuf>,
+
+        /// Set a parameter of the recipes. Repeatable
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = set)]
+        sets: Vec<(String, String)>,
+
+        /// Warn of waivers that have expired on this day
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+        as_of: Option<Date>,
     },
     /// Explain a rule and its keys
     #[command(after_help = "Example: casehard recipe help Mask")]

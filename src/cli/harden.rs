@@ -5,9 +5,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use casehard::error::Diagnostic;
+use casehard::recipe::Waiver;
 use casehard::report::Format;
 use casehard::{
-    Compression, Date, Error, Inventory, Plan, PlanOptions, Recipe, Result, Staged, WriteOptions,
+    Compression, Date, Error, Inventory, Plan, PlanOptions, Recipe, Result, RuleResult, Staged,
+    WriteOptions,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -184,13 +186,25 @@ fn read_lock(path: &Path) -> Result<Inventory> {
     Inventory::parse(&path.display().to_string(), &text)
 }
 
-/// Returns the rules that failed, each at its place in the recipe.
+/// Returns the rules that failed, each at its place in the recipe; where a waiver has expired, at the
+/// waiver's.
 fn failures(plan: &Plan<'_>) -> Vec<Diagnostic> {
+    let expired = |rule: &RuleResult, why: &str| {
+        let mut waivers = plan.waivers().iter().map(|result| &result.waiver);
+        let says = |waiver: &Waiver| why.contains(&format!("its waiver for {} ", waiver.subject));
+        waivers.find(|waiver| waiver.kind == rule.section.kind() && says(waiver))
+    };
     let failed = plan.rules().iter().filter_map(|rule| {
         let why = rule.outcome.why()?;
-        Some(Diagnostic::new(rule.section.at.clone(), why))
+        let at = rule.section.at.clone();
+        Some(match expired(rule, why) {
+            Some(waiver) => Diagnostic::new(waiver.at.clone(), why)
+                .label("this waiver expired")
+                .related(at, "this rule failed"),
+            None => Diagnostic::new(at, why).label("this rule failed"),
+        })
     });
-    failed.map(|one| one.label("this rule failed")).collect()
+    failed.collect()
 }
 
 const EPOCH: &str = "SOURCE_DATE_EPOCH";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use casehard::recipe::Shipped;
-use casehard::{Recipe, Result};
+use casehard::{Date, Recipe, Result};
 
 use super::Exit;
 use super::arguments::RecipeCommand;
@@ -13,8 +13,8 @@ use super::console::Console;
 pub(crate) fn run(command: &RecipeCommand, console: &Console) -> Result<Exit> {
     let text = match command {
         RecipeCommand::List => list()?,
-        RecipeCommand::Show { name } => Recipe::shipped(name)?.text.to_owned(),
-        RecipeCommand::Check { files } => return check(files, console),
+        RecipeCommand::Show { name, merged, sets } => show(name, *merged, sets)?,
+        RecipeCommand::Check { files, sets, as_of } => return check(files, sets, *as_of, console),
         RecipeCommand::Help { rule: Some(rule) } => Recipe::help(rule)?,
         RecipeCommand::Help { rule: None } => {
             let rows = Recipe::kinds().map(|(usage, summary)| (usage, summary.to_owned()));
@@ -46,17 +46,46 @@ fn columns(rows: &[(String, String)]) -> String {
         .collect()
 }
 
+/// Returns a shipped recipe's own text, or a recipe merged with what it extends.
+fn show(name: &Path, merged: bool, sets: &[(String, String)]) -> Result<String> {
+    let shipped = name.to_str().filter(|_| !merged && sets.is_empty());
+    if let Some(Ok(shipped)) = shipped
+        .filter(|name| !Path::new(name).exists())
+        .map(Recipe::shipped)
+    {
+        return Ok(shipped.text.to_owned());
+    }
+    Ok(Recipe::load_all(&[path(name)], sets)?.to_text())
+}
+
 /// Reads each recipe by itself, and shows the mistakes of all.
-fn check(files: &[PathBuf], console: &Console) -> Result<Exit> {
+fn check(
+    files: &[PathBuf],
+    sets: &[(String, String)],
+    as_of: Option<Date>,
+    console: &Console,
+) -> Result<Exit> {
     let mut exit = Exit::OK;
-    for file in files {
-        match Recipe::load(path(file)) {
+    let paths: Vec<PathBuf> = files.iter().map(|file| path(file)).collect();
+    for read in Recipe::load_each(&paths, sets)? {
+        match read {
             Ok(recipe) => {
+                let name = recipe.name();
                 let rules = match recipe.rules().len() {
                     1 => "1 rule".to_owned(),
                     n => format!("{n} rules"),
                 };
-                console.summary(&format!("{}: {rules}\n", recipe.name()), true)?;
+                if recipe.rules().is_empty() {
+                    console.warning(&format!("{name} has no rules: every image satisfies it"));
+                }
+                let expired = recipe.waivers().iter();
+                for waiver in expired.filter(|w| as_of.is_some_and(|day| w.expires < day)) {
+                    console.warning(&format!(
+                        "{}: the waiver for {}:{} expired on {}: renew or delete it",
+                        waiver.at, waiver.kind, waiver.subject, waiver.expires
+                    ));
+                }
+                console.summary(&format!("{name}: {rules}\n"), true)?;
             }
             Err(error) => {
                 console.error(&error);

@@ -8,7 +8,7 @@ use super::{Look, Plan, PlanOptions, RuleResult, run, waivers};
 use crate::edit::{Change, Draft, Edit, Outcome};
 use crate::error::{Diagnostic, Error, Result};
 use crate::image::Image;
-use crate::recipe::OnMissing;
+use crate::recipe::{OnMissing, Setting};
 
 impl Plan<'_> {
     /// Lets every rule look at the edited image, read anew.
@@ -111,15 +111,25 @@ impl Plan<'_> {
             .or_else(|| self.edits.iter().rfind(|e| e.rule > wanted.rule))
             .map(|e| &self.rules[e.rule].section);
         match other {
-            Some(other) => Err(Error::Recipe(vec![
-                Diagnostic::new(
-                    section.at.clone(),
-                    format!("two rules want different things of {}", wanted.path),
-                )
-                .label(format!("`{}` wants one thing", section.label()))
-                .related(other.at.clone(), format!("`{}` undoes it", other.label()))
-                .help("delete one of them, or make them agree"),
-            ])),
+            Some(other) => {
+                let message = format!("two rules want different things of {}", wanted.path);
+                let (one, two) = (section.label(), other.label());
+                let mistake = match section.clash(other) {
+                    // The lines themselves say it best.
+                    Some((a, b)) => Diagnostic::new(
+                        a.at.clone(),
+                        format!("{message}: `{}` and `{}`", shown(a), shown(b)),
+                    )
+                    .label(format!("`{one}` wants this"))
+                    .related(b.at.clone(), format!("`{two}` undoes it")),
+                    None => Diagnostic::new(section.at.clone(), message)
+                        .label(format!("`{one}` wants one thing"))
+                        .related(other.at.clone(), format!("`{two}` undoes it")),
+                };
+                Err(Error::Recipe(vec![
+                    mistake.help("delete one of them, or make them agree"),
+                ]))
+            }
             None => {
                 self.rules[wanted.rule].outcome = Outcome::Failed(format!(
                     "the result does not satisfy this rule at {}; please report this with the image's name",
@@ -134,6 +144,10 @@ impl Plan<'_> {
 fn is_below(path: &BStr, directory: &BStr) -> bool {
     path.strip_prefix(directory.as_bytes())
         .is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+fn shown(setting: &Setting) -> String {
+    format!("{}={}", setting.key, setting.value)
 }
 
 #[cfg(test)]

@@ -63,6 +63,22 @@ const VERSION: &str = "1";
 
 const SECTIONS: &[&str] = &["Recipe", "Match", "Params", "Waive"];
 
+/// What sections of units are called, which a recipe writes before the key.
+const UNIT_SECTIONS: &[&str] = &[
+    "Unit",
+    "Install",
+    "Service",
+    "Socket",
+    "Timer",
+    "Path",
+    "Mount",
+    "Automount",
+    "Swap",
+    "Slice",
+    "Scope",
+    "Container",
+];
+
 /// Reads one text. Where it is not of this version of the language, that is its only mistake.
 pub(super) fn read(
     source: &Arc<Source>,
@@ -175,6 +191,15 @@ impl Reader<'_> {
         )
         .label("no rule of this name");
         let all = names.clone().chain(SECTIONS.iter().copied());
+        let of_units = self.kinds.iter().any(|schema| schema.open_keys.is_some());
+        if of_units && UNIT_SECTIONS.contains(&kind.text.as_str()) {
+            mistake.help = Some(format!(
+                "this is a section of a unit: write `{}.Key=value` below `[DropIn UNIT/NAME.conf]`",
+                kind.text
+            ));
+            self.mistakes.push(mistake);
+            return;
+        }
         mistake.help =
             suggest(&kind.text, all).or_else(|| nearest_or_all(&kind.text, names, "the rules are"));
         self.mistakes.push(mistake);
@@ -261,7 +286,7 @@ impl Reader<'_> {
         let mut settings = Vec::new();
         let before = self.mistakes.len();
         for property in section.properties {
-            let Some(key) = self.key(schema, &property.key) else {
+            let Some(key) = self.key(schema, &property) else {
                 continue;
             };
             let list = match key {
@@ -282,7 +307,8 @@ impl Reader<'_> {
         });
     }
 
-    fn key(&mut self, schema: &'static RuleKind, key: &Placed) -> Option<Key> {
+    fn key(&mut self, schema: &'static RuleKind, property: &Property) -> Option<Key> {
+        let key = &property.key;
         let name = key.text.as_str();
         let is_rule = !schema.is_waiver();
         if let Some(own) = schema.key(name) {
@@ -298,7 +324,17 @@ impl Reader<'_> {
         let common = COMMON.iter().map(|key| key.name).chain([ON_MISSING]);
         let names: Vec<_> = own.chain(common.filter(|_| is_rule)).collect();
         match &schema.open_keys {
-            None => self.unknown_key(schema.name, key, suggest(name, names)),
+            None => {
+                let near = nearest(name, names.iter().copied()).is_none();
+                let set = schema.key("Set").filter(|_| near);
+                // What stands for itself in the file that the rule edits.
+                let help = set.map(|set| {
+                    let between = if set.value.contains('=') { "=" } else { " " };
+                    let value = &property.value.text;
+                    format!("write {}", quoted(&format!("Set={name}{between}{value}")))
+                });
+                self.unknown_key(schema.name, key, help.or_else(|| suggest(name, names)));
+            }
             Some(open) => return self.open_key(schema.name, open, key, &names),
         }
         None

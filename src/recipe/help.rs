@@ -1,5 +1,6 @@
 //! Help and reference, written from the table that parses.
 
+use super::nearest::list;
 use super::schema::{COMMON, KeySchema, ON_MISSING, ON_MISSING_ABOUT, OnMissing, RuleKind};
 
 /// Returns what `casehard recipe help RULE` prints: plain text, lines of at most 80 characters.
@@ -16,6 +17,9 @@ pub(super) fn text(kind: &'static RuleKind) -> String {
         text += &format!("\n{}", wrap(&waiver, 0));
     }
     text += "\nKeys:\n";
+    if kind.needs_a_key {
+        text += &wrap(&needed(kind), 2);
+    }
     for row in rows(kind) {
         text += &format!("  {}={}", row.key, row.value);
         if !row.note.is_empty() {
@@ -44,6 +48,9 @@ pub(super) fn markdown(kind: &'static RuleKind) -> String {
     if let Some(waiver) = kind.waiver() {
         text += &format!("\n{waiver}\n");
     }
+    if kind.needs_a_key {
+        text += &format!("\n{}\n", needed(kind));
+    }
     text += "\n| Key | Value | | |\n|---|---|---|---|\n";
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for row in rows(kind) {
@@ -51,6 +58,12 @@ pub(super) fn markdown(kind: &'static RuleKind) -> String {
         text += &format!("| `{}` | `{value}` | {} | {about} |\n", row.key, row.note);
     }
     text + &format!("\n```ini\n{}\n```\n", kind.example.trim())
+}
+
+/// Returns that a section cannot do without keys of its own.
+fn needed(kind: &RuleKind) -> String {
+    let names: Vec<&str> = kind.keys.iter().map(|key| key.name).collect();
+    format!("At least one of {} is needed.", list(&names))
 }
 
 struct Row {

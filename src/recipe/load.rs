@@ -54,6 +54,24 @@ impl Loader<'_> {
         self.combine(reads.collect::<Result<Vec<_>>>()?)
     }
 
+    /// Reads recipes each by itself. A parameter that is set must be one of any of them, unless one
+    /// cannot be read.
+    pub(crate) fn load_each(&self, specs: &[impl AsRef<Path>]) -> Result<Vec<Result<Recipe>>> {
+        check_values(self.sets)?;
+        let mut names = Vec::new();
+        let mut read = |spec: &Path| {
+            let origin = self.find(spec)?;
+            let text = origin.read()?;
+            self.merged(vec![(origin, text)], &mut names)
+        };
+        let recipes: Vec<_> = specs.iter().map(|spec| read(spec.as_ref())).collect();
+        if recipes.iter().all(Result::is_ok) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            check_names(self.sets, &names)?;
+        }
+        Ok(recipes)
+    }
+
     /// Reads a recipe from a text; `name` is what mistakes in it are shown with.
     ///
     /// It can extend shipped recipes only, as it stands beside no other.
@@ -78,10 +96,20 @@ impl Loader<'_> {
     }
 
     fn combine(&self, reads: Vec<(Origin, Text)>) -> Result<Recipe> {
-        let mut mistakes = Vec::new();
         let mut names = Vec::new();
-        let mut recipe: Option<Recipe> = None;
         check_values(self.sets)?;
+        let recipe = self.merged(reads, &mut names)?;
+        check_names(
+            self.sets,
+            &names.iter().map(String::as_str).collect::<Vec<_>>(),
+        )?;
+        Ok(recipe)
+    }
+
+    /// Merges each with what it extends, and combines them. Adds the names of their parameters.
+    fn merged(&self, reads: Vec<(Origin, Text)>, names: &mut Vec<String>) -> Result<Recipe> {
+        let mut mistakes = Vec::new();
+        let mut recipe: Option<Recipe> = None;
         for (origin, text) in reads {
             let mut graph = Graph {
                 loader: self,
@@ -93,7 +121,7 @@ impl Loader<'_> {
                 mistakes: Vec::new(),
             };
             graph.visit(origin, text, None);
-            let read = graph.finish(&mut names, &mut mistakes);
+            let read = graph.finish(names, &mut mistakes);
             recipe = Some(match recipe {
                 None => read,
                 Some(earlier) => earlier.and(read),
@@ -108,10 +136,6 @@ impl Loader<'_> {
             }
             return Err(Error::Recipe(mistakes));
         }
-        check_names(
-            self.sets,
-            &names.iter().map(String::as_str).collect::<Vec<_>>(),
-        )?;
         Ok(recipe)
     }
 

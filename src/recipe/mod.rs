@@ -12,12 +12,13 @@ mod help;
 mod lexer;
 mod load;
 mod merge;
-mod nearest;
+pub(crate) mod nearest;
 mod origin;
 mod params;
 pub(crate) mod rule;
 pub(crate) mod schema;
 pub(crate) mod shipped;
+mod show;
 pub(crate) mod value;
 
 #[cfg(test)]
@@ -167,6 +168,31 @@ impl Section {
         format!("{} {}", self.kind(), self.argument)
             .trim_end()
             .to_owned()
+    }
+
+    /// Returns what this rule and another one give different values: the setting of each.
+    pub(crate) fn clash<'s>(&'s self, other: &'s Self) -> Option<(&'s Setting, &'s Setting)> {
+        let set = |section: &'s Self| {
+            let settings = section.settings.iter();
+            let single = settings.filter_map(|setting| Some((section.sets(setting)?, setting)));
+            single.collect::<BTreeMap<_, _>>()
+        };
+        let (own, theirs) = (set(self), set(other));
+        let both = own
+            .iter()
+            .filter_map(|(what, a)| Some((*a, *theirs.get(what)?)));
+        both.into_iter().find(|(a, b)| a.value != b.value)
+    }
+
+    /// Returns what a setting gives a value, if that can have one: the key, or a name in its value.
+    fn sets<'s>(&self, setting: &'s Setting) -> Option<(&'s str, &'s str)> {
+        let once = self.kind.key(&setting.key).is_none_or(|key| !key.list);
+        match &setting.read {
+            Value::Pair {
+                sets: Some(sets), ..
+            } => Some((&setting.key, sets)),
+            _ => once.then_some((&setting.key, "")),
+        }
     }
 
     fn identity(&self) -> (&'static str, String, Vec<(String, String)>, OnMissing) {

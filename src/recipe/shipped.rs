@@ -53,6 +53,18 @@ impl Recipe {
         loader(sets).load_all(specs)
     }
 
+    /// Loads several recipes, each by itself: one that has mistakes hides no other's.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if none of them has a parameter that `sets` names; inside, as
+    /// [`load`](Self::load).
+    pub fn load_each(
+        specs: &[impl AsRef<Path>],
+        sets: &[(String, String)],
+    ) -> Result<Vec<Result<Self>>> {
+        loader(sets).load_each(specs)
+    }
+
     /// Reads a recipe from a text; `name` is what messages call it.
     ///
     /// ```

@@ -84,14 +84,14 @@ impl Value {
 }
 
 impl Refusal {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             help: None,
         }
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -176,6 +176,20 @@ pub(crate) fn absolute_path(value: &str) -> Result<Value, Refusal> {
         }
     }
     Ok(Value::Text)
+}
+
+/// Accepts what [`absolute_path`] does, without wildcards: the rule is about one path.
+pub(crate) fn one_path(value: &str) -> Result<Value, Refusal> {
+    let braces = value.split_once('{').map(|(_, rest)| rest);
+    let is_list = braces.is_some_and(|rest| rest.contains(',') && rest.contains('}'));
+    if is_list || value.contains(['*', '?']) {
+        return Err(Refusal::new(format!(
+            "{} has a wildcard, and this rule takes one path",
+            quoted(value)
+        ))
+        .help("write a section for each path"));
+    }
+    absolute_path(value)
 }
 
 /// Accepts a path from the root that may have `*`, `?`, `[…]` and `{…}` in it.
@@ -330,7 +344,29 @@ pub(crate) fn account_name(value: &str) -> Result<Value, Refusal> {
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && !"_-.".contains(*c))
     {
+        Some(odd @ (',' | ' ' | ';')) => {
+            let names: Vec<&str> = value.split(odd).map(str::trim).collect();
+            let refused = wrong(&format!("it contains `{odd}`"));
+            refused.map_err(|refusal: Refusal| match is_plain(&names) {
+                true => refusal.help(format!(
+                    "one value is one name: write a line each for {}",
+                    list(&names)
+                )),
+                false => refusal,
+            })
+        }
         Some(odd) => wrong(&format!("it contains `{odd}`")),
         None => Ok(Value::Text),
     }
+}
+
+/// Returns whether all are names as they stand, so that they can be suggested.
+fn is_plain(names: &[&str]) -> bool {
+    let mut all = names.iter();
+    all.all(|name| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    })
 }

@@ -14,7 +14,7 @@ use crate::system::accounts;
 pub(super) static KIND: RuleKind = RuleKind {
     name: "Permissions",
     argument: Some(
-        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+        KeySchema::argument("PATH", Check::Is(value::one_path))
             .about("A file or directory; symbolic links are followed."),
     ),
     summary: "a path has this mode and owner",
@@ -50,9 +50,17 @@ fn account(text: &str) -> Result<Value, Refusal> {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
-    plain
-        .then_some(Value::Text)
-        .ok_or_else(|| "neither a name nor a number".into())
+    if plain {
+        return Ok(Value::Text);
+    }
+    let refusal = Refusal::new(format!("`{text}` is neither a name nor a number"));
+    Err(match text.split_once(':') {
+        // As chown takes both.
+        Some((owner, group)) if account(owner).is_ok() && account(group).is_ok() => refusal.help(
+            format!("write two lines: `Owner={owner}` and `Group={group}`"),
+        ),
+        _ => refusal,
+    })
 }
 
 /// A path, and what it is to have.
@@ -148,6 +156,8 @@ symlink loop -> loop
         for good in ["0", "4294967294", "app", "_x"] {
             assert!(super::account(good).is_ok(), "{good}");
         }
+        let both = super::account("root:adm").unwrap_err();
+        assert_eq!(both.message, "`root:adm` is neither a name nor a number");
         for bad in ["", "-1", "4294967295", "99999999999999999999", "a b"] {
             assert!(super::account(bad).is_err(), "{bad}");
         }

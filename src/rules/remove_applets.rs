@@ -8,10 +8,11 @@ use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
+    nearest::nearest,
     value::{Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
-use crate::system::busybox::{self, Binary, Busyboxes};
+use crate::system::busybox::{self, Binary, Busyboxes, applets};
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "RemoveApplets",
@@ -59,7 +60,15 @@ fn name(text: &str) -> Result<Value, Refusal> {
             "busybox runs the applets and is not one: name applets, or use `[Remove PATH]`".into(),
         );
     }
-    Ok(Value::Text)
+    // A build of busybox may have applets of its own, so a name that is near none is one.
+    let is_known = applets::known().any(|known| known == text);
+    match nearest(text, applets::known()).filter(|_| !is_known) {
+        Some(near) => {
+            let why = format!("busybox has never had an applet `{text}`");
+            Err(Refusal::new(why).help(format!("did you mean `{near}`?")))
+        }
+        None => Ok(Value::Text),
+    }
 }
 
 /// Names of the same applet, where a recipe could know one and forget the other.

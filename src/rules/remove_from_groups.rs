@@ -7,6 +7,7 @@ use bstr::ByteSlice;
 use super::support::granted_elsewhere;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
+use crate::recipe::nearest::nearest;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{Grantee, Policy};
@@ -68,6 +69,7 @@ impl Rule for RemoveFromGroups {
             .copied()
             .filter(|group| !accounts.has_group(group))
             .collect();
+        let misspelt = misspelt(&accounts, &lacking);
         let known = accounts.has_user(user);
         let is_in_a_group = !accounts.account(user).groups.is_empty();
         let administered = administered(&accounts, user);
@@ -88,10 +90,30 @@ impl Rule for RemoveFromGroups {
         if !lacking.is_empty() {
             let names: Vec<&str> = lacking.into_iter().collect();
             draft.note(format!("the image has no group {}", names.join(", ")));
+            for (group, near) in misspelt {
+                draft.note(format!(
+                    "the image has no group {group}; did you mean `{near}`?"
+                ));
+            }
         }
         residuals(draft, user, &groups)?;
         Ok(Verdict::Holds)
     }
+}
+
+/// Returns the groups that are probably slips, each with a group of the image that is near.
+fn misspelt<'g>(accounts: &Accounts, lacking: &BTreeSet<&'g str>) -> Vec<(&'g str, String)> {
+    let groups = accounts
+        .records()
+        .filter(|(_, record)| record.role == Role::Group);
+    let names: BTreeSet<&str> = groups.filter_map(|(_, r)| r.group.to_str().ok()).collect();
+    // Short names are near each other by chance: `lxd` is not meant to be `lp`.
+    const SHORT: usize = 4;
+    let near = |group: &&'g str| {
+        let near = nearest(group, names.iter().copied())?;
+        (group.len() >= SHORT && near.len() >= SHORT).then(|| (*group, near.to_owned()))
+    };
+    lacking.iter().filter_map(near).collect()
 }
 
 /// Returns the groups that a user administers by gshadow, and where.

@@ -10,6 +10,7 @@ use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
+    nearest::nearest,
     value::{self, Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
@@ -20,7 +21,7 @@ use text::{Form, no_place, sets, spread, with_key, without_equals};
 pub(super) static KIND: RuleKind = RuleKind {
     name: "SetKey",
     argument: Some(
-        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+        KeySchema::argument("PATH", Check::Is(value::one_path))
             .about("A file of KEY=VALUE lines; a symbolic link is followed."),
     ),
     summary: "keys of a KEY=VALUE file have these values",
@@ -50,6 +51,16 @@ pub(super) static KIND: RuleKind = RuleKind {
 fn key_value(text: &str) -> Result<Value, Refusal> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     match text.split_once('=') {
+        Some(("SELINUX", value)) if selinux::refused("SELINUX", value).is_some() => {
+            // In whatever file: this is a slip if it is near a mode.
+            match nearest(value, selinux::MODES) {
+                Some(near) => {
+                    let why = selinux::refused("SELINUX", value).unwrap_or_default();
+                    Err(Refusal::new(why).help(format!("did you mean `{near}`?")))
+                }
+                None => Ok(Value::assignment("SELINUX", value, "SELINUX".to_owned())),
+            }
+        }
         Some((key, value)) if !key.is_empty() && key.chars().all(plain) => {
             Ok(Value::assignment(key, value, key.to_owned()))
         }

@@ -23,7 +23,7 @@ use crate::system::sshd::{
 pub(super) static KIND: RuleKind = RuleKind {
     name: "SshdConfig",
     argument: Some(
-        KeySchema::argument("PATH", Check::Is(value::absolute_path)).about(
+        KeySchema::argument("PATH", Check::Is(value::one_path)).about(
             "sshd's configuration, such as `/etc/ssh/sshd_config`; a symbolic link is followed.",
         ),
     ),

@@ -7,7 +7,7 @@ use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 pub(super) static KIND: RuleKind = RuleKind {
     name: "WriteFile",
     argument: Some(
-        KeySchema::argument("PATH", Check::Is(value::absolute_path))
+        KeySchema::argument("PATH", Check::Is(value::one_path))
             .about("The file; a symbolic link is written through."),
     ),
     summary: "a file has exactly these lines",

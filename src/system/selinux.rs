@@ -15,10 +15,12 @@ pub(crate) fn is_config(path: &str) -> bool {
     path.ends_with("/selinux/config")
 }
 
+/// What `SELINUX=` can be.
+pub(crate) const MODES: [&str; 3] = ["enforcing", "permissive", "disabled"];
+
 /// Returns why a value of that file is refused: libselinux takes none but these, and a system without
 /// a mode that it knows may not boot.
 pub(crate) fn refused(key: &str, value: &str) -> Option<String> {
-    const MODES: [&str; 3] = ["enforcing", "permissive", "disabled"];
     let is_known = key != "SELINUX" || MODES.contains(&value);
     (!is_known)
         .then(|| format!("SELINUX is one of enforcing, permissive and disabled, not `{value}`"))

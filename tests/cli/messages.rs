@@ -164,3 +164,92 @@ fn the_progress_bar_is_gone_before_anything_else_is_printed() {
         assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
     }
 }
+
+#[test]
+fn recipe_check_takes_parameters_and_a_day() {
+    let bench = Bench::new();
+    bench.put(
+        "params.ini",
+        "[Recipe]\nSchema=1\n[Params]\nUnit=a\n[Mask ${Unit}]\n[Waive Mask:a.service]\nReason=x\nExpires=2026-01-31\n",
+    );
+    bench.put("empty.ini", "[Recipe]\nSchema=1\n");
+    bench
+        .run("recipe check params.ini")
+        .says(2, &["params.ini:5:"]);
+    let set = "recipe check params.ini ours.ini empty.ini --set Unit=b.service";
+    let run = bench.run(set);
+    assert_eq!(
+        run.code(0),
+        "params.ini: 1 rule\nours.ini: 2 rules\nempty.ini: 0 rules\n"
+    );
+    assert!(run.stderr.contains("empty.ini has no rules") && !run.stderr.contains("expired"));
+    let run = bench.run(&format!("{set} --as-of 2026-02-01"));
+    run.says(
+        0,
+        &[
+            "params.ini:6:",
+            "the waiver for Mask:a.service expired on 2026-01-31",
+        ],
+    );
+    bench.run(&format!("{set} --as-of 2026-01-31")).code(0);
+    bench
+        .run("recipe check ours.ini --set Unit=b.service")
+        .says(2, &["Unit"]);
+}
+
+#[test]
+fn recipe_show_prints_a_file_merged() {
+    let bench = Bench::new();
+    bench.put(
+        "site.ini",
+        "[Recipe]\nSchema=1\nExtends=no-setid\n[StripSetid]\nKeep=/usr/bin/su\nReason=break-glass console\n",
+    );
+    let shown = bench.run("recipe show site.ini").code(0);
+    assert!(
+        shown.contains("\n# site.ini:5: break-glass console\nKeep=/usr/bin/su\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\nReason=a flaw in a set-id program"),
+        "{shown}"
+    );
+    bench.put("again.ini", &shown);
+    bench.run("recipe check again.ini").code(0);
+    let merged = bench.run("recipe show container --merged").code(0);
+    assert!(
+        merged.contains("# recipe:no-setid:") && !merged.contains("Extends="),
+        "{merged}"
+    );
+}
+
+#[test]
+fn a_conflict_and_an_expired_waiver_point_at_their_lines() {
+    let bench = Bench::new();
+    bench.put(
+        "two.ini",
+        "[Recipe]\nSchema=1\n[Permissions /etc]\nMode=0755\n[Permissions /etc]\nMode=0700\n",
+    );
+    bench.run("check image.tar -r two.ini").says(
+        2,
+        &[
+            "two rules want different things of /etc: `Mode=0755` and `Mode=0700`",
+            "two.ini:4:1",
+            "6 | Mode=0700",
+        ],
+    );
+    bench.put(
+        "late.ini",
+        "[Recipe]\nSchema=1\n[StripSetid]\n[Waive StripSetid:/usr/bin/su]\nReason=x\nExpires=2026-01-31\n",
+    );
+    bench
+        .run("check image.tar -r late.ini --as-of 2026-02-01")
+        .says(
+            4,
+            &[
+                "its waiver for /usr/bin/su expired on 2026-01-31",
+                "late.ini:4:",
+                "this waiver expired",
+                "this rule failed",
+            ],
+        );
+}

@@ -172,3 +172,82 @@ fn side_by_side_all_waivers_count_and_no_source_is_there_twice() {
     let names: Vec<_> = both.sources().iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["r.ini", "recipe:base", "two.ini"]);
 }
+
+#[test]
+fn a_merged_recipe_names_each_origin_and_reads_as_the_same_rules() {
+    let one = recipe(
+        "Extends=base\nSummary=ours\n[Params]\nUser=admin\n[RemoveFromGroups ${User}]\nGroup=rkt\nReason=no pods\n\
+         [DropIn a.service/x.conf]\nService.ExecStart=\nService.ExecStart=/a $${B}\n\
+         [Mask b.service]\nOnMissing=skip\n[Waive Mask:b.service]\nReason=later\nOwner=me\nExpires=2026-12-31",
+    );
+    let text = one.to_text();
+    assert_eq!(
+        text,
+        "# r.ini, recipe:base
+[Recipe]
+Schema=1
+Summary=ours
+
+# recipe:base:8
+[RemoveFromGroups admin]
+Reason=least privilege
+# recipe:base:10
+Group=wheel
+# recipe:base:11
+Group=docker
+# r.ini:8: no pods
+Group=rkt
+
+# recipe:base:12
+[Permissions /etc/shadow]
+OnMissing=fail
+# recipe:base:13
+Mode=0640
+
+# r.ini:10
+[DropIn a.service/x.conf]
+# r.ini:11
+Service.ExecStart=
+# r.ini:12
+Service.ExecStart=/a $${B}
+
+# r.ini:13
+[Mask b.service]
+OnMissing=skip
+
+# r.ini:15
+[Waive Mask:b.service]
+Reason=later
+Owner=me
+Expires=2026-12-31
+"
+    );
+    let again = LOADER.parse("again.ini", &text).unwrap();
+    assert_eq!(shown(&again), shown(&one));
+    assert_eq!(again.waivers()[0].expires, one.waivers()[0].expires);
+}
+
+#[test]
+fn recipes_are_read_each_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, super::headed(text)).unwrap();
+        path
+    };
+    let one = file("one.ini", "[Params]\nA=x\n[Mask ${A}.service]\n");
+    let two = file("two.ini", "[Mask b.service]\n");
+    let bad = file("bad.ini", "[Maks b.service]\n");
+    let sets = |name: &str| vec![(name.to_owned(), "c".to_owned())];
+    let (a, b) = (sets("A"), sets("B"));
+    let loader = |sets| Loader { sets, ..LOADER };
+    let read = loader(&a).load_each(&[&one, &two]).unwrap();
+    let labels: Vec<String> = read
+        .iter()
+        .map(|r| r.as_ref().unwrap().rules()[0].label())
+        .collect();
+    assert_eq!(labels, ["Mask c.service", "Mask b.service"]);
+    assert!(loader(&b).load_each(&[&one, &two]).is_err());
+    let read = loader(&b).load_each(&[&one, &bad]).unwrap();
+    assert!(read[0].is_ok() && read[1].is_err());
+}

@@ -350,3 +350,28 @@ fn what_is_extended_must_be_there() {
          (help: write the recipe's name: parameters are known only when all are read)",
     );
 }
+
+#[test]
+fn what_other_files_would_take_gets_the_line_that_a_recipe_has() {
+    check(
+        "[RemoveFromGroups core]\nGroup=wheel,docker",
+        "r.ini:4:7: `wheel,docker` is not a name of a user or group: it contains `,` \
+         (help: one value is one name: write a line each for `wheel`, `docker`)",
+    );
+    check(
+        "[DropIn a.socket/x.conf]\n[Socket]\nSocketMode=0600",
+        "r.ini:4:2: unknown section `Socket` (help: this is a section of a unit: write \
+         `Socket.Key=value` below `[DropIn UNIT/NAME.conf]`)",
+    );
+}
+
+#[test]
+fn a_path_that_is_one_has_no_wildcard() {
+    use crate::recipe::value::one_path;
+    for good in ["/a", "/usr/bin/[", "/a{b", "/a{b}"] {
+        assert!(one_path(good).is_ok(), "{good}");
+    }
+    for bad in ["/a*", "/a/?", "/a/{b,c}", "a"] {
+        assert!(one_path(bad).is_err(), "{bad}");
+    }
+}

@@ -160,7 +160,8 @@ fn parameters_can_be_set() {
     };
     assert_eq!(
         loader.parse("r.ini", &text).unwrap_err().to_string(),
-        "r.ini:5:19: `a b` is not a name of a user or group: it contains ` ` (with `User` as the caller set it)"
+        "r.ini:5:19: `a b` is not a name of a user or group: it contains ` ` (with `User` as the caller set it) \
+         (help: one value is one name: write a line each for `a`, `b`)"
     );
 }
 

@@ -185,3 +185,12 @@ fn userdb_alone_knows_users_and_groups() {
         "changed\n  removed /etc/userdb/core:wheel.membership\n",
     );
 }
+
+#[test]
+fn a_group_that_is_near_one_of_the_image_is_probably_a_slip() {
+    check(
+        "file etc/passwd\n| core:x:500:500::/:/bin/sh\nfile etc/group\n| wheel:x:10:core\n| core:x:500:\n| lp:x:7:\n",
+        "[RemoveFromGroups core]\nGroup=whell\nGroup=lxd",
+        "already\n  note the image has no group lxd, whell\n  note the image has no group whell; did you mean `wheel`?\n",
+    );
+}

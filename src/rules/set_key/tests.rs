@@ -299,8 +299,8 @@ fn systemd_reads_the_vendors_file_where_etc_has_none() {
 fn a_mode_that_selinux_does_not_have_is_refused() {
     check(
         POLICY,
-        &RULE.replace("enforcing", "enforcin"),
-        "failed: SELINUX is one of enforcing, permissive and disabled, not `enforcin`\n",
+        &RULE.replace("enforcing", "on"),
+        "failed: SELINUX is one of enforcing, permissive and disabled, not `on`\n",
     );
 }
 

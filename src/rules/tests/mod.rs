@@ -3,6 +3,7 @@
 pub(crate) mod harness;
 
 use super::KINDS;
+use crate::error::{Diagnostic, Error};
 use crate::recipe::Recipe;
 use crate::{PlanOptions, WaiverState};
 
@@ -83,5 +84,44 @@ file etc/selinux/config
         let plan = image.plan_with(&recipe, &options).unwrap();
         assert!(!plan.failed(), "{text}");
         assert_eq!(plan.waivers()[0].state, WaiverState::Used, "{text}");
+    }
+}
+
+#[test]
+fn lines_of_other_files_are_refused_with_the_line_that_a_rule_takes() {
+    let help = |text: &str| {
+        let text = format!("[Recipe]\nSchema=1\n{text}\n");
+        let Err(Error::Recipe(mistakes)) = Recipe::parse("r.ini", &text) else {
+            panic!("{text}");
+        };
+        let shown = |mistake: &Diagnostic| mistake.help.clone().unwrap_or_default();
+        mistakes.iter().map(shown).collect::<Vec<_>>().join("; ")
+    };
+    for (text, want) in [
+        ("[SetKey /etc/a]\nSELINUX=x", "write `Set=SELINUX=x`"),
+        (
+            "[SetKey /etc/a]\nSet=SELINUX=enforcin",
+            "did you mean `enforcing`?",
+        ),
+        ("[SetKey /etc/*]\nSet=A=b", "write a section for each path"),
+        (
+            "[SshdConfig /etc/a]\nPermitRootLogin=no",
+            "write `Set=PermitRootLogin no`",
+        ),
+        (
+            "[Permissions /a]\nOwner=root:adm",
+            "write two lines: `Owner=root` and `Group=adm`",
+        ),
+        (
+            "[Waive Remove:usr/bin/x]\nReason=x\nExpires=2030-01-01",
+            "write `[Waive Remove:/usr/bin/x]`",
+        ),
+        (
+            "[Waive StripSetid:su]\nReason=x\nExpires=2030-01-01",
+            "write it as `[Waive StripSetid:/usr/bin/su]`",
+        ),
+        ("[RemoveApplets]\nApplet=wgte", "did you mean `wget`?"),
+    ] {
+        assert!(help(text).starts_with(want), "{text}: {}", help(text));
     }
 }

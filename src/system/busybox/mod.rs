@@ -1,6 +1,7 @@
 //! busybox as the rootfs has it: one binary under many names.
 
 mod apk;
+pub(crate) mod applets;
 mod elf;
 mod names;
 mod relocations;
