@@ -1,12 +1,14 @@
 //! `cargo xtask harden`: what casehard is for, done as any other xtask would do it, with the library.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use casehard::{Compression, Image, Recipe};
+use casehard::error::Diagnostic;
+use casehard::{Compression, Error, Image, Recipe};
 
-use crate::Outcome;
+use crate::diagnostics;
 
 /// Harden an image and show what changed [default: the bundled Container Linux image]
 #[derive(clap::Args)]
@@ -21,18 +23,46 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+/// Hardens the image, and ends with the exit code that casehard has for the same.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match prepare(arguments).and_then(|(path, out)| harden(&path, &arguments.recipe, &out)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(4),
+        Err(error) => {
+            match &error {
+                Error::Recipe(mistakes) => {
+                    let color = io::stderr().is_terminal();
+                    eprint!("{}", diagnostics::draw(mistakes, color));
+                }
+                other => eprintln!("error: {other}"),
+            }
+            ExitCode::from(match error {
+                Error::Usage(_) | Error::Recipe(_) => 2,
+                Error::Image { .. } => 3,
+                Error::Unfulfilled(_) => 4,
+                _ => 5,
+            })
+        }
+    }
+}
+
+/// Returns the image and the folder to write to, both of which are there then.
+fn prepare(arguments: &Arguments) -> casehard::Result<(PathBuf, PathBuf)> {
     let path = match &arguments.image {
         Some(path) => path.clone(),
-        None => crate::images::write("container-linux", &crate::target().join("testimages"))?,
+        None => crate::images::write("container-linux", &crate::target().join("testimages"))
+            .map_err(Error::Usage)?,
     };
     let out = arguments
         .out
         .clone()
         .unwrap_or_else(|| crate::target().join("hardened"));
-    fs::create_dir_all(&out)
-        .map_err(|error| format!("cannot create {}: {error}", out.display()))?;
-    harden(&path, &arguments.recipe, &out).map_err(|error| error.to_string())
+    fs::create_dir_all(&out).map_err(|cause| Error::Io {
+        action: "create",
+        path: out.clone(),
+        cause,
+    })?;
+    Ok((path, out))
 }
 
 fn harden(path: &Path, recipes: &[PathBuf], out: &Path) -> casehard::Result<bool> {
@@ -45,6 +75,13 @@ fn harden(path: &Path, recipes: &[PathBuf], out: &Path) -> casehard::Result<bool
     let diff = plan.report().to_diff()?;
     let _ = io::stdout().write_all(&diff);
     if plan.failed() {
+        let failed = plan.rules().iter().filter_map(|rule| {
+            let mistake = Diagnostic::new(rule.section.at.clone(), rule.outcome.why()?);
+            Some(mistake.label("this rule failed"))
+        });
+        let failed: Vec<Diagnostic> = failed.collect();
+        let color = io::stderr().is_terminal();
+        eprint!("{}", diagnostics::draw(&failed, color));
         println!("\na rule failed: no image is written");
         return Ok(false);
     }
@@ -62,7 +99,7 @@ fn harden(path: &Path, recipes: &[PathBuf], out: &Path) -> casehard::Result<bool
     let tarball = out.join(format!("{stem}.tar{ending}"));
     let diff_file = out.join(format!("{stem}.diff"));
     plan.write(&tarball)?;
-    fs::write(&diff_file, diff).map_err(|cause| casehard::Error::Io {
+    fs::write(&diff_file, diff).map_err(|cause| Error::Io {
         action: "write",
         path: diff_file.clone(),
         cause,

@@ -13,6 +13,9 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod corpus;
+// How casehard itself draws mistakes; the library has no terminal.
+#[path = "../../src/cli/diagnostics.rs"]
+mod diagnostics;
 mod docs;
 mod fuzz;
 mod harden;
@@ -45,7 +48,7 @@ type Outcome = Result<bool, String>;
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
-        Task::Harden(arguments) => harden::run(&arguments),
+        Task::Harden(arguments) => return harden::run(&arguments),
         Task::Images(arguments) => images::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
