@@ -28,6 +28,11 @@ fn main() -> ExitCode {
             run: dockerfile,
         },
         RealTest {
+            name: "the_buildah_script_changes_the_container_s_files",
+            needs: &[],
+            run: buildah,
+        },
+        RealTest {
             name: "the_mkosi_script_replaces_its_outputs",
             needs: &[],
             run: mkosi,
@@ -148,13 +153,44 @@ fn shell() {
 fn dockerfile() {
     let site = Site::new();
     let text = block(&pipelines(), "dockerfile", "casehard");
+    let mount = "RUN --mount=type=bind,from=src,target=/src casehard";
     let steps: Vec<&str> = text
         .lines()
-        .filter_map(|line| line.strip_prefix("RUN casehard"))
+        .filter_map(|line| line.strip_prefix(mount))
         .collect();
     assert_eq!(steps.len(), 1);
-    site.run(&format!("casehard{}", steps[0].replace(" /", " ./")));
-    site.holds(&["hardened.tar", "hardened.diff"]);
+    assert!(text.contains("FROM my-image AS src\n"));
+    fs::create_dir(site.path("out")).unwrap();
+    let step = steps[0].replace(" /src ", " /rootfs.tar ");
+    site.run(&format!("casehard{}", step.replace(" /", " ./")));
+    site.holds(&["out/hardened.tar", "out/hardened.diff"]);
+    // The stage that becomes the image has what a rootfs lacks, and takes nothing but the rootfs.
+    let (_, last) = text.rsplit_once("FROM scratch\n").unwrap();
+    let words: Vec<&str> = last.lines().filter_map(|l| l.split(' ').next()).collect();
+    for word in ["COPY", "ENV", "USER", "WORKDIR", "CMD"] {
+        assert!(words.contains(&word), "{word} in {words:?}");
+    }
+}
+
+/// The script for buildah, with a program in its place that has a folder as the container: what it
+/// says of the image's configuration was tried with buildah 1.28.
+fn buildah() {
+    let site = Site::new();
+    let fake = "#!/bin/sh\ncase $1 in\nfrom) echo one ;;\nmount) echo \"$PWD/root\" ;;\n*) echo \"$@\" >> calls ;;\nesac\n";
+    fs::write(site.path("buildah"), fake).unwrap();
+    let script = block(&pipelines(), "bash", "buildah");
+    site.run(
+        "chmod +x buildah; mkdir root; tar -xf rootfs.tar -C root --no-same-owner --exclude='dev/*'",
+    );
+    site.run("test -u root/usr/bin/passwd");
+    site.run(&format!("export PATH=.:$PATH\n{script}"));
+    site.holds(&["hardened.tar", "hardened.diff", "root/etc/passwd"]);
+    site.run("! test -u root/usr/bin/passwd");
+    let calls = fs::read_to_string(site.path("calls")).unwrap();
+    assert_eq!(
+        calls,
+        "umount one\ncommit --squash --rm one my-image-hardened\n"
+    );
 }
 
 fn mkosi() {
