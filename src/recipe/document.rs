@@ -1,6 +1,8 @@
 //! One text of a recipe: what its sections are, before parameters are filled in and other recipes
 //! are extended.
 
+mod slips;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,22 +64,6 @@ pub(super) enum Key {
 const VERSION: &str = "1";
 
 const SECTIONS: &[&str] = &["Recipe", "Match", "Params", "Waive"];
-
-/// What sections of units are called, which a recipe writes before the key.
-const UNIT_SECTIONS: &[&str] = &[
-    "Unit",
-    "Install",
-    "Service",
-    "Socket",
-    "Timer",
-    "Path",
-    "Mount",
-    "Automount",
-    "Swap",
-    "Slice",
-    "Scope",
-    "Container",
-];
 
 /// Reads one text. Where it is not of this version of the language, that is its only mistake.
 pub(super) fn read(
@@ -191,17 +177,9 @@ impl Reader<'_> {
         )
         .label("no rule of this name");
         let all = names.clone().chain(SECTIONS.iter().copied());
-        let of_units = self.kinds.iter().any(|schema| schema.open_keys.is_some());
-        if of_units && UNIT_SECTIONS.contains(&kind.text.as_str()) {
-            mistake.help = Some(format!(
-                "this is a section of a unit: write `{}.Key=value` below `[DropIn UNIT/NAME.conf]`",
-                kind.text
-            ));
-            self.mistakes.push(mistake);
-            return;
-        }
-        mistake.help =
-            suggest(&kind.text, all).or_else(|| nearest_or_all(&kind.text, names, "the rules are"));
+        mistake.help = slips::section_of_a_unit(self.kinds, &kind.text)
+            .or_else(|| suggest(&kind.text, all))
+            .or_else(|| nearest_or_all(&kind.text, names, "the rules are"));
         self.mistakes.push(mistake);
     }
 
@@ -325,14 +303,8 @@ impl Reader<'_> {
         let names: Vec<_> = own.chain(common.filter(|_| is_rule)).collect();
         match &schema.open_keys {
             None => {
-                let near = nearest(name, names.iter().copied()).is_none();
-                let set = schema.key("Set").filter(|_| near);
-                // What stands for itself in the file that the rule edits.
-                let help = set.map(|set| {
-                    let between = if set.value.contains('=') { "=" } else { " " };
-                    let value = &property.value.text;
-                    format!("write {}", quoted(&format!("Set={name}{between}{value}")))
-                });
+                let near = nearest(name, names.iter().copied());
+                let help = slips::set(schema, property).filter(|_| near.is_none());
                 self.unknown_key(schema.name, key, help.or_else(|| suggest(name, names)));
             }
             Some(open) => return self.open_key(schema.name, open, key, &names),

@@ -1,6 +1,9 @@
 //! From the sections of several documents to rules: values are checked, and what extends is added
 //! to what it extends.
 
+mod merged;
+mod waived;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +11,14 @@ use crate::error::{Diagnostic, Span};
 
 use super::document::{Document, Key, RawRule};
 use super::lexer::Property;
-use super::nearest::{list, quoted, suggest};
+use super::nearest::{list, quoted};
 use super::params::{Filled, Params};
 use super::rule::Fields;
 use super::schema::{ON_MISSING, OnMissing, Parse, RuleKind};
 use super::value::{self, Check, Refusal, Value};
 use super::{Addition, Section, Setting, Waiver};
+use merged::Merged;
+use waived::waived_kind;
 
 /// Merges documents, each after those that it extends.
 ///
@@ -109,41 +114,6 @@ fn layer(
     layer.settle_twins(mistakes);
     layer.argument = argument?.text;
     Some(layer)
-}
-
-/// The rule kind that a waiver names must be one.
-fn waived_kind(
-    schema: &RuleKind,
-    argument: Value,
-    kinds: &[&'static RuleKind],
-) -> Result<Value, Refusal> {
-    let Value::Pair { name, value, .. } = &argument else {
-        return Ok(argument);
-    };
-    if !schema.is_waiver() {
-        return Ok(argument);
-    }
-    let Some(kind) = kinds.iter().find(|kind| kind.name == name) else {
-        return Err(Refusal {
-            message: format!("no rule is called {}", quoted(name)),
-            help: suggest(name, kinds.iter().map(|kind| kind.name)),
-        });
-    };
-    match kind.waived {
-        Some((what, example)) if example.starts_with('/') && !value.starts_with('/') => {
-            let message = format!(
-                "a waiver of {name} names {what}, and {} does not start at the root",
-                quoted(value)
-            );
-            let named = quoted(&format!("[Waive {name}:/{value}]"));
-            let refusal = Refusal::new(message);
-            Err(match value.contains('/') {
-                true => refusal.help(format!("write {named}")),
-                false => refusal.help(format!("write it as `[Waive {name}:{example}]`")),
-            })
-        }
-        _ => Ok(argument),
-    }
 }
 
 /// Returns the value. A refusal becomes a mistake, shown with the defaults that it was filled from.
@@ -400,72 +370,5 @@ fn sets(setting: &Setting) -> Option<((String, String), String)> {
             ..
         } => Some(((setting.key.clone(), sets.clone()), value.clone())),
         _ => None,
-    }
-}
-
-#[derive(Debug, Default)]
-struct Merged {
-    layers: Vec<Layer>,
-    /// Where the sections of a kind and an argument are in `layers`.
-    places: BTreeMap<(&'static str, String), Vec<usize>>,
-}
-
-impl Merged {
-    /// Adds the sections of one document to those that it inherits.
-    fn add(&mut self, layers: Vec<Layer>, mistakes: &mut Vec<Diagnostic>) {
-        let inherited = self.layers.len();
-        let mut extended: BTreeMap<usize, Span> = BTreeMap::new();
-        for layer in layers {
-            let places = self
-                .places
-                .entry((layer.schema.name, layer.argument.clone()))
-                .or_default();
-            // Places grow, so inherited ones come first.
-            let targets = places.iter().copied().take_while(|at| *at < inherited);
-            let targets: Vec<_> = targets.take(2).collect();
-            let header = quoted(&layer.header());
-            match targets.as_slice() {
-                [] => {
-                    let twin = places.first().map(|at| self.layers[*at].at.clone());
-                    match twin.filter(|_| layer.schema.is_waiver()) {
-                        Some(twin) => mistakes.push(
-                            Diagnostic::new(layer.at, format!("{header} is here twice"))
-                                .label("the second one")
-                                .related(twin, "the first one")
-                                .help("delete one of them"),
-                        ),
-                        None => {
-                            places.push(self.layers.len());
-                            self.layers.push(layer);
-                        }
-                    }
-                }
-                [target] => match extended.get(target) {
-                    Some(first) => mistakes.push(
-                        Diagnostic::new(
-                            layer.at,
-                            format!("{header} extends a section that another one extends already"),
-                        )
-                        .label("the second one")
-                        .related(first.clone(), "the first one")
-                        .related(self.layers[*target].at.clone(), "what they extend")
-                        .help("write one section of both"),
-                    ),
-                    None => {
-                        extended.insert(*target, layer.at.clone());
-                        self.layers[*target].extend(layer);
-                    }
-                },
-                [first, second, ..] => mistakes.push(
-                    Diagnostic::new(
-                        layer.at,
-                        format!("{header} could extend more than one section"),
-                    )
-                    .related(self.layers[*first].at.clone(), "the first one")
-                    .related(self.layers[*second].at.clone(), "the second one")
-                    .help("write one section of those"),
-                ),
-            }
-        }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) enum Value {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
-    pub(super) help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Check {
