@@ -15,11 +15,11 @@ use walkdir::WalkDir;
 mod support;
 
 use support::disk::extract;
-use support::model;
 use support::tools::{
     self, BSDTAR, GETCAP, GZIP, MMDEBSTRAP, RealTest, SYSTEMCTL, SYSTEMD_ANALYZE, SYSTEMD_SYSUSERS,
     TAR, ZSTD,
 };
+use support::{mmdebstrap, model};
 
 fn main() -> ExitCode {
     if let Some(output) = std::env::var_os(PEAK) {
@@ -120,59 +120,9 @@ fn image_path() -> &'static Path {
     ROOTFS.as_ref().expect("tests run once it is there")
 }
 
-/// The image, built once for one list of packages and kept beside what cargo builds.
+/// The image, built once for one list of packages.
 fn rootfs() -> Result<PathBuf, String> {
-    let sources = sources()?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("rootfs");
-    fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-    let key = Sha256::digest([&[PACKAGES], &HOOKS[..]].concat().concat());
-    let key: String = key[..6].iter().map(|b| format!("{b:02x}")).collect();
-    let image = folder.join(format!("debian-{key}.tar"));
-    if image.is_file() {
-        return Ok(image);
-    }
-    let building = folder.join(format!(".building-{}.tar", std::process::id()));
-    let mut command = MMDEBSTRAP.command();
-    command.args(["--quiet", "--variant=minbase", "--mode=root"]);
-    command.arg(format!("--include={PACKAGES}"));
-    command.args(HOOKS.map(|hook| format!("--customize-hook={hook}")));
-    command.arg("bookworm").arg(&building).args(sources);
-    let output = command.output().map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        let _ = fs::remove_file(&building);
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!(
-            "a Debian mirror that mmdebstrap can use: {message}"
-        ));
-    }
-    fs::rename(&building, &image).map_err(|e| e.to_string())?;
-    Ok(image)
-}
-
-/// The host's own lists of where Debian 12 comes from.
-fn sources() -> Result<Vec<PathBuf>, String> {
-    let parts = fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut files: Vec<PathBuf> = parts.map(|part| part.path()).collect();
-    files.push("/etc/apt/sources.list".into());
-    files.retain(|file| {
-        let known = file
-            .extension()
-            .is_some_and(|e| e == "sources" || e == "list");
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let lines = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
-        let mut words = lines.flat_map(str::split_whitespace);
-        known && words.any(|word| word == "bookworm")
-    });
-    files.sort();
-    if files.is_empty() {
-        return Err("apt sources of Debian 12 (bookworm)".to_owned());
-    }
-    Ok(files)
+    mmdebstrap::image("bookworm", PACKAGES, &HOOKS)
 }
 
 /// The image, hardened.

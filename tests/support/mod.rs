@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 pub(crate) mod archives;
+pub(crate) mod booted;
 pub(crate) mod disk;
 pub(crate) mod exposure;
+pub(crate) mod mmdebstrap;
 pub(crate) mod model;
 pub(crate) mod readers;
 pub(crate) mod rootfs;

@@ -172,6 +172,8 @@ tools! {
     SYSTEMD_SYSUSERS "systemd-sysusers" "systemd"
     SYSTEMD_TMPFILES "systemd-tmpfiles" "systemd"
     SYSTEMD_SYSV_GENERATOR "systemd-sysv-generator" "systemd"
+    SYSTEMD_NSPAWN "systemd-nspawn" "systemd-container"
+    NSENTER "nsenter" "util-linux"
     DBUS_DAEMON "dbus-daemon" "dbus-daemon"
     DBUS_SEND "dbus-send" "dbus-bin"
     DPKG "dpkg" "dpkg"
