@@ -42,6 +42,11 @@ fn main() -> ExitCode {
                 run: sshd_takes_old_names_for_the_same,
             },
             RealTest {
+                name: "values_are_refused_that_keep_sshd_from_starting",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: values_are_refused_that_keep_sshd_from_starting,
+            },
+            RealTest {
                 name: "sshd_reads_patterns_and_quotes_alike",
                 needs: &[SSHD, SSH_KEYGEN, UNSHARE],
                 run: sshd_reads_patterns_and_quotes_alike,
@@ -187,6 +192,50 @@ fn sshd_accepts_the_shipped_recipe() {
                 let value = value.trim_start_matches("<=");
                 assert_eq!(global[&keyword.to_lowercase()], value, "{keyword}");
             }
+        }
+    }
+}
+
+fn values_are_refused_that_keep_sshd_from_starting() {
+    for settings in [
+        "PermitRootLogin yes|YES|no|prohibit-password|without-password|forced-commands-only|nope|true|yes no",
+        "PasswordAuthentication yes|No|true|1|\"no\"",
+        "UsePAM yes|x",
+        "TCPKeepAlive yes|x",
+        "AddressFamily inet|inet6|any|ipv4",
+        "AllowTcpForwarding yes|all|no|remote|local|maybe",
+        "Compression yes|delayed|no|zlib",
+        "GatewayPorts clientspecified|x",
+        "IgnoreRhosts shosts-only|x",
+        "LogLevel QUIET|info|debug3|loud",
+        "PermitTunnel ethernet|point-to-point|x",
+        "PubkeyAuthOptions none|touch-required|touch-required verify-required|x",
+        "SyslogFacility AUTHPRIV|local7|local8",
+        "LoginGraceTime 0|60|1m30|m|-1|none|3000000000",
+        "ClientAliveInterval 5m|x",
+        "ClientAliveCountMax 0|-1|x|99999999999",
+        "MaxAuthTries 4|4x",
+        "MaxStartups 10|10:30:100|0|10:30|10:300:100|100:30:10|x",
+        "PerSourceMaxStartups none|5|x",
+        "StreamLocalBindMask 0777|177|9|01777",
+        "UnusedConnectionTimeout none|5m|x",
+        "PermitUserEnvironment yes|LANG,LC_*",
+        "Banner none|/etc/issue",
+        "PermitRootLogn yes",
+    ] {
+        let (keyword, values) = settings.split_once(' ').unwrap();
+        for value in values.split('|') {
+            let config = format!("{keyword} {value}\n");
+            let starts = effective(&Files::from([file("etc/ssh/sshd_config", config)]));
+            let recipe = format!(
+                "[Recipe]\nSchema=1\n[SshdConfig /etc/ssh/sshd_config]\nSet={keyword} {value}\n"
+            );
+            let taken = Recipe::parse("test", &recipe);
+            assert_eq!(
+                taken.is_ok(),
+                starts.is_ok(),
+                "{keyword} {value}: {starts:?}"
+            );
         }
     }
 }

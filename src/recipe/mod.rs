@@ -36,6 +36,7 @@ pub use load::Shipped;
 pub use schema::OnMissing;
 
 pub(crate) use load::Loader;
+pub(crate) use nearest::nearest;
 pub(crate) use rule::{Fields, Rule};
 pub(crate) use schema::{KeySchema, RuleKind};
 pub(crate) use value::Check;

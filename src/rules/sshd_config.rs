@@ -11,13 +11,13 @@ use super::support::booted::booted;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{
-    Check, Fields, KeySchema, Rule, RuleKind,
+    Check, Fields, KeySchema, Rule, RuleKind, nearest,
     value::{self, Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
 use crate::system::sshd::first_boot::{self, Writes};
 use crate::system::sshd::{
-    ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin,
+    ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin, values,
 };
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -59,6 +59,15 @@ fn listed(words: &str, word: &str) -> bool {
 
 fn setting(text: &str) -> Result<Value, Refusal> {
     let Some((keyword, value)) = text.split_once(' ') else {
+        if let Some((keyword, value)) = text.split_once('=') {
+            return Err(
+                Refusal::new("write it as a keyword, a blank and a value").help(format!(
+                    "write `{} {}`",
+                    keyword.trim(),
+                    value.trim()
+                )),
+            );
+        }
         return Err("write it as a keyword, a blank and a value".into());
     };
     let name = keyword.to_ascii_lowercase();
@@ -69,10 +78,13 @@ fn setting(text: &str) -> Result<Value, Refusal> {
         .into());
     }
     if !listed(KEYWORDS, &name) {
-        return Err(format!(
+        let refusal = Refusal::new(format!(
             "`{keyword}` is not a keyword of sshd_config, and sshd would not start"
-        )
-        .into());
+        ));
+        return Err(match nearest(&name, KEYWORDS.split_whitespace()) {
+            Some(near) => refusal.help(format!("did you mean `{near}`?")),
+            None => refusal,
+        });
     }
     if let Some(limit) = value.trim().strip_prefix("<=")
         && (!listed(LIMITS, &name) || number(limit).is_none())
@@ -81,6 +93,10 @@ fn setting(text: &str) -> Result<Value, Refusal> {
     }
     if value.trim().is_empty() || value.contains(['#', '\0']) {
         return Err(format!("{keyword} needs a value without `#`").into());
+    }
+    let plain = value.trim().trim_start_matches("<=").trim();
+    if let Some(why) = values::refused(keyword, plain) {
+        return Err(why.into());
     }
     Ok(Value::assignment(keyword, value.trim(), decided(keyword)))
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod first_boot;
 mod line;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
