@@ -219,6 +219,8 @@ fn values_are_refused_that_keep_sshd_from_starting() {
         "PerSourceMaxStartups none|5|x",
         "StreamLocalBindMask 0777|177|9|01777",
         "UnusedConnectionTimeout none|5m|x",
+        "FingerprintHash sha256|md5|sha512|SHA1|sha3|x",
+        "AuthenticationMethods any|publickey,password|publickey password|keyboard-interactive:pam|pubkey|publickey;password",
         "PermitUserEnvironment yes|LANG,LC_*",
         "Banner none|/etc/issue",
         "PermitRootLogn yes",

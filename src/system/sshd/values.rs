@@ -13,11 +13,12 @@ const FLAGS: &str = "\
     x11forwarding x11uselocalhost";
 
 /// Keywords that take one of a few words, in any case.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 12] = [
     ("addressfamily", "any inet inet6"),
     ("allowstreamlocalforwarding", "yes all no remote local"),
     ("allowtcpforwarding", "yes all no remote local"),
     ("compression", "yes delayed no"),
+    ("fingerprinthash", "md5 sha1 sha256 sha384 sha512"),
     ("gatewayports", "yes clientspecified no"),
     ("ignorerhosts", "yes no shosts-only"),
     (
@@ -49,52 +50,57 @@ fn has(list: &str, word: &str) -> bool {
 
 /// Returns why sshd would not start with a value, if that is sure.
 pub(crate) fn refused(keyword: &str, value: &str) -> Option<String> {
-    let name = canonical(keyword.as_bytes());
     let value = plain(value.as_bytes());
+    let expected = expected(&canonical(keyword.as_bytes()), &value)?;
+    Some(format!(
+        "sshd would not start with {keyword} {value}: the value is {expected}"
+    ))
+}
+
+/// Returns what the value of a keyword has to be, where this one is not that.
+fn expected(name: &str, value: &str) -> Option<String> {
     let lower = value.to_ascii_lowercase();
-    let because = |what: &str| {
-        Some(format!(
-            "sshd would not start with {keyword} {value}: the value is {what}"
-        ))
-    };
-    if has(FLAGS, &name) && !has("yes no", &lower) {
-        return because("yes or no");
-    }
-    if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == name) {
-        let several = name == "pubkeyauthoptions";
-        let mut given = lower.split(' ');
-        let count = given.clone().count();
-        if !given.all(|word| has(words, word)) || (count > 1 && !several) {
-            return because(&format!("one of {}", words.replace(' ', ", ")));
+    let is_number = || value.bytes().all(|b| b.is_ascii_digit()) && value.parse::<i32>().is_ok();
+    let is_time = || number(value).is_some_and(|seconds| i32::try_from(seconds).is_ok());
+    let is_mode = || u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o777);
+    let (is_good, expected) = match name {
+        _ if has(FLAGS, name) => (has("yes no", &lower), "yes or no"),
+        _ if has(NUMBERS, name) => (is_number(), "a whole number"),
+        _ if has(TIMES, name) => (is_time(), "a time, such as 60 or 2m"),
+        "unusedconnectiontimeout" => (
+            lower == "none" || is_time(),
+            "a time, such as 60 or 2m, or none",
+        ),
+        "streamlocalbindmask" => (is_mode(), "an octal mode up to 0777"),
+        "maxstartups" => (
+            is_startups(value),
+            "a number, or START:RATE:FULL with a RATE up to 100 and a START up to FULL",
+        ),
+        "persourcemaxstartups" => (lower == "none" || is_number(), "a whole number or none"),
+        "authenticationmethods" => (
+            value == "any" || value.split([' ', ',']).all(is_method),
+            "any, or lists of publickey, password, keyboard-interactive, hostbased, gssapi-with-mic",
+        ),
+        _ => {
+            let (_, words) = WORDS.iter().find(|(known, _)| *known == name)?;
+            let mut given = lower.split(' ');
+            let is_one = given.clone().count() == 1 || name == "pubkeyauthoptions";
+            let known = is_one && given.all(|word| has(words, word));
+            return (!known).then(|| format!("one of {}", words.replace(' ', ", ")));
         }
+    };
+    (!is_good).then(|| expected.to_owned())
+}
+
+fn is_method(word: &str) -> bool {
+    let (method, device) = word.split_once(':').unwrap_or((word, ""));
+    match method {
+        "publickey" | "password" | "hostbased" | "gssapi-with-mic" | "gssapi-keyex" => {
+            device.is_empty()
+        }
+        "keyboard-interactive" => true,
+        _ => false,
     }
-    if has(NUMBERS, &name) {
-        let is_number = value.bytes().all(|b| b.is_ascii_digit()) && value.parse::<i32>().is_ok();
-        return (!is_number).then(|| because("a whole number")).flatten();
-    }
-    if has(TIMES, &name) && number(&value).is_none_or(|seconds| i32::try_from(seconds).is_err()) {
-        return because("a time, such as 60 or 2m");
-    }
-    if name == "unusedconnectiontimeout" && lower != "none" && number(&value).is_none() {
-        return because("a time, such as 60 or 2m, or none");
-    }
-    if name == "streamlocalbindmask" {
-        let octal = u32::from_str_radix(&value, 8).is_ok_and(|mode| mode <= 0o777);
-        return (!octal)
-            .then(|| because("an octal mode up to 0777"))
-            .flatten();
-    }
-    if name == "maxstartups" {
-        return (!is_startups(&value))
-            .then(|| {
-                because("a number, or START:RATE:FULL with a RATE up to 100 and START up to FULL")
-            })
-            .flatten();
-    }
-    if name == "persourcemaxstartups" && lower != "none" && value.parse::<i32>().is_err() {
-        return because("a whole number or none");
-    }
-    None
 }
 
 fn is_startups(value: &str) -> bool {
