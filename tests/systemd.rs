@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stdout, reason = "the figures say how much was compared")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -283,6 +283,23 @@ fn table() {
                 assert!(["list", "dependency", "set"].contains(kind), "{key}");
             }
             _ => assert_ne!(*kind, "boolean", "{key}"),
+        }
+    }
+    let table = include_str!("../src/system/systemd/sections.txt");
+    let sections: BTreeSet<(&str, &str)> = table
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .flat_map(|(sections, keys)| {
+            let keys = keys.split(' ');
+            keys.flat_map(move |key| sections.split(' ').map(move |section| (section, key)))
+        })
+        .collect();
+    let mut section = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some((key, _)) = line.split_once('=') {
+            assert!(sections.contains(&(section, key)), "[{section}] {key}");
         }
     }
     println!("{known} settings compared");

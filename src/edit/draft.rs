@@ -90,6 +90,8 @@ pub(crate) struct Draft<'i> {
     /// What the units start, and how many edits it knows of.
     starts: RefCell<(Option<Rc<Vec<UnitStart>>>, usize)>,
     pub(crate) notes: Vec<(usize, String)>,
+    /// Those of the notes that tell of a probable slip in the recipe.
+    pub(crate) warnings: BTreeSet<(usize, String)>,
 }
 
 impl<'i> Deref for Draft<'i> {
@@ -119,6 +121,7 @@ impl<'i> Draft<'i> {
             edits,
             residuals,
             passing,
+            warnings: BTreeSet::new(),
             left: Vec::new(),
             masked: Vec::new(),
             units: RefCell::default(),
@@ -311,5 +314,12 @@ impl<'i> Draft<'i> {
     /// Writes down what the reader of the report should know, without anything being open.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         self.notes.push((self.rule.0, message.into()));
+    }
+
+    /// Writes down what is probably a slip in the recipe: a note that the terminal shows too.
+    pub(crate) fn warn(&mut self, message: impl Into<String>) {
+        let message = message.into();
+        self.warnings.insert((self.rule.0, message.clone()));
+        self.note(message);
     }
 }

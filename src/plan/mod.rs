@@ -91,6 +91,8 @@ pub struct RuleResult {
     pub outcome: Outcome,
     /// What the reader should know of it.
     pub notes: Vec<String>,
+    /// Those of the notes that tell of a probable slip in the recipe.
+    pub warnings: Vec<String>,
 }
 
 impl Image {
@@ -133,6 +135,7 @@ impl Image {
         let passing = std::mem::take(&mut draft.passing);
         let edits = std::mem::take(&mut draft.edits);
         let rule_notes = std::mem::take(&mut draft.notes);
+        let warnings = std::mem::take(&mut draft.warnings);
         let waivers = waivers::results(&draft.waivers, recipe);
         let after = draft.into_rootfs();
 
@@ -148,7 +151,7 @@ impl Image {
         {
             outcomes[last.rule] = Outcome::Failed("this would leave an empty image".into());
         }
-        let rules = rule_results(recipe, outcomes, &rule_notes);
+        let rules = rule_results(recipe, outcomes, &rule_notes, &warnings);
         let mut plan = Plan {
             image: self,
             recipe,
@@ -218,15 +221,18 @@ fn rule_results(
     recipe: &Recipe,
     outcomes: Vec<Outcome>,
     notes: &[(usize, String)],
+    warnings: &BTreeSet<(usize, String)>,
 ) -> Vec<RuleResult> {
     let rules = recipe.rules().iter().zip(outcomes).enumerate();
     let result = |(at, (section, outcome)): (usize, (&Section, Outcome))| {
         let own = notes.iter().filter(|(rule, _)| *rule == at);
+        let slips = warnings.iter().filter(|(rule, _)| *rule == at);
         let additions = section.additions.iter().map(ToString::to_string);
         RuleResult {
             section: section.clone(),
             outcome,
             notes: additions.chain(own.map(|(_, note)| note.clone())).collect(),
+            warnings: slips.map(|(_, warning)| warning.clone()).collect(),
         }
     };
     rules.map(result).collect()

@@ -307,14 +307,14 @@ impl Reader<'_> {
                 let help = slips::set(schema, property).filter(|_| near.is_none());
                 self.unknown_key(schema.name, key, help.or_else(|| suggest(name, names)));
             }
-            Some(open) => return self.open_key(schema.name, open, key, &names),
+            Some(open) => return self.open_key(schema, open, key, &names),
         }
         None
     }
 
     fn open_key(
         &mut self,
-        kind: &str,
+        schema: &RuleKind,
         open: &KeySchema,
         key: &Placed,
         names: &[&str],
@@ -325,7 +325,14 @@ impl Reader<'_> {
         };
         let name = key.text.as_str();
         match name.split_once('.') {
-            Some((section, key)) if word(section) && word(key) => return Some(Key::Open),
+            Some((section, setting)) if word(section) && word(setting) => {
+                let Some(slip) = schema.open_slip.and_then(|slip| slip(section, setting)) else {
+                    return Some(Key::Open);
+                };
+                let mut mistake = Diagnostic::new(key.at.clone(), slip.message);
+                mistake.help = slip.help;
+                self.mistakes.push(mistake);
+            }
             Some(_) => {
                 let message = format!("{} is not of the form `{}`", quoted(name), open.name);
                 self.mistakes.push(
@@ -338,7 +345,7 @@ impl Reader<'_> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write `{}`: the section comes first", open.name),
                 };
-                self.unknown_key(kind, key, Some(help));
+                self.unknown_key(schema.name, key, Some(help));
             }
         }
         None

@@ -24,6 +24,8 @@ pub(crate) struct RuleKind {
     /// Keys of the form `Section.Key`, if it takes them. Their values are kept as they stand. They
     /// may repeat, and an empty value is a value: it does not reset those before it.
     pub(crate) open_keys: Option<KeySchema>,
+    /// Refuses a section and key that are a slip.
+    pub(crate) open_slip: Option<OpenSlip>,
     /// What happens by default if nothing that the rule names is in the image.
     pub(crate) on_missing: OnMissing,
     /// What `OnMissing=` takes beyond `fail`, `warn` and `skip`.
@@ -38,6 +40,9 @@ pub(crate) struct RuleKind {
     pub(crate) parse: Option<Parse>,
 }
 
+/// Says what is wrong with a section and a key, if that is sure.
+pub(crate) type OpenSlip = fn(&str, &str) -> Option<Refusal>;
+
 /// Makes a rule of a section's fields.
 pub(crate) type Parse = fn(&Fields<'_>) -> Arc<dyn Rule>;
 
@@ -51,6 +56,7 @@ impl RuleKind {
         keys: &[],
         needs_a_key: false,
         open_keys: None,
+        open_slip: None,
         on_missing: OnMissing::Fail,
         extra_on_missing: &[],
         leaves_no_trace: false,

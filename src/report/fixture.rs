@@ -193,6 +193,7 @@ impl Fixture {
                 section: section.clone(),
                 outcome,
                 notes,
+                warnings: Vec::new(),
             });
         }
         let (edits, residuals) = (draft.edits.clone(), draft.residuals.clone());

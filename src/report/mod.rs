@@ -133,7 +133,7 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// Returns a few lines for a terminal: the rules that need a look, what stays open, notes on
+    /// Returns a few lines for a terminal: the rules that need a look, what stays open, probable slips, notes on
     /// the image as a whole, and how many rules came to each outcome.
     pub fn summary(&self) -> String {
         let quiet = |rule: &&RuleResult| matches!(rule.outcome, Outcome::Already | Outcome::Absent);
@@ -149,6 +149,12 @@ impl<'a> Report<'a> {
         let used = |waiver: &&WaiverResult| waiver.state == WaiverState::Used;
         for waiver in self.plan.waivers.iter().filter(|waiver| !used(waiver)) {
             out.push_str(&format!("waiver   {}\n", escape(waiver.to_string())));
+        }
+        for rule in self.rules() {
+            for warning in &rule.warnings {
+                let line = format!("{warning} ({})", rule.section.label());
+                out.push_str(&format!("warning  {}\n", escape(line)));
+            }
         }
         for note in &self.plan.notes {
             out.push_str(&format!("note     {}\n", escape(note)));

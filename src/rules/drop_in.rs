@@ -3,7 +3,8 @@
 use super::support::effective::{self, put};
 use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::fail;
-use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
+use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, nearest, value, value::Refusal};
+use crate::system::systemd::{all_sections, sections_of, settings_in};
 
 /// The key that has a drop-in win over others.
 pub(super) const ENSURE: KeySchema = KeySchema::new("Ensure", "yes|no", Check::OneOf(&["yes", "no"])).about("Whether a second drop-in, `zz-NAME`, sets again what another file overrides. Default `no`: the rule fails then.");
@@ -28,6 +29,9 @@ pub(super) static KIND: RuleKind = RuleKind {
         and names the file and line that win; with `Ensure=yes` it adds `zz-NAME.conf`, with as \
         many `z` as it takes to sort last, that sets them again. A template is judged by every \
         instance that the image knows.\n\n\
+        A recipe is refused for a setting that is near one of systemd's and not one, or that \
+        systemd does not read in that section. Any other setting that casehard does not know is a \
+        warning.\n\n\
         What `/run` and generators hold when the system runs is not in the image, and a drop-in \
         there can still win. Drop-ins of a masked unit wait until it is unmasked.",
     keys: &[ENSURE],
@@ -36,6 +40,7 @@ pub(super) static KIND: RuleKind = RuleKind {
             .list()
             .about("A setting of the unit, such as `Socket.SocketMode=0600`."),
     ),
+    open_slip: Some(slip),
     waived: Some((
         "the unit, or the unit and the file",
         "fleet.socket/10-root-only.conf",
@@ -45,6 +50,42 @@ pub(super) static KIND: RuleKind = RuleKind {
         root may start units in the cluster\n",
     ..RuleKind::of::<DropIn>()
 };
+
+/// Returns why systemd would not read a setting, if that is sure: later versions have more of them.
+fn slip(section: &str, key: &str) -> Option<Refusal> {
+    if section.starts_with("X-") || key.starts_with("X-") {
+        return None;
+    }
+    let all = all_sections();
+    if !all.contains(section) {
+        let refusal = Refusal::new(format!("systemd reads no section [{section}] of a unit"));
+        return Some(match nearest(section, all) {
+            Some(near) => refusal.help(format!("did you mean `{near}.{key}`?")),
+            None => refusal,
+        });
+    }
+    match sections_of(key) {
+        Some(sections) if sections.contains(section) => None,
+        Some(sections) => {
+            let sections: Vec<&str> = sections.iter().copied().collect();
+            let message = format!(
+                "systemd reads {key} in [{}], not in [{section}]",
+                sections.join("], [")
+            );
+            let one = sections.iter().find(|name| **name == "Service");
+            let help = format!("write `{}.{key}`", one.or(sections.first())?);
+            Some(Refusal::new(message).help(help))
+        }
+        None => {
+            let near = nearest(key, settings_in(section))?;
+            let distance = strsim::osa_distance(&key.to_lowercase(), &near.to_lowercase());
+            // Names of a later version may be as near as that to those of an earlier one.
+            let is_slip = distance <= if key.len() < 12 { 1 } else { 2 };
+            let message = format!("systemd has no setting {section}.{key}");
+            is_slip.then(|| Refusal::new(message).help(format!("did you mean `{section}.{near}`?")))
+        }
+    }
+}
 
 /// A unit, and the drop-in that it is to have.
 #[derive(Debug)]

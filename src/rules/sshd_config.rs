@@ -44,7 +44,8 @@ pub(super) static KIND: RuleKind = RuleKind {
         .required()
         .about(
             "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or \
-                `AllowUsers`, are refused. `MaxAuthTries <=4` leaves a lower number as it is; so \
+                `AllowUsers`, are refused, and so is a value with which sshd would not start. \
+                `MaxAuthTries <=4` leaves a lower number as it is; so \
                 do `MaxSessions` and `LoginGraceTime`.",
         )],
     waived: Some(("the keyword", "PermitRootLogin")),

@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::put_file;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
-use crate::system::systemd::{self, Kind, Loss, lost, merged, name};
+use crate::system::systemd::{self, Kind, Loss, lost, merged, name, sections_of};
 
 /// A drop-in that a rule wants.
 pub(in crate::rules) struct DropIn<'a> {
@@ -86,9 +86,10 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
                 "systemd ignores the value of {section}.{key}: it is {why}"
             ));
         }
-        if Kind::of(key) == Kind::Unknown && !key.starts_with("X-") && !section.starts_with("X-") {
-            draft.note(format!(
-                "systemd 252 has no setting {section}.{key}; another version may"
+        let is_own = key.starts_with("X-") || section.starts_with("X-");
+        if !is_own && sections_of(key).is_none() {
+            draft.warn(format!(
+                "casehard knows no setting {section}.{key} of systemd; a version older than 259 passes over it"
             ));
         }
     }
