@@ -311,9 +311,24 @@ fn what_cannot_be_set_is_refused() {
         ("Banner  ", "Banner needs a value without `#`"),
         (
             "PermitRotLogin no",
-            "`PermitRotLogin` is not a keyword of sshd_config, and sshd would not start",
+            "`PermitRotLogin` is not a keyword of sshd_config, and sshd would not start (did you mean `permitrootlogin`?)",
+        ),
+        (
+            "PermitRootLogin=no",
+            "write it as a keyword, a blank and a value (write `PermitRootLogin no`)",
+        ),
+        (
+            "UsePAM maybe",
+            "sshd would not start with UsePAM maybe: the value has to be yes or no",
+        ),
+        (
+            "MaxAuthTries <=none",
+            "`<=` is for the numbers of logingracetime, maxauthtries, maxsessions",
         ),
     ] {
-        assert_eq!(super::setting(set), Err(why.into()), "{set}");
+        let refusal = super::setting(set).unwrap_err();
+        let help = refusal.help.map(|help| format!(" ({help})"));
+        let said = refusal.message + &help.unwrap_or_default();
+        assert_eq!(said, why, "{set}");
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn refused(keyword: &str, value: &str) -> Option<String> {
     let value = plain(value.as_bytes());
     let expected = expected(&canonical(keyword.as_bytes()), &value)?;
     Some(format!(
-        "sshd would not start with {keyword} {value}: the value is {expected}"
+        "sshd would not start with {keyword} {value}: the value has to be {expected}"
     ))
 }
 
