@@ -2,6 +2,7 @@
 //! said as residuals.
 
 mod boot;
+mod boot_writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,14 @@ use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as
 /// it was. What cannot be known of one such thing does not keep the others from being found.
-pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 4] {
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 5] {
     copies(draft);
     [
         alternatives(draft),
         triggers(draft, before),
         upgrades(draft, before),
         boot::residuals(draft),
+        boot_writes::residuals(draft),
     ]
 }
 

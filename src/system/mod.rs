@@ -4,6 +4,7 @@
 //! and the inventory share it.
 
 pub(crate) mod accounts;
+pub(crate) mod boot_writes;
 pub(crate) mod busybox;
 pub(crate) mod capability;
 pub(crate) mod conf_files;

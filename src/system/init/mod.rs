@@ -10,7 +10,7 @@ mod inetd;
 mod inittab;
 mod openrc;
 mod rc_links;
-mod script;
+pub(crate) mod script;
 mod supervised;
 pub(crate) mod xinetd;
 

@@ -3,10 +3,14 @@
 //! Every command of the script counts, whatever it depends on. Variables stand for what the script
 //! itself sets them to.
 
+mod written;
+
 use std::collections::BTreeMap;
 
 use super::command::{inner, is_assignment};
 use super::{Runs, base};
+
+pub(crate) use written::{How, written};
 
 /// Words that stand before a command.
 const KEYWORDS: [&str; 13] = [
@@ -66,6 +70,10 @@ struct Reader {
 
 impl Reader {
     fn take(&mut self, words: &[Word]) {
+        if words.iter().any(|word| word.is_target) {
+            let words: Vec<Word> = words.iter().filter(|w| !w.is_target).cloned().collect();
+            return self.take(&words);
+        }
         let keyword = |word: &&Word| !word.quoted && KEYWORDS.contains(&word.text.as_str());
         let mut words = &words[words.iter().take_while(keyword).count()..];
         if let Some((first, rest)) = words.split_first()
@@ -183,10 +191,14 @@ fn words(text: &str) -> std::collections::BTreeSet<String> {
     all.flat_map(split).collect()
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Word {
     text: String,
     quoted: bool,
+    /// Whether it is the file that the output of the command is redirected to.
+    is_target: bool,
+    /// The line on which it begins, counted from 1.
+    line: usize,
 }
 
 /// Returns the simple commands of a script as words, quotes resolved. The text of here-documents is
@@ -199,8 +211,7 @@ fn commands(text: &str) -> Vec<Vec<Word>> {
     let mut outer: Vec<Option<Vec<Word>>> = Vec::new();
     let mut in_ticks = false;
     let mut heredoc: Option<String> = None;
-    let joined = text.replace("\\\n", " ");
-    for line in joined.lines() {
+    for (number, line) in joined_lines(text) {
         if let Some(end) = &heredoc {
             if line.trim_start_matches('\t') == end {
                 heredoc = None;
@@ -209,6 +220,9 @@ fn commands(text: &str) -> Vec<Vec<Word>> {
         }
         let mut characters = line.chars().peekable();
         while let Some(c) = characters.next() {
+            if let Some(word) = word.as_mut().filter(|word| word.line == 0) {
+                word.line = number;
+            }
             match (quote, c) {
                 (Some('\''), '\'') => quote = None,
                 (Some('"'), '"') => quote = None,
@@ -236,12 +250,16 @@ fn commands(text: &str) -> Vec<Vec<Word>> {
                 (None, '<') if line.contains("<<") && !line.contains("<<<") => {
                     flush(&mut found, &mut word);
                     if characters.peek() == Some(&'<') {
-                        let rest: String = characters.clone().skip(1).collect();
-                        let end = rest.trim_start_matches('-').trim_start();
-                        let end = end.split([' ', '\t', ';', '|', '>', '&', ')']).next();
-                        let end = end.unwrap_or_default().trim_matches(['\'', '"', '\\']);
+                        characters.next();
+                        while characters.peek().is_some_and(|c| "- \t".contains(*c)) {
+                            characters.next();
+                        }
+                        let mut end = String::new();
+                        while let Some(c) = characters.next_if(|c| !" \t;|>&)".contains(*c)) {
+                            end.push(c);
+                        }
+                        let end = end.trim_matches(['\'', '"', '\\']);
                         heredoc = Some(end.to_owned()).filter(|end| !end.is_empty());
-                        break;
                     }
                 }
                 (None, '>' | '<') => {
@@ -253,12 +271,22 @@ fn commands(text: &str) -> Vec<Vec<Word>> {
                         word = None;
                     }
                     flush(&mut found, &mut word);
-                    while characters.peek().is_some_and(|c| ">&< \t".contains(*c)) {
+                    while characters.peek().is_some_and(|c| ">&<| \t".contains(*c)) {
                         characters.next();
                     }
-                    while characters.peek().is_some_and(|c| !" \t;|&)".contains(*c)) {
-                        characters.next();
+                    let mut target = Word {
+                        is_target: c == '>',
+                        line: number,
+                        ..Word::default()
+                    };
+                    while let Some(c) = characters.next_if(|c| !" \t;|&)".contains(*c)) {
+                        target.text.push(c);
                     }
+                    target.text.retain(|c| !"\"'".contains(c));
+                    flush(
+                        &mut found,
+                        &mut Some(target).filter(|target| target.is_target),
+                    );
                 }
                 (None, '(') if word.is_some() && characters.peek() == Some(&')') => {
                     // The name of a function, which is made here and not run.
@@ -303,6 +331,28 @@ fn commands(text: &str) -> Vec<Vec<Word>> {
     found.extend(outer.into_iter().flatten());
     found.retain(|command| !command.is_empty());
     found
+}
+
+/// Returns the lines of a script with those joined that a backslash continues, each with the number
+/// of its first.
+fn joined_lines(text: &str) -> Vec<(usize, String)> {
+    let mut joined: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let (part, continues) = match line.strip_suffix('\\') {
+            Some(part) => (part, true),
+            None => (line, false),
+        };
+        match joined.last_mut().filter(|_| goes_on) {
+            Some((_, last)) => {
+                last.push(' ');
+                last.push_str(part);
+            }
+            None => joined.push((number, part.to_owned())),
+        }
+        goes_on = continues;
+    }
+    joined
 }
 
 fn flush(found: &mut [Vec<Word>], word: &mut Option<Word>) {

@@ -5,6 +5,7 @@ use saphyr_parser::{Event, Parser};
 
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
+use crate::system::boot_writes::{cloud_init_files, ignition_files, kairos_files};
 
 /// A larger file of these is not read.
 const LIMIT: u64 = 1 << 20;
@@ -21,10 +22,9 @@ pub(crate) enum Writes {
 /// Ignition, Kairos, and scripts that run at boot.
 pub(crate) fn writes(files: &Files<'_>) -> Result<Vec<Writes>, Stop> {
     let mut found = Vec::new();
-    if files.etc("/etc/cloud/cloud-init.disabled").is_empty() {
-        cloud_init(files, &mut found)?;
-    }
-    for (path, id) in provisioners(files) {
+    cloud_init(files, &mut found)?;
+    let others = kairos_files(files).into_iter().chain(ignition_files(files));
+    for (path, id) in others {
         lines(
             files,
             &path,
@@ -61,18 +61,8 @@ pub(crate) fn writes(files: &Files<'_>) -> Result<Vec<Writes>, Stop> {
 /// The configuration of cloud-init, of which the last value of a key counts, and what stands in for a
 /// cloud's user data.
 fn cloud_init(files: &Files<'_>, found: &mut Vec<Writes>) -> Result<(), Stop> {
-    let mut sources = files.etc("/etc/cloud/cloud.cfg");
-    sources.extend(files.etc_files_in("/etc/cloud/cloud.cfg.d", ".cfg"));
-    for seed in files.directories_in("/var/lib/cloud/seed") {
-        for name in ["vendor-data", "user-data"] {
-            sources.extend(files.file(&format!("{seed}/{name}")));
-        }
-    }
-    for path in ["/boot/user-data", "/boot/firmware/user-data"] {
-        sources.extend(files.file(path));
-    }
     let mut passwords = None;
-    for (path, id) in sources {
+    for (path, id) in cloud_init_files(files) {
         let Some(text) = small(files, id)? else {
             continue;
         };
@@ -145,33 +135,6 @@ fn top_level(text: &str, key: &str) -> Option<(usize, Option<String>)> {
 /// As cloud-init takes words for yes.
 fn says_yes(value: &str) -> bool {
     ["true", "1", "on", "yes", "y"].contains(&value.trim().to_lowercase().as_str())
-}
-
-/// The files of Ignition and Kairos.
-fn provisioners(files: &Files<'_>) -> Vec<(String, InodeId)> {
-    let mut found = Vec::new();
-    let mut search = vec![
-        "/usr/lib/ignition".to_owned(),
-        "/system/oem".to_owned(),
-        "/oem".to_owned(),
-    ];
-    let below: Vec<String> = search
-        .iter()
-        .flat_map(|dir| files.directories_in(dir))
-        .collect();
-    search.extend(
-        below
-            .iter()
-            .flat_map(|dir| files.directories_in(dir))
-            .collect::<Vec<_>>(),
-    );
-    search.extend(below);
-    for directory in search {
-        for suffix in [".ign", ".yaml", ".yml"] {
-            found.extend(files.files_in(&directory, suffix));
-        }
-    }
-    found
 }
 
 fn lines(

@@ -30,7 +30,7 @@ pub(crate) use merged::{Found, Merged, merged};
 pub(crate) use sections::{all_sections, sections_of, settings_in};
 pub(crate) use setting::{Kind, Loss, lost};
 pub(crate) use sysv::has_generator;
-pub(crate) use unit_file::words;
+pub(crate) use unit_file::{settings, words};
 pub(crate) use unit_index::UnitIndex;
 pub(crate) use unit_starts::{UnitStart, unit_starts};
 pub(crate) use units::Units;
