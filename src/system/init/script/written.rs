@@ -108,7 +108,7 @@ fn add(reader: &Reader, command: &[Word], found: &mut Vec<Written>) {
         }
         name if ["sh", "bash", "dash", "ash"].contains(&name) => {
             let is_text = |option: &&String| !option.starts_with("--") && option.ends_with('c');
-            if options.iter().any(|option| is_text(option))
+            if options.iter().any(is_text)
                 && let Some(text) = operands.first()
                 && reader.depth > 0
             {
