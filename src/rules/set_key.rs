@@ -14,7 +14,7 @@ use crate::recipe::{
     value::{self, Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
-use crate::system::{conf_files, selinux};
+use crate::system::{conf_files, kernel_command_line, selinux};
 use syntax::other_syntax;
 use text::{Form, no_place, sets, spread, with_key, without_equals};
 
@@ -35,7 +35,8 @@ pub(super) static KIND: RuleKind = RuleKind {
         A drop-in that is read later and sets a key is edited too: what `NAME.conf.d` of systemd's \
         programs, `sysctl.d`, and a directory `NAME.d`, `NAME.conf.d` or `conf.d` beside the file \
         have.\n\n\
-        `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot.",
+        `SELINUX=enforcing` fails where the image lacks the policy, since it would not boot. Files of \
+        boot loaders that turn SELinux off are residuals.",
     keys: &[KeySchema::new("Set", "KEY=VALUE", Check::Is(key_value))
         .list()
         .required()
@@ -125,6 +126,12 @@ impl Rule for SetKey {
             draft.residual(ResidualKind::Override, Place::new(path, None), "systemd-sysctl does not read this file, and no link in sysctl.d leads to it; set the keys in /etc/sysctl.d");
         }
         if enforcing {
+            for (place, argument) in
+                kernel_command_line::arguments(draft, &["selinux=0", "enforcing=0"])?
+            {
+                let message = format!("`{argument}` for the kernel overrides SELINUX=enforcing");
+                draft.open_so_far(ResidualKind::Override, place, message);
+            }
             draft.residual(ResidualKind::OutsideImage, None::<Place>, "`selinux=0` or `enforcing=0` on the kernel command line overrides the file, and is not in the image");
         }
         Ok(Verdict::Holds)

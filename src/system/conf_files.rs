@@ -10,6 +10,13 @@ use crate::rootfs::{Files, InodeId};
 /// when the system runs.
 const PREFIXES: [&str; 5] = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"];
 
+/// Where the programs of systemd find credentials that no one hands over; the first one counts.
+const CREDENTIALS: [&str; 3] = [
+    "/etc/credstore",
+    "/usr/local/lib/credstore",
+    "/usr/lib/credstore",
+];
+
 /// The section of each file in `/etc/systemd` that has only one.
 const SECTIONS: [(&str, &str); 14] = [
     ("coredump", "Coredump"),
@@ -48,6 +55,14 @@ pub(crate) fn in_order(files: &Files<'_>, search: &[&str], suffix: &str) -> Vec<
     }
     let paths = found.into_values().flatten();
     paths.filter_map(|(_, path)| files.file(&path)).collect()
+}
+
+/// Returns the credential of a name that the image has, and its copies.
+pub(crate) fn credential(files: &Files<'_>, name: &str) -> Vec<(String, InodeId)> {
+    let mut found = CREDENTIALS
+        .iter()
+        .map(|at| files.etc(&format!("{at}/{name}")));
+    found.find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// Returns the section that the keys of one of systemd's configuration files belong to, where it has
@@ -149,7 +164,9 @@ fn ordered(files: &Files<'_>, path: &str) -> Option<Vec<(String, InodeId)>> {
 
 fn sysctl_directories(files: &Files<'_>) -> Vec<(String, InodeId)> {
     let search = PREFIXES.map(|prefix| format!("{prefix}/sysctl.d"));
-    in_order(files, &search.each_ref().map(String::as_str), ".conf")
+    let mut order = in_order(files, &search.each_ref().map(String::as_str), ".conf");
+    order.extend(credential(files, "sysctl.extra"));
+    order
 }
 
 fn has_systemd_sysctl(files: &Files<'_>) -> bool {

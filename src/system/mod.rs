@@ -9,6 +9,7 @@ pub(crate) mod busybox;
 pub(crate) mod capability;
 pub(crate) mod conf_files;
 pub(crate) mod init;
+pub(crate) mod kernel_command_line;
 pub(crate) mod os_release;
 pub(crate) mod packages;
 pub(crate) mod selinux;

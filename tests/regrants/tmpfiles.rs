@@ -19,8 +19,8 @@ const CONF: &str = "usr/lib/tmpfiles.d/t.conf";
 /// A line of tmpfiles.d for each case, on or near what the case's rule edits.
 fn line(dice: &mut Dice, number: usize) -> String {
     let kind = dice.pick(&[
-        "f", "f", "f+", "F", "w", "w+", "L", "L+", "C", "p+", "z", "z", "Z", "Z", "m", "d", "D",
-        "e", "r", "R", "p", "v", "q",
+        "f", "f", "f+", "F", "w", "w+", "L", "L+", "C", "C+", "p+", "z", "z", "Z", "Z", "m", "d",
+        "D", "e", "r", "R", "p", "v", "q",
     ]);
     let place = dice.pick(&["/f", "/f", "/f", "/d", "", "/*", "/[fd]", "/other", "/d/g"]);
     let folder = dice.pick(&["case", "case", "case", "link"]);
@@ -28,7 +28,7 @@ fn line(dice: &mut Dice, number: usize) -> String {
     let user = dice.pick(&["-", "-", "root", "app", "1000", ":app"]);
     let group = dice.pick(&["-", "-", "root", "app", "50", ":app"]);
     let argument = match kind {
-        "C" | "L" | "L+" => dice.pick(&["/srv/source", "/srv/nothing"]),
+        "C" | "C+" | "L" | "L+" => dice.pick(&["/srv/source", "/srv/nothing"]),
         _ => "text",
     };
     format!("{kind} /srv/{folder}{number}{place} {mode} {user} {group} - {argument}\n")

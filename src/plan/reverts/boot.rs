@@ -160,7 +160,7 @@ impl<'d, 'i> Search<'d, 'i> {
         let draft = self.draft;
         let there = there.filter(|inode| line.adjusts(draft, path, inode));
         Ok(match (change, there) {
-            (Change::Removed, _) if line.place == path && line.makes(draft) => {
+            (Change::Removed, _) if line.makes_at(draft, path) => {
                 Some("makes it again at boot".into())
             }
             (Change::Content | Change::Created, _) if line.removes(path) => {
@@ -168,6 +168,9 @@ impl<'d, 'i> Search<'d, 'i> {
             }
             (Change::Content | Change::Created, _) if line.writes(path) => {
                 Some("writes over it at boot".into())
+            }
+            (Change::Mode { .. } | Change::Owner { .. }, _) if line.shares(path) => {
+                Some("gives rights to others by an access control list at boot".into())
             }
             (Change::Mode { .. }, Some(inode)) => line.new_mode(inode),
             (Change::Owner { .. }, Some(inode)) => self.new_owner(line, inode)?,
@@ -183,8 +186,12 @@ impl<'d, 'i> Search<'d, 'i> {
     /// nothing.
     fn new_owner(&mut self, line: &Line<'_>, inode: &Inode) -> Result<Option<String>, Stop> {
         let present = (inode.meta.uid, inode.meta.gid);
-        let uid = self.number("passwd", line.user, present.0)?;
-        let gid = self.number("group", line.group, present.1)?;
+        let named = |name: &str| match name.strip_prefix(':') {
+            Some(name) if line.takes_as_new() => name.to_owned(),
+            _ => name.to_owned(),
+        };
+        let uid = self.number("passwd", &named(line.user), present.0)?;
+        let gid = self.number("group", &named(line.group), present.1)?;
         let differs = (uid, gid) != present;
         Ok(differs.then(|| format!("sets its owner to {uid}:{gid} at boot")))
     }
@@ -266,6 +273,29 @@ file run/log mode=0640
             "[Permissions /run/key]\nOwner=root\n[Permissions /run/log]\nMode=0600",
             "changed\n  owner /run/key 1000:0 0:0\n  residual /usr/lib/tmpfiles.d/a.conf:1: /run/key: sets its owner to 1000:0 at \
              boot\nchanged\n  mode /run/log 0640 0600\n  residual /usr/lib/tmpfiles.d/a.conf:2: /run/log: sets its mode to 0666 at \
+             boot\n",
+        );
+    }
+
+    #[test]
+    fn a_directory_that_is_copied_over_one_that_is_there_brings_back_what_was_removed() {
+        check(
+            "file usr/lib/tmpfiles.d/a.conf\n| C+ /etc/x - - - - /srv/x\n| C /etc/y - - - - /srv/x\nfile srv/x/sub/a\ndir etc/x/sub\ndir etc/y/sub\nfile \
+             etc/x/sub/a\nfile etc/x/own\nfile etc/y/sub/a\n",
+            "[Remove /etc/x/{own,sub/a}]\n[Remove /etc/y/sub/a]",
+            "changed\n  removed /etc/x/own\n  removed /etc/x/sub/a\n  residual /usr/lib/tmpfiles.d/a.conf:1: /etc/x/sub/a: makes it \
+             again at boot\nchanged\n  removed /etc/y/sub/a\n",
+        );
+    }
+
+    #[test]
+    fn a_credential_of_the_image_has_lines_too_and_lists_give_rights() {
+        check(
+            "file usr/lib/credstore/tmpfiles.extra\n| a+ /etc/key - - - - u:app:r\n| A /etc - - - - d:u:app:r\n| z /etc/key 0644\n\
+             file etc/key mode=0644\n",
+            "[Permissions /etc/key]\nMode=0600",
+            "changed\n  mode /etc/key 0644 0600\n  residual /usr/lib/credstore/tmpfiles.extra:1: /etc/key: gives rights to others by \
+             an access control list at boot\n  residual /usr/lib/credstore/tmpfiles.extra:3: /etc/key: sets its mode to 0644 at \
              boot\n",
         );
     }

@@ -323,3 +323,18 @@ fn links_and_duplicates_are_one_file() {
         );
     }
 }
+
+#[test]
+fn a_boot_loader_that_turns_selinux_off_is_a_residual() {
+    check(
+        &format!(
+            "{POLICY}file etc/default/grub\n| GRUB_CMDLINE_LINUX=\"selinux=0\"\nsymlink etc/selinux/config -> \
+             ../../usr/lib/selinux/config\n"
+        ),
+        RULE,
+        &format!(
+            "changed\n  content /usr/lib/selinux/config\n{BOOT}  residual /etc/default/grub:1: `selinux=0` for the kernel overrides \
+             SELINUX=enforcing\n"
+        ),
+    );
+}

@@ -9,7 +9,7 @@ use crate::error::Stop;
 use crate::rootfs::Files;
 use crate::rootfs::Inode;
 use crate::rootfs::glob::{is_glob, matcher};
-use crate::system::conf_files::in_order;
+use crate::system::conf_files::{credential, in_order};
 
 /// First one first: a file hides those of its name in later directories.
 const DIRECTORIES: [&str; 4] = [
@@ -41,7 +41,10 @@ pub(crate) fn visit(
     files: &Files<'_>,
     mut see: impl FnMut(Line<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    for (file, id) in in_order(files, &DIRECTORIES, ".conf") {
+    // Lines of the credential come last (systemd-tmpfiles(8)).
+    let mut all = in_order(files, &DIRECTORIES, ".conf");
+    all.extend(credential(files, "tmpfiles.extra"));
+    for (file, id) in all {
         let text = files.text(id)?;
         for (number, line) in (1..).zip(text.lines()) {
             if let Some(line) = Line::parse(files, &file, number, line) {
@@ -110,23 +113,56 @@ impl<'t> Line<'t> {
 
     /// Returns whether the line may mean what is below its place too.
     pub(crate) fn reaches_below(&self) -> bool {
-        "ZRDLpbc".contains(self.letter())
+        "ZRDLpbcA".contains(self.letter()) || self.takes_as_new()
     }
 
-    pub(crate) fn makes(&self, files: &Files<'_>) -> bool {
+    /// Returns whether the line makes what is missing at a path: at its own place, or below it where
+    /// a directory is copied over one that is there.
+    pub(crate) fn makes_at(&self, files: &Files<'_>, path: &BStr) -> bool {
+        if self.place == path {
+            return self.makes(files);
+        }
+        let merges = self.takes_as_new() && self.is_above(path);
+        let below = path.strip_prefix(self.place.as_bytes());
+        let (Some(below), Some(source)) = (below.filter(|_| merges), self.copied_from()) else {
+            return false;
+        };
+        let source = [source.as_bytes(), below].concat();
+        files.rootfs().exists(source.as_bstr())
+    }
+
+    /// Returns whether the line gives others rights to what is at a path, by an access control list.
+    pub(crate) fn shares(&self, path: &BStr) -> bool {
+        let entries = self.argument.unwrap_or_default().split(',');
+        let mut entries = entries.filter(|entry| !entry.is_empty());
+        // Default entries are for what is made in a directory later.
+        let is_access =
+            entries.any(|entry| !entry.starts_with("d:") && !entry.starts_with("default:"));
+        is_access
+            && match self.letter() {
+                'a' => self.matches(path),
+                'A' => self.matches_above(path),
+                _ => false,
+            }
+    }
+
+    fn makes(&self, files: &Files<'_>) -> bool {
         match self.letter() {
             'C' => self.copied(files).is_some(),
             letter => "fFLdDvqQpcb".contains(letter),
         }
     }
 
-    /// Returns what a `C` copies; without an argument, what the factory has.
+    /// Returns where a `C` copies from; without an argument, from the factory.
+    fn copied_from(&self) -> Option<String> {
+        match self.argument {
+            None | Some("-") => Some(format!("/usr/share/factory{}", self.path)),
+            Some(_) => self.source(self.path),
+        }
+    }
+
     fn copied<'d>(&self, files: &'d Files<'_>) -> Option<&'d Inode> {
-        let factory = format!("/usr/share/factory{}", self.path);
-        let source = match self.argument {
-            None | Some("-") => factory,
-            Some(_) => self.source(self.path)?,
-        };
+        let source = self.copied_from()?;
         let source = files.rootfs().open(&source)?;
         Some(files.rootfs().inode(source))
     }
@@ -195,6 +231,11 @@ impl<'t> Line<'t> {
                 .any(|end| self.matches(path[..end].as_bstr()))
     }
 
+    /// Returns whether what is there counts as made anew: so does systemd 252 for `C+`.
+    pub(crate) fn takes_as_new(&self) -> bool {
+        self.kind.starts_with('C') && self.kind.contains('+')
+    }
+
     /// Returns what becomes of the mode of what is there. After a `:` the mode is for what is made
     /// anew; after a `~` it grants nothing to anyone that nobody had.
     pub(crate) fn new_mode(&self, inode: &Inode) -> Option<String> {
@@ -207,7 +248,8 @@ impl<'t> Line<'t> {
             let held = held.filter(|bits| present & bits != 0).sum::<u32>();
             mode &= held | if inode.is_directory() { 0o7000 } else { 0 };
         }
-        let differs = !prefix.contains(':') && mode != present;
+        let counts = !prefix.contains(':') || self.takes_as_new();
+        let differs = counts && mode != present;
         differs.then(|| format!("sets its mode to {mode:04o} at boot"))
     }
 }
