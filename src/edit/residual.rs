@@ -38,6 +38,8 @@ pub enum ResidualKind {
     RevertedAtBoot,
     /// A package manager restores the old state at the next upgrade or trigger.
     RevertedByPackages,
+    /// A store or a signature holds the edited file by its checksum.
+    Sealed,
     /// The image contains an image or archive that casehard did not look inside.
     NotInspected,
     /// The edits need a further step of the build before the image boots or deploys.
@@ -60,12 +62,13 @@ pub enum Severity {
 
 impl ResidualKind {
     /// Every kind, most severe first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OtherStart,
         Self::OtherGrant,
         Self::OtherName,
         Self::Override,
         Self::RevertedAtBoot,
+        Self::Sealed,
         Self::NotInspected,
         Self::NeedsRebuild,
         Self::OutsideImage,
@@ -81,6 +84,7 @@ impl ResidualKind {
             Self::Override => "override",
             Self::RevertedAtBoot => "reverted-at-boot",
             Self::RevertedByPackages => "reverted-by-packages",
+            Self::Sealed => "sealed",
             Self::NotInspected => "not-inspected",
             Self::NeedsRebuild => "needs-rebuild",
             Self::OutsideImage => "outside-image",
@@ -94,7 +98,8 @@ impl ResidualKind {
             | Self::OtherGrant
             | Self::OtherName
             | Self::Override
-            | Self::RevertedAtBoot => Severity::High,
+            | Self::RevertedAtBoot
+            | Self::Sealed => Severity::High,
             Self::NotInspected | Self::NeedsRebuild | Self::OutsideImage => Severity::Medium,
             Self::RevertedByPackages => Severity::Low,
         }

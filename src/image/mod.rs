@@ -29,7 +29,9 @@ pub use progress::{Phase, Progress};
 pub use segments::{Piece, Splice};
 pub use stream::TarStream;
 
-pub(crate) use self::tar::{ACCESS_LISTS, Contents, Damage, Format, Head, acl_as_text, styled};
+pub(crate) use self::tar::{
+    ACCESS_LISTS, Contents, Damage, Format, Head, RHT_LABEL, acl_as_text, styled,
+};
 pub(crate) use bytes::Bytes;
 pub(crate) use codec::compress;
 pub(crate) use limits::{Exceeded, too_long};

@@ -26,15 +26,6 @@ const NETWORK_TOOLS: &str = "\
 const PROGRAMS: &str = "\
     /bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/bin";
 
-/// Databases of packages that casehard does not read.
-const FOREIGN_PACKAGES: &[(&str, &str)] = &[
-    ("/var/lib/rpm", "rpm"),
-    ("/usr/lib/sysimage/rpm", "rpm"),
-    ("/usr/share/rpm", "rpm"),
-    ("/var/lib/pacman/local", "pacman"),
-    ("/var/db/pkg", "portage"),
-];
-
 pub(super) fn collect(files: &Files<'_>) -> Result<Inventory> {
     let mut work = Collector {
         files,
@@ -208,11 +199,9 @@ impl<'d> Collector<'d, '_> {
                 self.found.add(Kind::Package, name, version);
             }
         }
-        for (path, of) in FOREIGN_PACKAGES {
-            if self.rootfs().open(path).is_some() {
-                let why = format!("{of}'s packages are not read");
-                self.found.add(Kind::Unknown, *path, why);
-            }
+        for (path, of) in packages::unread(self.rootfs()) {
+            let why = format!("{of}'s packages are not read");
+            self.found.add(Kind::Unknown, path, why);
         }
         Ok(())
     }

@@ -239,7 +239,7 @@ file lib/apk/db/installed
 | P:musl
 | V:1.2
 | F:lib
-dir var/lib/rpm
+file var/lib/rpm/Packages
 ",
         "network-tool | curl | /usr/bin/curl
 network-tool | nc | /usr/bin/nc

@@ -124,7 +124,7 @@ impl Image {
         notes.extend(find_reverts(&mut draft, &before)?);
         let mut residuals = std::mem::take(&mut draft.residuals);
         let os = OsRelease::read(&draft)?;
-        residuals.extend(sealed::residuals(&draft, &before, &os));
+        residuals.extend(sealed::residuals(&draft, &before, recipe, &os));
         // Not an edit of a rule, so not one to look for reverts of.
         draft.settle_emptied(&before);
         let doubtful = readable(labels::label_new(&mut draft, &before))?;

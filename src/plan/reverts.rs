@@ -3,6 +3,7 @@
 
 mod boot;
 mod boot_writes;
+mod chkstat;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +17,13 @@ use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as
 /// it was. What cannot be known of one such thing does not keep the others from being found.
-pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 5] {
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 6] {
     copies(draft);
     [
         alternatives(draft),
         triggers(draft, before),
         upgrades(draft, before),
+        chkstat::residuals(draft),
         boot::residuals(draft),
         boot_writes::residuals(draft),
     ]
@@ -147,6 +149,7 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
             files.or_default().push(&edit.path);
         }
     }
+    unread(draft, &edits, &owners);
     for ((rule, package), files) in restored {
         let (more, them) = match files.len() - 1 {
             0 => (String::new(), "it"),
@@ -160,6 +163,36 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
         draft.residual_of(rule, ResidualKind::RevertedByPackages, place, message);
     }
     Ok(())
+}
+
+/// Adds edits that a package manager may take back whose database is not read. Those keep what was
+/// edited of configuration, so `/etc` is left out.
+fn unread(draft: &mut Draft<'_>, edits: &[Edit], owners: &BTreeMap<BString, Owner>) {
+    let mut of_rules: BTreeMap<usize, BTreeSet<&BString>> = BTreeMap::new();
+    for edit in edits {
+        if !owners.contains_key(&edit.path) && !edit.path.starts_with(b"/etc/") {
+            of_rules.entry(edit.rule).or_default().insert(&edit.path);
+        }
+    }
+    for (place, manager) in packages::unread(draft.rootfs()) {
+        for (rule, paths) in &of_rules {
+            let files = match paths.len() {
+                1 => "if the edited file belongs to one, it comes back with its next upgrade"
+                    .to_owned(),
+                n => format!(
+                    "those of the {n} edited files that belong to one come back with its next upgrade"
+                ),
+            };
+            let message =
+                format!("{manager}'s packages are not read: {files}; harden again after upgrades");
+            draft.residual_of(
+                *rule,
+                ResidualKind::RevertedByPackages,
+                Place::new(place, None),
+                message,
+            );
+        }
+    }
 }
 
 #[cfg(test)]

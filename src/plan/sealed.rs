@@ -1,63 +1,41 @@
-//! What the image seals or packs, so that casehard cannot reseal it or look into it.
+//! What the image seals or packs, so that casehard cannot seal it again or look into it.
 
-use std::collections::BTreeSet;
+mod inside;
+mod stores;
 
 use bstr::BString;
 
 use crate::edit::{Draft, Residual, ResidualKind};
+use crate::recipe::Recipe;
 use crate::rootfs::{Place, Rootfs};
 use crate::system::os_release::OsRelease;
 use crate::system::systemd;
 
-/// Folders, and the globs by which images within the image are found in them: extensions of `/usr`
-/// and `/etc`, packed, in versions or as directories, and torcx archives that Container Linux
-/// unpacks.
-const PACKED: [(&[&str], &[&str]); 4] = [
-    (
-        &[
-            "/etc/extensions",
-            "/var/lib/extensions",
-            "/usr/lib/extensions",
-        ],
-        &["*.raw", "*.raw.v", "*/usr", "*/opt"],
-    ),
-    (
-        &[
-            "/etc/confexts",
-            "/var/lib/confexts",
-            "/usr/lib/confexts",
-            "/usr/local/lib/confexts",
-        ],
-        &["*.raw", "*.raw.v", "*/etc"],
-    ),
-    (&["/usr/share"], &["*/sysext/*.raw"]),
-    (&["/usr/share/torcx/store"], &["**/*.torcx.*"]),
-];
-
 /// Returns what stays open for the image as a whole, which was `before`.
-pub(crate) fn residuals(draft: &Draft<'_>, before: &Rootfs, os: &OsRelease) -> Vec<Residual> {
+pub(crate) fn residuals(
+    draft: &Draft<'_>,
+    before: &Rootfs,
+    recipe: &Recipe,
+    os: &OsRelease,
+) -> Vec<Residual> {
     let whole = |kind, path: BString, message: &str| Residual {
         rule: None,
         place: Some(Place::new(path, None)),
         message: message.into(),
         kind,
     };
-    let mut packed = BTreeSet::new();
-    for (folders, globs) in PACKED {
-        for (folder, glob) in folders
-            .iter()
-            .flat_map(|f| globs.iter().map(move |g| (f, g)))
-        {
-            let found = draft.rootfs().glob(&format!("{folder}/{glob}"));
-            packed.extend(found.into_iter().map(|(path, _)| path));
-        }
-    }
-    let message =
-        "is a nested image that casehard did not look inside: what it adds at boot is unchanged";
-    let mut found: Vec<Residual> = packed
+    let mut found: Vec<Residual> = inside::packed(draft)
         .into_iter()
-        .map(|path| whole(ResidualKind::NotInspected, path, message))
+        .map(|(path, message)| whole(ResidualKind::NotInspected, path, message))
         .collect();
+    for (rule, path) in inside::early_logins(draft, recipe.rules()) {
+        let message =
+            "puts a server of logins into the initramfs, which starts before the root is mounted";
+        let (kind, place) = (ResidualKind::OtherStart, Place::new(path, None));
+        found.push(Residual::of(rule, kind, place, message));
+    }
+    found.extend(stores::residuals(draft, before));
+    found.extend(stores::signed(draft, before));
     let mut edits = draft.edits.iter();
     if os.seals_usr() && edits.any(|edit| edit.path.starts_with(b"/usr/")) {
         let message = "dm-verity seals /usr on this system: rebuild its hashes, or the system with these edits will not boot";
@@ -114,6 +92,80 @@ file etc/confexts/b.raw.v/b_1.raw
                 "/usr/share/torcx/store/20.0/docker.torcx.tgz",
                 "/var/lib/extensions/tree/usr"
             ]
+        );
+    }
+
+    /// The residuals of a plan, a line each.
+    fn residuals(image: &str, rule: &str) -> Vec<String> {
+        let recipe = Recipe::parse("test", &format!("[Recipe]\nSchema=1\n{rule}\n")).unwrap();
+        let image = open(image);
+        let plan = image.plan(&recipe).unwrap();
+        plan.residuals().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn roots_within_and_logins_of_the_initramfs_are_said() {
+        let image = "
+file usr/lib/systemd/system/ssh.service
+| [Service]
+| ExecStart=/usr/sbin/sshd -D
+file var/lib/snapd/snaps/core22_1.snap
+file boot/initrd.img-6.1
+dir var/lib/machines
+file etc/dropbear/initramfs/authorized_keys
+file usr/lib/dracut/modules.d/46sshd/module-setup.sh
+file usr/lib/dracut/modules.d/95ssh-client/module-setup.sh
+file opt/app/x.squashfs
+";
+        let early =
+            "puts a server of logins into the initramfs, which starts before the root is mounted";
+        assert_eq!(
+            residuals(image, "[Mask ssh.service]"),
+            [
+                "/boot/initrd.img-6.1: is an initramfs that casehard did not look inside: its programs run before the root is mounted".to_owned(),
+                "/opt/app/x.squashfs: is another root file system that casehard did not look inside: what starts from it is unchanged".into(),
+                "/var/lib/snapd/snaps/core22_1.snap: is a snap that casehard did not look inside: snapd mounts it with its set-id programs and services".into(),
+                format!("/etc/dropbear/initramfs/authorized_keys: {early}"),
+                format!("/usr/lib/dracut/modules.d/46sshd/module-setup.sh: {early}"),
+            ]
+        );
+        assert_eq!(residuals(image, "[StripSetid]").len(), 3);
+    }
+
+    #[test]
+    fn what_a_store_knows_by_its_checksum_is_said() {
+        let link =
+            "symlink etc/issue -> /nix/store/a-etc/issue\nfile nix/store/a-etc/issue\n| old\n";
+        let said = residuals(link, "[WriteFile /etc/issue]\nLine=x");
+        assert!(
+            said[0].starts_with("/nix/store: 1 edited file is in the store of Nix"),
+            "{said:?}"
+        );
+
+        let object = "
+file usr/bin/su mode=4755
+hardlink sysroot/ostree/repo/objects/ab/c.file -> usr/bin/su
+file usr/bin/wall mode=2755
+";
+        let said = residuals(object, "[StripSetid]\nKeep=/usr/bin/wall");
+        assert!(
+            said[0].starts_with("/sysroot/ostree/repo/objects: 1 edited file is in"),
+            "{said:?}"
+        );
+        let said = residuals(object, "[StripSetid]\nKeep=/usr/bin/su");
+        assert!(
+            said[0].contains("does not have the edits of this rule"),
+            "{said:?}"
+        );
+        let said = residuals(object, "[WriteFile /etc/issue]\nLine=x");
+        assert_eq!(said, [""; 0]);
+
+        let signed = "file usr/bin/a xattr:security.ima=abc\n| A=1\nfile usr/bin/b\n| B=1\n";
+        let rules = "[SetKey /usr/bin/a]\nSet=A=2\n[SetKey /usr/bin/b]\nSet=B=2";
+        let said = residuals(signed, rules);
+        assert!(
+            said.len() == 1 && said[0].starts_with("/usr/bin/a: has a signature"),
+            "{said:?}"
         );
     }
 

@@ -247,7 +247,7 @@ fn residuals(draft: &mut Draft<'_>, config: &Config, all: &[Wanted]) {
                 ResidualKind::Override,
                 Place::new(&open.path, open.line),
                 format!(
-                    "a file added later in {} would override {keyword}",
+                    "a file yet to come in {} would override {keyword}",
                     open.pattern
                 ),
             );

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::support::put_file;
-use crate::edit::{Applied, Draft, Verdict};
+use crate::edit::{Applied, Draft, ResidualKind, Verdict};
 use crate::error::Stop;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::InodeId;
+use crate::rootfs::glob::is_glob;
 use crate::system::packages;
+use crate::system::setid_scripts::setid_makers;
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "StripSetid",
@@ -22,8 +24,8 @@ pub(super) static KIND: RuleKind = RuleKind {
         KeySchema::new("Keep", "PATH|GLOB", Check::Is(value::path_or_glob))
             .list()
             .about(
-                "A file to leave as it is, also through symbolic links; one that keeps nothing is \
-                    noted in the report.",
+                "A file to leave as it is, also through symbolic links. The report notes a path that \
+                    keeps nothing; a glob may well stand for files that only other images have.",
             ),
         KeySchema::new(
             "Capabilities",
@@ -67,7 +69,7 @@ impl Rule for StripSetid {
         let mut kept = BTreeSet::new();
         for keep in &self.keep {
             let matching = kept_by(draft, keep);
-            if privileged.is_disjoint(&matching) {
+            if privileged.is_disjoint(&matching) && !is_glob(keep) {
                 draft.note(format!(
                     "Keep={keep} keeps nothing: no set-id file or capability is there"
                 ));
@@ -90,6 +92,10 @@ impl Rule for StripSetid {
         if self.stat_override {
             keep_modes(draft, &stripped)?;
         }
+        for place in setid_makers(draft) {
+            let message = "makes a set-id program or one with capabilities at boot";
+            draft.residual(ResidualKind::RevertedAtBoot, place, message);
+        }
         Ok(Verdict::Holds)
     }
 }
@@ -98,6 +104,9 @@ impl Rule for StripSetid {
 /// that is there for it.
 fn keep_modes(draft: &mut Draft<'_>, stripped: &[BString]) -> Result<(), Stop> {
     let owners = packages::owners(draft, draft.rootfs(), stripped)?;
+    if !stripped.is_empty() && !draft.rootfs().exists(packages::DPKG) {
+        draft.note("StatOverride=yes tells no package manager anything: the image has no dpkg");
+    }
     let lines: Vec<(BString, String)> = owners
         .iter()
         .filter(|(_, owner)| owner.dpkg)
@@ -257,7 +266,9 @@ symlink usr/bin/sudoedit -> sudo
         check(
             apk,
             rule,
-            "changed\n  mode /bin/su 4755 0755\n  residual /bin/su: belongs to the package su, whose next upgrade brings it back; harden again after upgrades\n",
+            "changed\n  mode /bin/su 4755 0755\n  \
+             note StatOverride=yes tells no package manager anything: the image has no dpkg\n  \
+             residual /bin/su: belongs to the package su, whose next upgrade brings it back; harden again after upgrades\n",
         );
         let dpkg = "file bin/su mode=4755 gid=7\nfile var/lib/dpkg/info/su.list\n| /bin/su\nfile var/lib/dpkg/statoverride eol=no\n| root root 0700 /x\n";
         assert_eq!(

@@ -13,6 +13,7 @@ pub(crate) mod kernel_command_line;
 pub(crate) mod os_release;
 pub(crate) mod packages;
 pub(crate) mod selinux;
+pub(crate) mod setid_scripts;
 pub(crate) mod sshd;
 pub(crate) mod systemd;
 pub(crate) mod writers;

@@ -1,11 +1,19 @@
 //! Packages: which are installed, and which one a file belongs to, by dpkg's and apk's databases in the image.
 
+pub(crate) mod chkstat;
+mod managers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Rootfs};
+
+pub(crate) use managers::unread;
+
+/// Where dpkg keeps all it knows.
+pub(crate) const DPKG: &str = "/var/lib/dpkg";
 
 /// Where dpkg keeps the modes and owners that an administrator set.
 pub(crate) const STATOVERRIDE: &str = "/var/lib/dpkg/statoverride";
@@ -25,8 +33,8 @@ pub(crate) struct FileTrigger {
     pub(crate) package: String,
 }
 
-/// Where apk lists the installed packages.
-const APK: &str = "/lib/apk/db/installed";
+/// Where apk lists the installed packages, before version 3 and since.
+const APK: [&str; 2] = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"];
 
 /// A file's package, and the path by which the package knows it: before `/usr` was merged many were in `/bin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +80,8 @@ pub(crate) fn owners(
         let text = files.text(list)?;
         text.lines().for_each(|line| note(package, line, true));
     }
-    if let Some(text) = files.text_at(APK)? {
+    if let Some((_, id)) = APK.iter().find_map(|path| files.file(path)) {
+        let text = files.text(id)?;
         apk(&text, |package, path| note(package, path, false));
     }
     Ok(found)
@@ -171,10 +180,8 @@ pub(crate) fn file_triggers(files: &Files<'_>, rootfs: &Rootfs) -> Result<Vec<Fi
 
 /// Returns the databases of installed packages.
 pub(crate) fn databases(files: &Files<'_>) -> Vec<InodeId> {
-    let mut found: Vec<(String, InodeId)> = [STATUS, APK]
-        .iter()
-        .filter_map(|path| files.file(path))
-        .collect();
+    let apk = APK.iter().find_map(|path| files.file(path));
+    let mut found: Vec<(String, InodeId)> = files.file(STATUS).into_iter().chain(apk).collect();
     // Images without dpkg itself have a file for each package.
     let each = files.files_in("/var/lib/dpkg/status.d", "").into_iter();
     found.extend(each.filter(|(path, _)| !path.ends_with(".md5sums")));

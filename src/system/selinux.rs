@@ -259,6 +259,22 @@ dir plain
     }
 
     #[test]
+    fn labels_are_spelt_as_the_neighbours_spell_them() {
+        let image = "
+dir etc pax:RHT.security.selinux=system_u:object_r:etc_t:s0
+file etc/passwd pax:RHT.security.selinux=system_u:object_r:passwd_t:s0
+file etc/both pax:RHT.security.selinux=a:b:c xattr:security.selinux=a:b:c\\x00
+";
+        let recipe = "[Recipe]\nSchema=1\n[WriteFile /etc/new]\nLine=x\n";
+        let (image, recipe) = (open(image), Recipe::parse("test", recipe).unwrap());
+        let plan = image.plan(&recipe).unwrap();
+        let meta = &plan.after.inode(plan.after.open("/etc/new").unwrap()).meta;
+        let label = |name| meta.xattr(name).map(ToString::to_string);
+        assert_eq!(label("RHT.security.selinux").as_deref(), Some("a:b:c"));
+        assert_eq!(label(LABEL).as_deref(), Some("a:b:c\0"));
+    }
+
+    #[test]
     fn new_files_are_labelled_as_their_neighbours() {
         assert_eq!(
             label_after(IMAGE, "/etc/new").as_deref(),

@@ -38,11 +38,15 @@ fn all_is_said_of_what_only_one_image_has() {
   + /a  cap_net_raw=ep
   + /b  cap_net_raw=ep
 
+files of root that others write
+  + /a  user 1
+  + /b  user 1
+
 paths
   + /a  new file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /b
   + /b  new file, 0755 (rwxr-xr-x), owner 1:2, capabilities cap_net_raw=ep, one file with /a
 
-paths: 2 added; attack surface and packages: 2 gained, 0 lost
+paths: 2 added; attack surface and packages: 4 gained, 0 lost
 ",
     );
 }

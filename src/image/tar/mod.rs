@@ -27,4 +27,4 @@ pub(crate) use acl::as_text as acl_as_text;
 pub(crate) use contents::Contents;
 pub(crate) use entry::Damage;
 pub(crate) use head::{Format, Head, styled};
-pub(crate) use xattrs::ACCESS_LISTS;
+pub(crate) use xattrs::{ACCESS_LISTS, RHT_LABEL};

@@ -2,7 +2,8 @@
 //! does.
 //!
 //! An access control list is an attribute to the kernel, but archives mostly have it as a text in a
-//! record of its own, with users by name. It stands among the attributes under that record's key.
+//! record of its own, with users by name. It stands among the attributes under that record's key, and
+//! so does the label of SELinux that `tar --selinux` writes.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,10 @@ pub(super) const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
 /// Access control lists as star, GNU tar and libarchive all write them.
 pub(super) const SCHILY_ACL: &[u8] = b"SCHILY.acl.";
 
+/// A label of SELinux as GNU tar's `--selinux` writes it, and as it reads it then. Its value has no NUL
+/// at the end, as the attribute `security.selinux` has.
+pub(crate) const RHT_LABEL: &str = "RHT.security.selinux";
+
 /// The lists that decide together with the mode who may do what: as a text, as FreeBSD has them,
 /// and as Linux keeps them. Extractors set them after the mode, and so over it. (A directory's
 /// default list speaks only of files to come.)
@@ -29,11 +34,11 @@ pub(crate) const ACCESS_LISTS: [&str; 3] = [
 /// Returns the extended attribute or access control list that a PAX record carries; attributes may
 /// be spelt raw (star, GNU tar) or in base64 (libarchive).
 pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
-    if record.key.starts_with(SCHILY_ACL) {
+    if has_own_key(&record.key) {
         return Some((record.key.clone(), record.value.clone()));
     }
-    // No attribute is called like a list, so one that is must not pass for it.
-    let named = |name: BString| match name.starts_with(SCHILY_ACL) {
+    // No attribute is called like such a record, so one that is must not pass for it.
+    let named = |name: BString| match has_own_key(&name) {
         true => record.key.clone(),
         false => name,
     };
@@ -51,9 +56,13 @@ pub(crate) fn xattr(record: &Record) -> Option<(BString, BString)> {
     ))
 }
 
-/// Returns the key of the record for an attribute, or for a list that stands among them.
+fn has_own_key(name: &[u8]) -> bool {
+    name.starts_with(SCHILY_ACL) || name == RHT_LABEL.as_bytes()
+}
+
+/// Returns the key of the record for an attribute, or for a list or label that stands among them.
 pub(super) fn key(name: &[u8]) -> Vec<u8> {
-    if name.starts_with(SCHILY_ACL) {
+    if has_own_key(name) {
         return name.to_vec();
     }
     [SCHILY_XATTR, name].concat()

@@ -226,3 +226,43 @@ file var/lib/dpkg/status
         "changed\n  removed /etc/a\n  residual /etc/a: belongs to the package base, whose next upgrade brings it back; harden again after upgrades\n",
     );
 }
+
+#[test]
+fn packages_that_are_not_read_and_lists_of_modes_bring_bits_back() {
+    let image = "
+file usr/bin/su mode=4755
+file usr/bin/ping cap=cap_net_raw+ep
+file usr/lib/sysimage/rpm/rpmdb.sqlite
+file usr/share/permissions/permissions.easy
+| # PATH OWNER MODE
+| /usr/bin/su root:root 4755
+| /usr/bin/wall root:tty 2755
+| %{bin}/ping root:root 0755
+|  +capabilities cap_net_raw=ep
+file usr/share/permissions/variables.conf
+| bin = /usr/bin/ /opt/
+file etc/permissions.local
+| /usr/bin/su root:root 0755
+file nix/store/a-nixos-system-host-24.05/activate
+| #!/bin/sh
+| chmod 0755 $wrapperDir/wall
+| chmod u+s,g-s $wrapperDir/su
+";
+    check(
+        image,
+        "[StripSetid]\nStatOverride=yes",
+        "changed\n  mode /usr/bin/su 4755 0755\n  xattr /usr/bin/ping security.capability\n  \
+         note StatOverride=yes tells no package manager anything: the image has no dpkg\n  \
+         residual /nix/store/a-nixos-system-host-24.05/activate:3: makes a set-id program or one with capabilities at boot\n  \
+         residual /usr/lib/sysimage/rpm: rpm's packages are not read: those of the 2 edited files that belong to one come \
+         back with its next upgrade; harden again after upgrades\n  \
+         residual /usr/share/permissions/permissions.easy:2: chkstat gives /usr/bin/su and 1 more their set-id bits or \
+         capabilities again\n",
+    );
+    let only_etc = "file etc/issue\n| old\nfile var/lib/opkg/status\n";
+    check(
+        only_etc,
+        "[WriteFile /etc/issue]\nLine=x",
+        "changed\n  content /etc/issue\n",
+    );
+}

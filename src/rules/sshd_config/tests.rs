@@ -153,7 +153,7 @@ file opt/x
         "changed\n  content /usr/share/ssh/sshd_config\n  content /etc/ssh/sshd_config.d/b.conf\n  \
          residual /etc/ssh/sshd_config.d/a.conf:2: `Match User a` sets PermitRootLogin to yes\n  \
          residual /opt/x:1: `Match User x` sets MaxAuthTries to 9\n  \
-         residual /usr/share/ssh/sshd_config:2: a file added later in sshd_config.d/*.conf would override PermitRootLogin\n",
+         residual /usr/share/ssh/sshd_config:2: a file yet to come in sshd_config.d/*.conf would override PermitRootLogin\n",
     );
     assert_eq!(
         content_after(image, RULE, PATH),
