@@ -1,14 +1,16 @@
 //! `Permissions`: mode and owner of a path.
 
+use std::collections::BTreeSet;
+
 use bstr::ByteSlice;
 
 use crate::edit::{Applied, Draft, Verdict, absent};
-use crate::error::fail;
+use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind,
     value::{self, Refusal, Value},
 };
-use crate::rootfs::Meta;
+use crate::rootfs::{InodeId, Meta};
 use crate::system::accounts;
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -19,7 +21,8 @@ pub(super) static KIND: RuleKind = RuleKind {
     ),
     summary: "a path has this mode and owner",
     about: "Sets mode, owner and group in every header of the file; an access control list beside \
-        the mode, which could allow more, goes. Names are looked up in the image's own passwd and \
+        the mode, which could allow more, goes. Where the image has nothing at a path of /etc, the \
+        copies of it from which the booted system fills /etc are meant. Names are looked up in the image's own passwd and \
         group files. A directory that the archive has no entry for, only files below it, gets one, \
         with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
         extracts it decides, by their umask. In a layer of an image, which takes files of those \
@@ -83,15 +86,22 @@ impl Rule for Permissions {
     }
 
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
-        let (path, mode) = (self.path.as_str(), self.mode);
+        let path = self.path.as_str();
         if draft.rootfs().leads_to(path.as_bytes(), "/dev/null") && path != "/dev/null" {
             return fail(format!(
                 "{path} leads to /dev/null, which every program must be able to write to"
             ));
         }
-        let Some(id) = draft.rootfs().open(path) else {
+        let mut found: Vec<InodeId> = draft.rootfs().open(path).into_iter().collect();
+        if found.is_empty() {
+            // What the booted system fills /etc from.
+            let copies = draft.with_copies(path);
+            let copies = copies.iter().filter_map(|copy| draft.rootfs().open(copy));
+            found.extend(copies.collect::<BTreeSet<_>>());
+        }
+        if found.is_empty() {
             return absent(format!("nothing is at {path}"));
-        };
+        }
         let number = |database, name: &Option<String>| match name {
             None => Ok(None),
             Some(name) => match accounts::id(draft, database, name)? {
@@ -108,6 +118,22 @@ impl Rule for Permissions {
         if draft.waived(path.as_bytes().as_bstr()) {
             return Ok(Verdict::Holds);
         }
+        for id in found {
+            self.set(draft, id, uid, gid)?;
+        }
+        Ok(Verdict::Holds)
+    }
+}
+
+impl Permissions {
+    fn set(
+        &self,
+        draft: &mut Draft<'_>,
+        id: InodeId,
+        uid: Option<u64>,
+        gid: Option<u64>,
+    ) -> Result<(), Stop> {
+        let (path, mode) = (self.path.as_str(), self.mode);
         let inode = draft.rootfs().inode(id);
         if inode.implied() {
             let all = mode.is_some() && uid.is_some() && gid.is_some();
@@ -124,13 +150,13 @@ impl Rule for Permissions {
                 ..Meta::default()
             };
             draft.create_entry(id, meta.into());
-            return Ok(Verdict::Holds);
+            return Ok(());
         }
         draft.set_owner(id, uid, gid);
         if let Some(mode) = mode {
             draft.set_mode(id, mode);
         }
-        Ok(Verdict::Holds)
+        Ok(())
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("What to remove. `*` stays within one directory, `**` does not."),
     ),
     summary: "nothing is at this path",
-    about: "Removes what the path or glob names, a directory with all that is in it. A symbolic \
+    about: "Removes what the path or glob names, a directory with all that is in it, and the same in \
+        directories from which the booted system fills /etc. A symbolic \
         link at the end is removed itself, not what it leads to. If the data of a hard-linked \
         file, in a removed directory too, has other names left, it moves to the first of them, and \
         those names are a residual of the hardening, which a check of the result cannot find \
@@ -43,7 +44,10 @@ impl Rule for Remove {
     }
 
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
-        let found = draft.rootfs().glob(&self.path);
+        let mut found = Vec::new();
+        for pattern in draft.with_copies(&self.path) {
+            found.extend(draft.rootfs().glob(&pattern));
+        }
         if found.is_empty() {
             return absent(format!("nothing is at {}", self.path));
         }

@@ -76,6 +76,7 @@ dir ./
 dir etc/alternatives
 dir usr/bin
 file etc/motd
+dir usr/share/flatcar/etc
 file usr/share/flatcar/etc/motd
 symlink usr/bin/nc -> /etc/alternatives/nc
 symlink etc/alternatives/nc -> /usr/bin/nc.openbsd
@@ -92,7 +93,7 @@ file var/lib/dpkg/alternatives/nc
         image,
         "[Remove /etc/motd]\n[Remove /usr/bin/nc]\n[Remove /etc/alternatives/nc]\n[Remove /usr/bin/nc.openbsd]",
         &format!(
-            "changed\n  removed /etc/motd\n  residual /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n\
+            "changed\n  removed /etc/motd\n  removed /usr/share/flatcar/etc/motd\n\
              changed\n  removed /usr/bin/nc\n  residual {registry}: update-alternatives makes /usr/bin/nc again, once /usr/bin/nc.openbsd is there again\n\
              changed\n  removed /etc/alternatives/nc\n  residual {registry}: update-alternatives makes /etc/alternatives/nc again, once /usr/bin/nc.openbsd is there again\n\
              changed\n  removed /usr/bin/nc.openbsd\n"
@@ -148,12 +149,13 @@ fn what_is_there_in_the_end_does_not_come_back() {
         "[Mask a.service]",
         "changed\n  removed /etc/systemd/system/a.service\n  created /etc/systemd/system/a.service -> /dev/null\n",
     );
-    let motd = "dir etc\nfile etc/motd\nfile usr/share/flatcar/etc/motd\n";
+    let motd =
+        "dir etc\nfile etc/motd\ndir usr/share/flatcar/etc\nfile usr/share/flatcar/etc/motd\n";
     check(
         motd,
         "[Permissions /etc/motd]\nMode=0600\nOnMissing=skip\n[Remove /etc/motd]",
-        "changed\n  mode /etc/motd 0644 0600\nchanged\n  removed /etc/motd\n  residual \
-         /usr/share/flatcar/etc/motd: becomes /etc/motd when the system boots\n",
+        "changed\n  mode /etc/motd 0644 0600\nchanged\n  removed /etc/motd\n  removed \
+         /usr/share/flatcar/etc/motd\n",
     );
 }
 

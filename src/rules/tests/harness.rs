@@ -16,6 +16,13 @@ pub(crate) fn check(image: &str, rules: &str, want: &str) {
     assert_eq!(show(&plan(&image, &recipe)), want);
 }
 
+/// Plans the rules for an image, and returns what [`check`] compares.
+#[track_caller]
+pub(crate) fn planned(image: &str, rules: &str) -> String {
+    let (image, recipe) = (open(image), recipe(rules));
+    show(&plan(&image, &recipe))
+}
+
 /// The content of a file after the rules were applied.
 #[track_caller]
 pub(crate) fn content_after(image: &str, rules: &str, path: &str) -> String {

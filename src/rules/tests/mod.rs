@@ -1,5 +1,6 @@
 //! Tests of all rule kinds, and of the recipes made of them.
 
+mod etc_places;
 pub(crate) mod harness;
 
 use super::KINDS;
