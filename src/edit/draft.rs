@@ -13,8 +13,10 @@ use jiff::civil::Date;
 
 use crate::error::Stop;
 use crate::image::Image;
-use crate::rootfs::{Files, Place, Rootfs};
-use crate::system::systemd::{Leftover, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts};
+use crate::rootfs::{Files, InodeId, Place, Rootfs};
+use crate::system::systemd::{
+    ETC, Leftover, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts,
+};
 
 use super::{Change, Edit, Outcome, Residual, ResidualKind};
 
@@ -79,6 +81,8 @@ pub(crate) struct Draft<'i> {
     expired_now: Option<String>,
     pub(crate) waivers: Waivers,
     pub(crate) edits: Vec<Edit>,
+    /// What rules would have done, had the image not been so already.
+    kept: Vec<Edit>,
     pub(crate) residuals: Vec<Residual>,
     /// Residuals that a later rule may still close.
     pub(crate) passing: Vec<Residual>,
@@ -121,6 +125,7 @@ impl<'i> Draft<'i> {
             edits,
             residuals,
             passing,
+            kept: Vec::new(),
             warnings: BTreeSet::new(),
             left: Vec::new(),
             masked: Vec::new(),
@@ -282,6 +287,31 @@ impl<'i> Draft<'i> {
             residuals: residuals.collect(),
             are_open: Box::new(are_open),
         });
+    }
+
+    /// Records that a file has the content already that the rule asks for, so that what takes it back
+    /// is found all the same.
+    pub(crate) fn keeps(&mut self, file: InodeId) {
+        self.kept.push(Edit {
+            rule: self.rule.0,
+            path: self.rootfs().path(file),
+            change: Change::Content,
+        });
+    }
+
+    /// Returns all edits, and after them what would have been one had the image not been so already.
+    pub(crate) fn edits_and_kept(&self) -> Vec<Edit> {
+        let masks = self.masked.iter().flat_map(|(rule, units)| {
+            let paths = units.iter().map(|unit| format!("{ETC}/{unit}"));
+            let paths = paths.filter(|path| self.rootfs().leads_to(path.as_bytes(), "/dev/null"));
+            paths.map(|path| Edit {
+                rule: *rule,
+                path: path.into(),
+                change: Change::Created,
+            })
+        });
+        let all = self.edits.iter().chain(&self.kept).cloned();
+        all.chain(masks).collect()
     }
 
     /// Records units that the rule has masked, for [`find_mask_leftovers`](Self::find_mask_leftovers).

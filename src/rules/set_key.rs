@@ -182,6 +182,9 @@ impl SetKey {
                 "{at}:{line} sets {key} by more than one line, which cannot be changed"
             ));
         }
+        if new == old {
+            draft.keeps(file);
+        }
         if new == old || draft.waived_as(&[at.as_bstr(), path.into()]) {
             return Ok(());
         }

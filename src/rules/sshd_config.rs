@@ -129,6 +129,7 @@ impl Rule for SshdConfig {
         }
         for file in &files {
             bring_about(draft, *file, &self.wanted)?;
+            draft.keeps(*file);
         }
         for file in files {
             residuals(draft, &Config::read(draft, file)?, &self.wanted);

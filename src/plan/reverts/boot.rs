@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::edit::{Change, Draft, ResidualKind};
+use crate::edit::{Change, Draft, Edit, ResidualKind};
 use crate::error::{Stop, fail};
 use crate::rootfs::glob::is_glob;
 use crate::rootfs::{Inode, Place, below};
@@ -13,9 +13,10 @@ use crate::system::systemd::tmpfiles::{Line, visit};
 
 /// Adds a residual for each edit that a line of tmpfiles.d takes back.
 pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    let (found, searched) = undone(draft);
+    let edits = draft.edits_and_kept();
+    let (found, searched) = undone(draft, &edits);
     for undone in found {
-        let edit = &draft.edits[undone.edit];
+        let edit = &edits[undone.edit];
         let (rule, message) = (edit.rule, format!("{}: {}", edit.path, undone.what));
         let place = Place::new(&undone.file, undone.number);
         draft.residual_of(rule, ResidualKind::RevertedAtBoot, place, message);
@@ -35,8 +36,8 @@ struct Undone {
 
 /// Returns every edit that a line takes back, with each such line, in the order of edits; and why
 /// there may be more, if that is so.
-fn undone(draft: &Draft<'_>) -> (Vec<Undone>, Result<(), Stop>) {
-    let mut search = Search::new(draft);
+fn undone(draft: &Draft<'_>, edits: &[Edit]) -> (Vec<Undone>, Result<(), Stop>) {
+    let mut search = Search::new(draft, edits);
     let searched = visit(draft, |line| search.hold_against(&line));
     search.found.sort_by_key(|undone| undone.edit);
     (search.found, searched)
@@ -53,6 +54,7 @@ const LOOK_UP: usize = 10_000;
 /// The edits by their path, and what was found of them.
 struct Search<'d, 'i> {
     draft: &'d Draft<'i>,
+    all: &'d [Edit],
     edits: BTreeMap<&'d BStr, Edited<'d>>,
     numbers: BTreeMap<(&'static str, String), Option<u64>>,
     checks: usize,
@@ -66,9 +68,9 @@ struct Edited<'d> {
 }
 
 impl<'d, 'i> Search<'d, 'i> {
-    fn new(draft: &'d Draft<'i>) -> Self {
+    fn new(draft: &'d Draft<'i>, all: &'d [Edit]) -> Self {
         let mut edits: BTreeMap<&BStr, Edited<'_>> = BTreeMap::new();
-        for (at, edit) in draft.edits.iter().enumerate() {
+        for (at, edit) in all.iter().enumerate() {
             let edited = edits.entry(edit.path.as_bstr()).or_insert_with(|| {
                 let place = draft.rootfs().locate(&edit.path).ok();
                 let inode = place.and_then(|place| place.inode);
@@ -82,6 +84,7 @@ impl<'d, 'i> Search<'d, 'i> {
         }
         Self {
             draft,
+            all,
             edits,
             numbers: BTreeMap::new(),
             checks: 0,
@@ -121,7 +124,7 @@ impl<'d, 'i> Search<'d, 'i> {
             };
             for edit in &edited.edits {
                 self.count(parts)?;
-                let change = &self.draft.edits[*edit].change;
+                let change = &self.all[*edit].change;
                 let Some(what) = self.undoes(line, path, edited.inode, change)? else {
                     continue;
                 };

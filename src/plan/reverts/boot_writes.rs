@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::BString;
 
-use crate::edit::{Change, Draft, Residual, ResidualKind};
+use crate::edit::{Change, Draft, Edit, Residual, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::lowerdir;
 use crate::system::boot_writes::{BootWrite, boot_writes};
@@ -15,18 +15,19 @@ const UNDONE: usize = 100_000;
 
 /// Adds a residual for each edit that something writes over.
 pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
-    if draft.edits.is_empty() {
+    let edits = draft.edits_and_kept();
+    if edits.is_empty() {
         return Ok(());
     }
     let found = boot_writes(draft, &draft.units())?;
-    let by_path = edits_by_path(draft);
+    let by_path = edits_by_path(draft, &edits);
     let known = draft.residuals.iter().chain(&draft.passing);
     let mut known: BTreeSet<_> = known.map(|one| (one.rule, one.place.clone())).collect();
     let mut residuals = Vec::new();
     for write in &found.writes {
         for path in places(draft, write) {
             for at in by_path.get(&path).into_iter().flatten() {
-                let edit = &draft.edits[*at];
+                let edit = &edits[*at];
                 let place = Some(write.place.clone());
                 if is_undone(&edit.change, write.how)
                     && known.insert((Some(edit.rule), place.clone()))
@@ -46,7 +47,7 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
         }
     }
     draft.residuals.extend(residuals);
-    let last = draft.edits.last().map_or(0, |edit| edit.rule);
+    let last = edits.last().map_or(0, |edit| edit.rule);
     for (place, why) in found.unread {
         if !draft
             .residuals
@@ -60,10 +61,10 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
 }
 
 /// Returns the edits of each path, and of the path of `/etc` that a copy becomes.
-fn edits_by_path(draft: &Draft<'_>) -> BTreeMap<BString, Vec<usize>> {
+fn edits_by_path(draft: &Draft<'_>, edits: &[Edit]) -> BTreeMap<BString, Vec<usize>> {
     let copies = lowerdir::directories(draft.rootfs());
     let mut by_path: BTreeMap<BString, Vec<usize>> = BTreeMap::new();
-    for (at, edit) in draft.edits.iter().enumerate() {
+    for (at, edit) in edits.iter().enumerate() {
         by_path.entry(edit.path.clone()).or_default().push(at);
         for copy in &copies {
             let rest = edit.path.strip_prefix(copy.as_bytes());

@@ -41,6 +41,9 @@ pub(in crate::rules) fn put_file(
         Some(id) if draft.rootfs().inode(id).is_file() => {
             let same_mode = mode.is_none_or(|mode| draft.has_mode(id, mode));
             let same_content = draft.text(id)? == content;
+            if same_content {
+                draft.keeps(id);
+            }
             if (same_mode && same_content) || waived(draft) {
                 return Ok(());
             }

@@ -227,3 +227,26 @@ fn masks_modes_and_removals_are_taken_back_too() {
          changed\n  removed /bin/b\n  residual /etc/rc.local:3: /bin/b: this script writes over it when the system boots\n",
     );
 }
+
+#[test]
+fn what_the_image_has_already_is_taken_back_as_well() {
+    check(
+        "file etc/login.conf\n| A=no\nfile etc/rc.local mode=0755\n| echo > /etc/login.conf\nfile usr/lib/tmpfiles.d/a.conf\n| F \
+         /etc/login.conf\n",
+        RULE,
+        "already\n  residual /etc/rc.local:1: /etc/login.conf: this script writes over it when the system boots\n  residual \
+         /usr/lib/tmpfiles.d/a.conf:1: /etc/login.conf: writes over it at boot\n",
+    );
+}
+
+#[test]
+fn a_mask_that_is_there_is_taken_back_as_well() {
+    check(
+        "file usr/lib/systemd/system/x.service\n| [Service]\nsymlink etc/systemd/system/x.service -> /dev/null\nfile \
+         usr/lib/systemd/system/y.service\n| [Service]\nsymlink usr/lib/systemd/system/z.service -> /dev/null\nfile etc/rc.local \
+         mode=0755\n| systemctl unmask x y z\n",
+        "[Mask x.service]\n[Mask z.service]",
+        "already\n  residual /etc/rc.local:1: /etc/systemd/system/x.service: this script unmasks the unit when the system \
+         boots\nalready\n",
+    );
+}
