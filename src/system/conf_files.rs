@@ -154,6 +154,12 @@ fn ordered(files: &Files<'_>, path: &str) -> Option<Vec<(String, InodeId)>> {
         return Some(order);
     }
     let (directory, _) = path.rsplit_once('/')?;
+    if is_one_configuration(directory) {
+        let mut order = files.etc_files_in(directory, "");
+        order.retain(|(path, _)| !is_passed_over(path));
+        order.sort_by(|(a, _), (b, _)| base(a).cmp(base(b)));
+        return Some(order);
+    }
     let main = directory
         .strip_suffix(".d")
         .filter(|main| main.ends_with(".conf"))?;
@@ -198,6 +204,25 @@ fn beside(files: &Files<'_>, path: &str) -> Vec<(String, InodeId)> {
     found
 }
 
+/// Returns whether all files of a directory are read one after the other, so that the last one that
+/// sets a key decides. In others, such as xinetd.d or yum.repos.d, each is about something of its own.
+fn is_one_configuration(directory: &str) -> bool {
+    const KNOWN: [&str; 6] = [
+        "/NetworkManager/conf.d",
+        "/default/grub.d",
+        "/dnsmasq.d",
+        "/environment.d",
+        "/php.d",
+        "/profile.d",
+    ];
+    let is_php = || directory.contains("/php") && directory.ends_with("/conf.d");
+    KNOWN.iter().any(|known| directory.ends_with(known)) || is_php()
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
 /// Returns whether a name is a configuration file's, rather than a service's.
 fn has_extension(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
@@ -217,6 +242,6 @@ fn is_passed_over(path: &str) -> bool {
         ".dpkg-old",
         ".dpkg-dist",
     ];
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let name = base(path);
     name.starts_with('.') || ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

@@ -49,6 +49,9 @@ pub(super) fn other_syntax(path: &str, text: &[u8]) -> Option<(&'static str, &'s
             "a line that is added would not be read; write the whole line with WriteFile",
         ));
     }
+    if lines().next().is_some() && lines().all(|line| line.contains(&b':') && !assigns(line)) {
+        return Some(("fields with colons between", WHOLE));
+    }
     let is_script = text.starts_with(b"#!");
     if !is_script && lines().any(is_blank_separated) && !lines().any(assigns) {
         return Some(("lines of `KEY VALUE` without a `=`", WHOLE));
@@ -73,6 +76,14 @@ fn by_name(path: &str, name: &str, extension: &str) -> Option<(&'static str, &'s
             "sshd's, whose first line of a keyword counts",
             "use SshdConfig with /etc/ssh/sshd_config, which includes it",
         ),
+        ("crontab" | "rsyslog.conf", _) => ("lines of words with blanks between", WHOLE),
+        _ if ["/cron.d/", "/crontabs/", "/rsyslog.d/"]
+            .into_iter()
+            .any(within) =>
+        {
+            ("lines of words with blanks between", WHOLE)
+        }
+        (_, "nix") => ("Nix's", WHOLE),
         ("sudoers", _) => ("sudo's", "use RemoveSudo, or WriteFile"),
         _ if within("/sudoers.d/") => ("sudo's", "use RemoveSudo, or WriteFile"),
         ("login.defs", _) => ("lines of `KEY VALUE` without a `=`", WHOLE),
@@ -197,6 +208,10 @@ mod tests {
             ("/etc/login.defs", "", "lines of"),
             ("/etc/a.conf", "driftfile /x\nmakestep 1 3\n", "lines of"),
             ("/etc/modprobe.d/a.conf", "options x y=1\n", "lines of"),
+            ("/etc/crontab", "SHELL=/bin/sh\n", "lines of words"),
+            ("/etc/rsyslog.d/a.conf", "", "lines of words"),
+            ("/etc/passwd", "root:x:0:0::/:/bin/sh\n", "fields"),
+            ("/etc/x", "::sysinit:/etc/rc\n", "fields"),
             ("/etc/apt/apt.conf.d/10x", "A::B \"1\";\n", "apt"),
             (
                 "/boot/grub/grubenv",

@@ -94,7 +94,14 @@ fn values_of_several_lines_and_unknown_sections_are_refused() {
     fails("| A=x \\\n", "B=1", end);
     let sections = " has several sections, and no line that shows to which B belongs; add one";
     fails("| [one]\n| A=1\n| [two]\n", "B=1", sections);
+    fails("| A=1\n| [pi4]\n| C=1\n", "B=1", sections);
+    let blocks = " has blocks in braces, and no line that shows to which B belongs; add one";
+    fails("| defaults\n| {\n|  A = 1\n| }\n", "B=1", blocks);
+    fails("| A=1\n| network={\n|  C=1\n| }\n", "B=1", blocks);
     for fine in [
+        "| listener x {\n|  B = 0\n| }\n",
+        "| f()\n| {\n|  A=1\n| }\n| g() {\n|  A=1\n| }\n",
+        "| # A=1\n| [one]\n| A=1\n",
         "| A=1 # \\\n| # x \\\n| B=0\n",
         "| A='x' \\\\\n",
         "| [one]\n| B=0\n| [two]\n",
@@ -336,5 +343,25 @@ fn a_boot_loader_that_turns_selinux_off_is_a_residual() {
             "changed\n  content /usr/lib/selinux/config\n{BOOT}  residual /etc/default/grub:1: `selinux=0` for the kernel overrides \
              SELINUX=enforcing\n"
         ),
+    );
+}
+
+#[test]
+fn a_later_file_of_one_configuration_is_set_too() {
+    check(
+        "file etc/NetworkManager/conf.d/10.conf\n| [connection]\n| ipv6.ip6-privacy=0\nfile etc/NetworkManager/conf.d/05.conf\n| \
+         [connection]\n| ipv6.ip6-privacy=0\nfile etc/NetworkManager/conf.d/90.conf\n| [connection]\n| ipv6.ip6-privacy=0\n",
+        "[SetKey /etc/NetworkManager/conf.d/10.conf]\nSet=ipv6.ip6-privacy=2",
+        "changed\n  content /etc/NetworkManager/conf.d/10.conf\n  content /etc/NetworkManager/conf.d/90.conf\n",
+    );
+    check(
+        "file etc/profile.d/a.sh\n| TMOUT=0\nfile etc/profile.d/b.sh\n| export TMOUT=0\nfile etc/profile.d/b.sh~\n| TMOUT=0\n",
+        "[SetKey /etc/profile.d/a.sh]\nSet=TMOUT=600",
+        "changed\n  content /etc/profile.d/a.sh\n  content /etc/profile.d/b.sh\n",
+    );
+    check(
+        "file etc/xinetd.d/a\n| disable = no\nfile etc/xinetd.d/b\n| disable = no\n",
+        "[SetKey /etc/xinetd.d/a]\nSet=disable=yes",
+        "changed\n  content /etc/xinetd.d/a\n",
     );
 }

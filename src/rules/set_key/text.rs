@@ -139,8 +139,32 @@ pub(super) fn no_place(text: &[u8], keys: &[&str], section: Option<&str>) -> Opt
         ));
     }
     let sections = text.lines().filter(|line| is_header(line)).count();
-    (section.is_none() && sections > 1).then(|| {
-        format!(" has several sections, and no line that shows to which {key} belongs; add one")
+    // What stands before the first header belongs to none of the sections.
+    let above = text.lines().take_while(|line| !is_header(line));
+    let has_above = sections > 0
+        && above
+            .filter(|line| !line.trim_start().starts_with(b"#"))
+            .any(|line| line.contains(&b'='));
+    let what = if section.is_none() && sections + usize::from(has_above) > 1 {
+        "several sections"
+    } else if has_blocks(text) {
+        "blocks in braces"
+    } else {
+        return None;
+    };
+    Some(format!(
+        " has {what}, and no line that shows to which {key} belongs; add one"
+    ))
+}
+
+/// Returns whether a text has blocks in braces that are not a shell's functions.
+fn has_blocks(text: &[u8]) -> bool {
+    let mut before: &[u8] = b"";
+    text.lines().map(ByteSlice::trim).any(|line| {
+        let before = std::mem::replace(&mut before, line);
+        let is_function = |line: &[u8]| line.contains_str("()") || line.starts_with(b"function ");
+        let opens = line.ends_with(b"{") && !line.starts_with(b"#");
+        opens && !is_function(line) && !(line == b"{" && is_function(before))
     })
 }
 

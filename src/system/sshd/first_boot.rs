@@ -34,6 +34,22 @@ pub(crate) fn writes(files: &Files<'_>) -> Result<Vec<Writes>, Stop> {
             &mut found,
         )?;
     }
+    // What Raspberry Pi's imager leaves on the boot partition.
+    for path in ["/boot/custom.toml", "/boot/firmware/custom.toml"] {
+        if let Some((path, id)) = files.file(path) {
+            let text = small(files, id)?.unwrap_or_default();
+            let asks = |line: &[u8]| {
+                let value = line
+                    .split_once_str("=")
+                    .map(|(key, value)| (key.trim(), value.trim()));
+                value == Some((b"password_authentication", b"true"))
+            };
+            if let Some(at) = text.lines().position(asks) {
+                let what = "raspberrypi-sys-mods is asked to let users log in by passwords";
+                found.push(Writes::Something(Place::new(&path, at + 1), what));
+            }
+        }
+    }
     let mut scripts = files.etc("/etc/rc.local");
     for directory in ["/etc/init.d", "/etc/rc.d", "/etc/local.d"] {
         scripts.extend(files.etc_files_in(directory, ""));

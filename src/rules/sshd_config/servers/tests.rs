@@ -102,6 +102,13 @@ fn what_writes_sshds_configuration_at_the_first_boot_is_found() {
         "  residual /var/lib/cloud/seed/nocloud/user-data:3: cloud-init is asked to write sshd's configuration when the \
          system boots, and may override /etc/ssh/sshd_config\n",
     );
+    let imager = "file boot/firmware/custom.toml\n| [ssh]\n| enabled = true\n| password_authentication = true\n";
+    said(
+        imager,
+        "  residual /boot/firmware/custom.toml:3: raspberrypi-sys-mods is asked to let users log in by passwords when the \
+         system boots, and may override /etc/ssh/sshd_config\n",
+    );
+    said(&imager.replace("cation = true", "cation = false"), "");
     let unit = "file usr/lib/systemd/system/first.service\n| [Service]\n| ExecStart=/bin/sed -i s/no/yes/ /etc/ssh/sshd_config\n";
     said(
         unit,
