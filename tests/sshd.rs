@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::process::ExitCode;
 
-use casehard::Recipe;
+use casehard::{OpenOptions, Recipe};
 
 mod support;
 
-use support::rootfs::{Dice, Files, LINK, file, harden, text, unpack};
+use support::rootfs::{Dice, Files, LINK, archive, file, harden, text, unpack};
 use support::tools::{self, RealTest, SSH_KEYGEN, SSHD, UNSHARE};
 
 /// What a keyword comes to, for a connection that no `Match` block means and for one of the user `bob`.
@@ -45,6 +46,11 @@ fn main() -> ExitCode {
                 name: "values_are_refused_that_keep_sshd_from_starting",
                 needs: &[SSHD, SSH_KEYGEN, UNSHARE],
                 run: values_are_refused_that_keep_sshd_from_starting,
+            },
+            RealTest {
+                name: "what_the_images_sshd_does_not_know_fails",
+                needs: &[SSHD, SSH_KEYGEN, UNSHARE],
+                run: what_the_images_sshd_does_not_know_fails,
             },
             RealTest {
                 name: "sshd_reads_patterns_and_quotes_alike",
@@ -240,6 +246,45 @@ fn values_are_refused_that_keep_sshd_from_starting() {
             );
         }
     }
+}
+
+fn what_the_images_sshd_does_not_know_fails() {
+    let program = fs::read(SSHD.find().unwrap()).unwrap();
+    let mut refused = 0;
+    for settings in [
+        "PermitRootLogin no|prohibit-password",
+        "DebianBanner no",
+        "RefuseConnection yes",
+        "RequiredRSASize 2048",
+        "UnusedConnectionTimeout 5m",
+        "UsePAM yes",
+        "KbdInteractiveAuthentication no",
+        "GSSAPIKeyExchange no",
+        "PubkeyAuthOptions verify-required|none",
+        "Ciphers aes256-ctr|+aes128-cbc|aes256-ctr,aes999-ctr|-aes*|chacha20-poly1305|AES256-CTR",
+        "KexAlgorithms curve25519-sha256|mlkem768x25519-sha256|^sntrup761x25519-sha512@openssh.com|-none-such",
+        "MACs hmac-sha2-256-etm@openssh.com|hmac-x,hmac-sha2-256",
+        "HostKeyAlgorithms ssh-ed25519|rsa-sha2-512,ssh-x|ssh-*",
+        "PubkeyAcceptedAlgorithms +ssh-rsa|webauthn-sk-ecdsa-sha2-nistp256@openssh.com|ecdsa-sha2",
+        "CASignatureAlgorithms ssh-ed25519",
+    ] {
+        let (keyword, values) = settings.split_once(' ').unwrap();
+        for value in values.split('|') {
+            let setting = format!("{keyword} {value}");
+            let config = file("etc/ssh/sshd_config", format!("{setting}\n"));
+            let starts = effective(&Files::from([config]));
+            let mut image = Files::from([file("etc/ssh/sshd_config", "")]);
+            image.insert("usr/sbin/sshd".to_owned(), (0o755, program.clone()));
+            let image = OpenOptions::new().read("test.tar", &archive(&image)[..]);
+            let recipe =
+                format!("[Recipe]\nSchema=1\n[SshdConfig /etc/ssh/sshd_config]\nSet={setting}\n");
+            let (image, recipe) = (image.unwrap(), Recipe::parse("test", &recipe).unwrap());
+            let failed = image.plan(&recipe).unwrap().failed();
+            assert_eq!(failed, starts.is_err(), "{setting}: {starts:?}");
+            refused += usize::from(failed);
+        }
+    }
+    assert!(refused > 4, "{refused}");
 }
 
 fn sshd_takes_old_names_for_the_same() {

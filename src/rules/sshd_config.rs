@@ -9,13 +9,14 @@ use bstr::ByteSlice;
 
 use super::support::booted::booted;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
-use crate::error::Stop;
+use crate::error::{Stop, fail};
 use crate::recipe::{
     Check, Fields, KeySchema, Rule, RuleKind, nearest,
     value::{self, Refusal, Value},
 };
 use crate::rootfs::{InodeId, Place};
 use crate::system::sshd::first_boot::{self, Writes};
+use crate::system::sshd::knows;
 use crate::system::sshd::{
     ADDING, Config, KEYWORDS, LIMITS, Scope, Setting, decided, number, twin, values,
 };
@@ -44,7 +45,8 @@ pub(super) static KIND: RuleKind = RuleKind {
         .required()
         .about(
             "A keyword of sshd_config(5) and its value. Keywords that add up, such as `Port` or \
-                `AllowUsers`, are refused, and so is a value with which sshd would not start. \
+                `AllowUsers`, are refused, and so is a value with which sshd would not start. The rule fails where \
+                the image's sshd is of a version that does not know the keyword or an algorithm. \
                 `MaxAuthTries <=4` leaves a lower number as it is; so \
                 do `MaxSessions` and `LoginGraceTime`.",
         )],
@@ -126,6 +128,11 @@ impl Rule for SshdConfig {
             return absent(format!(
                 "the image has no {path}, nor a file that becomes it at boot"
             ));
+        }
+        let settings = self.wanted.iter();
+        let settings = settings.map(|wanted| (wanted.keyword.as_str(), wanted.value.as_str()));
+        if let Some(why) = knows::unknown(draft, settings)? {
+            return fail(why);
         }
         for file in &files {
             bring_about(draft, *file, &self.wanted)?;

@@ -2,6 +2,7 @@
 //! they stand, and what a `Match` block says holds for some connections only (sshd_config(5)).
 
 pub(crate) mod first_boot;
+pub(crate) mod knows;
 mod line;
 pub(crate) mod values;
 
