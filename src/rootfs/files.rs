@@ -110,6 +110,16 @@ impl<'i> Files<'i> {
     /// Returns whether a file's content has all of some byte strings in it. The file may be of any size: it is read once, in
     /// pieces.
     pub(crate) fn contains(&self, id: InodeId, needles: &[&[u8]]) -> Result<bool, Stop> {
+        Ok(self.missing(id, needles)?.is_empty())
+    }
+
+    /// Returns those of some byte strings that a file's content does not have, read as
+    /// [`contains`](Self::contains) does.
+    pub(crate) fn missing<'n>(
+        &self,
+        id: InodeId,
+        needles: &[&'n [u8]],
+    ) -> Result<Vec<&'n [u8]>, Stop> {
         let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(0);
         let (mut missing, mut tail) = (needles.to_vec(), Vec::new());
         let read = self.each_piece(id, |piece| {
@@ -118,7 +128,7 @@ impl<'i> Files<'i> {
             tail.drain(..tail.len().saturating_sub(longest.saturating_sub(1)));
         });
         read.map_err(|e| self.failed(e))?;
-        Ok(missing.is_empty())
+        Ok(missing)
     }
 
     /// Returns the length and SHA-256 of a regular file's content as the archive stores it.

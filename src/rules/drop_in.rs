@@ -4,7 +4,7 @@ use super::support::effective::{self, put};
 use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::fail;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, nearest, value, value::Refusal};
-use crate::system::systemd::{all_sections, sections_of, settings_in};
+use crate::system::systemd::{all_sections, sections_of, settings_in, unread};
 
 /// The key that has a drop-in win over others.
 pub(super) const ENSURE: KeySchema = KeySchema::new("Ensure", "yes|no", Check::OneOf(&["yes", "no"])).about("Whether a second drop-in, `zz-NAME`, sets again what another file overrides. Default `no`: the rule fails then.");
@@ -31,7 +31,7 @@ pub(super) static KIND: RuleKind = RuleKind {
         instance that the image knows.\n\n\
         A recipe is refused for a setting that is near one of systemd's and not one, or that \
         systemd does not read in that section. Any other setting that casehard does not know is a \
-        warning.\n\n\
+        warning. The rule fails for one that the image's systemd does not know.\n\n\
         What `/run` and generators hold when the system runs is not in the image, and a drop-in \
         there can still win. Drop-ins of a masked unit wait until it is unmasked.",
     keys: &[ENSURE],
@@ -120,6 +120,10 @@ impl Rule for DropIn {
         let found = draft.units().present(&self.unit);
         if found.is_empty() {
             return absent(format!("the image has no unit {}", self.unit));
+        }
+        let read = settings.iter().map(|(section, key, _)| (*section, *key));
+        if let Some(why) = unread(draft, read)? {
+            return fail(why);
         }
         for unit in found {
             let drop_in = effective::DropIn {

@@ -214,6 +214,10 @@ impl Sandbox {
                  or leave one out with `Except=`"
             ));
         }
+        let asked = settings.iter().map(|(section, key, _)| (*section, *key));
+        if let Some(why) = systemd::unread(draft, asked)? {
+            draft.warn(format!("{unit}: {why}"));
+        }
         let drop_in = DropIn {
             unit,
             name: &self.name,

@@ -5,6 +5,7 @@ mod confined;
 mod dropin_dirs;
 mod enabled;
 mod exposure;
+mod knows;
 mod load_path;
 mod mask_leftovers;
 mod merged;
@@ -24,6 +25,7 @@ use crate::rootfs::Rootfs;
 
 pub(crate) use bus_activation::{left_to_bus, still_start};
 pub(crate) use exposure::exposure;
+pub(crate) use knows::unread;
 pub(crate) use load_path::unread_copy;
 pub(crate) use mask_leftovers::{Leftover, mask_leftovers};
 pub(crate) use merged::{Found, Merged, merged};
