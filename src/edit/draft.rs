@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use crate::error::Stop;
 use crate::image::Image;
 use crate::rootfs::{Files, InodeId, Place, Rootfs};
+use crate::system::boot_writes::{BootWrites, boot_writes};
 use crate::system::systemd::{
     ETC, Leftover, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts,
 };
@@ -93,6 +94,8 @@ pub(crate) struct Draft<'i> {
     units: RefCell<(Option<Rc<UnitIndex>>, usize)>,
     /// What the units start, and how many edits it knows of.
     starts: RefCell<(Option<Rc<Vec<UnitStart>>>, usize)>,
+    /// What is written at boot, and how many edits it knows of.
+    boot_writes: RefCell<(Option<Rc<BootWrites>>, usize)>,
     pub(crate) notes: Vec<(usize, String)>,
     /// Those of the notes that tell of a probable slip in the recipe.
     pub(crate) warnings: BTreeSet<(usize, String)>,
@@ -131,6 +134,7 @@ impl<'i> Draft<'i> {
             masked: Vec::new(),
             units: RefCell::default(),
             starts: RefCell::default(),
+            boot_writes: RefCell::default(),
             notes,
         }
     }
@@ -180,6 +184,28 @@ impl<'i> Draft<'i> {
         }
         let read = Rc::new(unit_starts(self, &self.units())?);
         *starts = Some(Rc::clone(&read));
+        Ok(read)
+    }
+
+    /// Returns what something in the image writes when it boots. Edits are followed where they concern
+    /// a unit or a script that was read.
+    pub(crate) fn boot_writes(&self) -> Result<Rc<BootWrites>, Stop> {
+        let (writes, known) = &mut *self.boot_writes.borrow_mut();
+        let new = &self.edits[*known..];
+        *known = self.edits.len();
+        if let Some(writes) = writes {
+            let concerns = |edit: &Edit| {
+                let id = self.rootfs().open(&edit.path);
+                edit.path.contains_str("/systemd/")
+                    || edit.change == Change::Removed
+                    || id.is_some_and(|id| writes.scripts.contains(&id))
+            };
+            if !new.iter().any(concerns) {
+                return Ok(Rc::clone(writes));
+            }
+        }
+        let read = Rc::new(boot_writes(self, &self.units())?);
+        *writes = Some(Rc::clone(&read));
         Ok(read)
     }
 

@@ -143,7 +143,7 @@ fn lines(
     database: &str,
 ) -> Result<Vec<(String, Vec<BString>)>, Stop> {
     let mut found = Vec::new();
-    for (path, id) in databases::files(work.files.rootfs(), database) {
+    for (path, id) in databases::files(work.files, database)? {
         for line in work.text(id)?.lines() {
             let line = line.trim_start();
             if !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"+") {

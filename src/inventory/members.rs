@@ -7,13 +7,7 @@ use bstr::ByteSlice;
 use super::Kind;
 use super::collect::Collector;
 use crate::error::Stop;
-use crate::system::accounts::{Accounts, Role};
-
-/// Groups whose members can become root, or read and write files of root alone: by sudo or su, by a daemon that works for
-/// them as root, or by devices and files.
-const AS_GOOD_AS_ROOT: &str = "\
-    admin disk docker fleet incus-admin kmem libvirt lxd mem rkt rkt-admin root shadow sudo \
-    wheel";
+use crate::system::accounts::{AS_GOOD_AS_ROOT, Accounts, Role};
 
 pub(super) fn members(work: &mut Collector<'_, '_>) -> Result<(), Stop> {
     let accounts = Accounts::read_readable(work.files);
@@ -24,7 +18,7 @@ pub(super) fn members(work: &mut Collector<'_, '_>) -> Result<(), Stop> {
     // The kernel knows a group by its number only, whatever other names that has.
     let records = || accounts.records().map(|(_, record)| record);
     let groups = || records().filter(|record| record.role == Role::Group && record.id.is_some());
-    let mut names: BTreeSet<&[u8]> = AS_GOOD_AS_ROOT.split(' ').map(str::as_bytes).collect();
+    let mut names: BTreeSet<&[u8]> = AS_GOOD_AS_ROOT.map(str::as_bytes).into();
     let named = groups().filter(|record| names.contains(record.group));
     let numbers: BTreeSet<_> = named.map(|record| record.id).chain([Some(0)]).collect();
     let shared = groups().filter(|record| numbers.contains(&record.id));

@@ -12,7 +12,7 @@ use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, value};
 use crate::rootfs::Place;
 use crate::system::accounts::sudoers::{Grantee, Policy};
 use crate::system::accounts::{Accounts, Database, Role};
-use crate::system::accounts::{databases, polkit, sysusers, userdb};
+use crate::system::accounts::{databases, nsswitch, polkit, sysusers, userdb};
 
 pub(super) static KIND: RuleKind = RuleKind {
     name: "RemoveFromGroups",
@@ -23,13 +23,16 @@ pub(super) static KIND: RuleKind = RuleKind {
     summary: "a user is a member of none of these groups",
     about: "Takes the user out of the members and administrators of each group, in every source \
         that the booted system merges: `group` and `gshadow` in /etc, /usr/lib, \
-        /usr/share/baselayout and every copy of /etc below /usr; `m` lines of sysusers.d; userdb \
-        records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
+        /usr/share/baselayout and every copy of /etc below /usr, in /var/lib/extrausers where \
+        nsswitch.conf has it; `m` lines of sysusers.d; userdb records and memberships. The groups themselves stay, as do backups such as `group-`.\n\n\
         A primary group, a group of another name that has the number of one of these, sudoers \
         lines that grant something to the user by name, and polkit rules that name the user, are \
         reported as residuals; `RemoveSudo` takes care of sudoers. So are what doas permits, and \
-        groups into which cloud-init or a systemd-homed record puts the user again, or pam_group \
-        at logins. polkit rules that name one of the groups are a note.",
+        groups into which cloud-init, Ignition, Kairos, a command of a script or a systemd-homed \
+        record puts the user again, or pam_group at logins; first-start programs that make \
+        accounts; lines of PAM and polkit that trust everybody, or a group in which the user \
+        stays; and modules of nsswitch.conf that are not read. polkit rules that name one of the \
+        groups are a note.",
     keys: &[
         KeySchema::new("Group", "GROUP", Check::Is(value::account_name))
             .list()
@@ -133,7 +136,7 @@ fn database_lines(
     administered: &[(Place, String)],
 ) -> Result<(), Stop> {
     for database in [Database::Group, Database::Gshadow] {
-        for (path, file) in databases::files(draft.rootfs(), database.name()) {
+        for (path, file) in databases::files(draft, database.name())? {
             let text = draft.text(file)?;
             let (text, left) = databases::without_member(&text, database, user, |group| {
                 wanted(draft, user, groups, group)
@@ -214,7 +217,18 @@ fn residuals(draft: &mut Draft<'_>, user: &str, groups: &[&str]) -> Result<(), S
         }
     }
     granted_elsewhere::residuals(draft, &account, |group| groups.contains(&group))?;
-    for (place, group) in polkit::mentions(draft, user, groups)? {
+    for (place, module) in nsswitch::unread(draft)? {
+        let message =
+            format!("the C library asks {module} for groups too, which casehard does not read");
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
+    }
+    for place in polkit::open_to_all(draft)? {
+        let message = format!("a polkit rule says yes to everybody, and so to {user}");
+        draft.open_so_far(ResidualKind::OtherGrant, place, message);
+    }
+    let stays: Vec<&str> = account.groups.iter().map(String::as_str).collect();
+    let named: Vec<&str> = groups.iter().chain(&stays).copied().collect();
+    for (place, group) in polkit::mentions(draft, user, &named)? {
         let message = match group {
             None => format!("a polkit rule names {user}, whatever the groups"),
             Some(group) if account.is_in(group.as_bytes()) => {

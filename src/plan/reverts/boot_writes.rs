@@ -7,7 +7,7 @@ use bstr::BString;
 use crate::edit::{Change, Draft, Edit, Residual, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::lowerdir;
-use crate::system::boot_writes::{BootWrite, boot_writes};
+use crate::system::boot_writes::BootWrite;
 use crate::system::init::script::How;
 
 /// How many edits are found undone before the search gives up.
@@ -19,7 +19,7 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
     if edits.is_empty() {
         return Ok(());
     }
-    let found = boot_writes(draft, &draft.units())?;
+    let found = draft.boot_writes()?;
     let by_path = edits_by_path(draft, &edits);
     let known = draft.residuals.iter().chain(&draft.passing);
     let mut known: BTreeSet<_> = known.map(|one| (one.rule, one.place.clone())).collect();
@@ -48,7 +48,7 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
     }
     draft.residuals.extend(residuals);
     let last = edits.last().map_or(0, |edit| edit.rule);
-    for (place, why) in found.unread {
+    for (place, why) in found.unread.clone() {
         if !draft
             .residuals
             .iter()

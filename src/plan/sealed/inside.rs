@@ -97,8 +97,9 @@ const PACKED: [(&[&str], &[&str], &str); 10] = [
     ),
 ];
 
-/// Names of packed file systems, wherever they are.
-const FILE_SYSTEMS: &str = "/**/*.{squashfs,sqfs,sfs,erofs,rootfs,ext4,cpio,cpio.gz}";
+/// Endings of packed file systems, wherever they are; `mkfs.erofs` is a program.
+const FILE_SYSTEMS: [&str; 5] = [".squashfs", ".sqfs", ".sfs", ".erofs", ".qcow2"];
+const PROGRAMS: [&str; 4] = ["mkfs", "fsck", "mount", "dump"];
 
 /// Servers of logins, by which rules name them.
 const LOGINS: [&str; 6] = ["ssh", "sshd", "dropbear", "tinysshd", "telnetd", "telnet"];
@@ -145,7 +146,20 @@ pub(super) fn packed(files: &Files<'_>) -> BTreeMap<BString, &'static str> {
                 .for_each(|glob| add(&format!("{folder}/{glob}"), message));
         }
     }
-    add(FILE_SYSTEMS, ROOT);
+    rootfs.visit(Rootfs::ROOT, |path, id| {
+        let is_packed = FILE_SYSTEMS
+            .iter()
+            .any(|end| path.ends_with(end.as_bytes()));
+        if is_packed && rootfs.inode(id).is_file() {
+            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if !PROGRAMS
+                .iter()
+                .any(|program| name.starts_with(program.as_bytes()))
+            {
+                found.entry(path.to_owned()).or_insert(ROOT);
+            }
+        }
+    });
     found
 }
 

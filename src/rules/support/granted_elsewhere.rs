@@ -1,10 +1,13 @@
-//! Grants in files that no rule edits: doas, cloud-init, systemd-homed, pam_group.
+//! Grants in files that no rule edits: doas, PAM, systemd-homed, and what makes accounts at the first
+//! boot.
 
 use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::Place;
-use crate::system::accounts::cloud_init::{self, Given};
-use crate::system::accounts::{Account, doas, pam_group, userdb};
+use crate::system::accounts::provisioned::{self, Given};
+use crate::system::accounts::{
+    Account, Accounts, doas, first_account, pam_group, pam_trust, userdb,
+};
 
 /// Records those that are open for a user: of groups, those that `matter`.
 pub(in crate::rules) fn residuals(
@@ -23,21 +26,40 @@ pub(in crate::rules) fn residuals(
         };
         open.push((place, message));
     }
-    for (place, given) in cloud_init::given(draft, user, &matter)? {
+    for (place, who, given) in provisioned::given(draft, user, &matter)? {
         let message = match given {
             Given::Rules(program) => {
-                format!("cloud-init grants {program} to {user} when the system first boots")
+                format!("{} grants {program} to {user} {}", who.name, who.when)
             }
-            Given::Groups(groups) => format!(
-                "cloud-init puts {user} into {} when the system first boots",
-                groups.join(", ")
-            ),
-            Given::Unknown(why) => {
-                format!("{why}; cloud-init may grant something to {user}")
+            Given::Groups(groups) => {
+                format!(
+                    "{} puts {user} into {} {}",
+                    who.name,
+                    groups.join(", "),
+                    who.when
+                )
             }
+            Given::Unknown(why) => format!("{why}; {} may grant something to {user}", who.name),
         };
         open.push((place, message));
     }
+    let writes = draft.boot_writes()?;
+    for (place, groups) in first_account::given_by_commands(draft, &writes.scripts, user, &matter)?
+    {
+        let message = format!(
+            "this command may put {user} into {} when the system starts",
+            groups.join(", ")
+        );
+        open.push((place, message));
+    }
+    let accounts = Accounts::read_readable(draft)?;
+    for (place, maker) in first_account::makers(draft, accounts.has_user(user))? {
+        let message = format!(
+            "{maker} makes or changes accounts, and may put {user} into groups that give root"
+        );
+        open.push((place, message));
+    }
+    open.extend(pam_trust::trusts(draft, account)?);
     for (path, mut groups) in userdb::homes(draft, user)? {
         groups.retain(|group| matter(group));
         if !groups.is_empty() {
@@ -209,6 +231,129 @@ file etc/cloud/cloud.cfg.d/90.cfg
                 "/etc/security/group.conf:2: pam_group adds core to sudo at logins",
                 "/etc/security/group.conf:4: pam_group adds core to sudo at logins",
             ],
+        );
+    }
+
+    #[track_caller]
+    fn left_wheel(files: &str, residuals: &[&str]) {
+        let open: String = residuals
+            .iter()
+            .map(|open| format!("  residual {open}\n"))
+            .collect();
+        check(
+            &format!("{IMAGE}{files}"),
+            "[RemoveFromGroups core]\nGroup=wheel",
+            &format!("changed\n  content /etc/group\n{open}"),
+        );
+    }
+
+    #[test]
+    fn every_form_of_a_provisioner_is_read() {
+        left_wheel(
+            r#"file etc/cloud/cloud.cfg
+| groups:
+|   - wheel: [bob, core]
+|   - adm: core
+| users: {core: {groups: wheel}}
+| user: core
+file var/lib/cloud/seed/nocloud/user-data
+| #cloud-config
+| runcmd:
+|   - [usermod, -aG, wheel, core]
+|   - [usermod, -aG, wheel, bob]
+file usr/lib/dracut/modules.d/40ignition-conf/base.ign
+| {"passwd":{"users":[{"name":"core","groups":["adm","wheel"]},
+|   {"name":"core","create":{"groups":["wheel"]}},{"name":"bob","groups":["wheel"]}]}}
+file oem/10.yaml
+| stages:
+|   boot:
+|     - users: {core: {groups: [wheel]}}
+"#,
+            &[
+                "/etc/cloud/cloud.cfg:2: cloud-init puts core into wheel when the system first boots",
+                "/etc/cloud/cloud.cfg:4: cloud-init puts core into wheel when the system first boots",
+                "/etc/cloud/cloud.cfg:5: this names the default user, who gets the groups and rules of that; cloud-init may grant something to core",
+                "/oem/10.yaml:3: Kairos puts core into wheel at every boot",
+                "/usr/lib/dracut/modules.d/40ignition-conf/base.ign:1: Ignition puts core into wheel when the system first boots",
+                "/usr/lib/dracut/modules.d/40ignition-conf/base.ign:2: Ignition puts core into wheel when the system first boots",
+                "/var/lib/cloud/seed/nocloud/user-data:3: this command may put core into wheel when the system starts",
+            ],
+        );
+    }
+
+    #[test]
+    fn scripts_and_programs_of_the_first_start_are_named() {
+        left_wheel(
+            "file etc/rc.local
+| #!/bin/sh
+| gpasswd -a core wheel
+| usermod -aG audio core
+file etc/wsl-distribution.conf
+| [shortcut]
+| command=x
+| [oobe]
+| command = /usr/lib/wsl/setup
+file usr/lib/oem-config/oem-config.py
+file usr/libexec/gnome-initial-setup
+",
+            &[
+                "/etc/rc.local:2: this command may put core into wheel when the system starts",
+                "/etc/wsl-distribution.conf:4: WSL's first start makes or changes accounts, and may put core into groups that give root",
+                "/usr/lib/oem-config/oem-config.py: Ubuntu's oem-config makes or changes accounts, and may put core into groups that give root",
+            ],
+        );
+    }
+
+    #[test]
+    fn pam_and_polkit_trust_groups_and_everybody() {
+        left_wheel(
+            "
+file etc/pam.d/su
+| auth sufficient pam_wheel.so trust use_uid
+| auth sufficient pam_wheel.so trust group=core
+| auth [success=done default=ignore] pam_succeed_if.so quiet user ingroup adm:core
+| auth required pam_permit.so
+| account sufficient pam_succeed_if.so user ingroup core
+| auth sufficient pam_permit.so # open
+file etc/polkit-1/rules.d/10.rules
+| polkit.addRule(function(action, subject) {
+|   // if (subject.isInGroup('x'))
+|   if (subject.local) return polkit.Result.YES; });
+| polkit.addRule(function(action, subject) {
+|   if (action.id == 'a') return polkit.Result.YES; });
+| polkit.addRule(function(action, subject) {
+|   if (subject.isInGroup('core')) return polkit.Result.YES; });
+file etc/polkit-1/localauthority/50/a.pkla
+| [one]
+| Identity=unix-user:*
+| Action=org.x
+| ResultAny=yes
+| [all]
+| Identity=unix-user:*
+| Action=*
+| ResultActive=yes
+",
+            &[
+                "/etc/pam.d/su:2: PAM's su trusts core, in which core is, without a password",
+                "/etc/pam.d/su:3: PAM's su trusts core, in which core is, without a password",
+                "/etc/pam.d/su:6: PAM's su trusts everybody, and so core, without a password",
+                "/etc/polkit-1/localauthority/50/a.pkla:8: a polkit rule says yes to everybody, and so to core",
+                "/etc/polkit-1/rules.d/10.rules:3: a polkit rule says yes to everybody, and so to core",
+                "/etc/polkit-1/rules.d/10.rules:7: a polkit rule names core, in which core stays",
+            ],
+        );
+    }
+
+    #[test]
+    fn nsswitch_decides_which_sources_count() {
+        let extra = "file var/lib/extrausers/group\n| wheel:x:11:core\n";
+        left_wheel(extra, &[]);
+        let asks = "file etc/nsswitch.conf\n| group: files extrausers sss\n";
+        check(
+            &format!("{IMAGE}{extra}{asks}"),
+            "[RemoveFromGroups core]\nGroup=wheel",
+            "changed\n  content /etc/group\n  content /var/lib/extrausers/group\n  \
+             residual /etc/nsswitch.conf:1: the C library asks sss for groups too, which casehard does not read\n",
         );
     }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-use super::{Recorder, Role, number};
+use super::{Recorder, Role, nsswitch, number};
 use crate::error::Stop;
-use crate::rootfs::{Files, InodeId, Rootfs, lowerdir};
+use crate::rootfs::{Files, InodeId, lowerdir};
 
 /// A file that holds accounts, a line each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +42,27 @@ impl Database {
 }
 
 /// Returns every file of one database, such as `group`, each inode once: in `/etc`, in the directories of nss-altfiles
-/// (Container Linux: `/usr/share/baselayout`, ostree: `/usr/lib`), and in the copies from which the booted system fills `/etc`.
-pub(crate) fn files(rootfs: &Rootfs, name: &str) -> Vec<(String, InodeId)> {
+/// (Container Linux: `/usr/share/baselayout`, ostree: `/usr/lib`), in that of nss-extrausers where nsswitch.conf has it (Ubuntu
+/// Core), and in the copies from which the booted system fills `/etc`.
+pub(crate) fn files(files: &Files<'_>, name: &str) -> Result<Vec<(String, InodeId)>, Stop> {
+    let rootfs = files.rootfs();
     let mut seen = BTreeSet::new();
-    let fixed = ["/etc", "/usr/lib", "/usr/share/baselayout"].map(String::from);
-    let directories = fixed.into_iter().chain(lowerdir::directories(rootfs));
-    directories
+    let extrausers = nsswitch::asks(files, "extrausers")?.then_some("/var/lib/extrausers");
+    let fixed = ["/etc", "/usr/lib", "/usr/share/baselayout"]
+        .into_iter()
+        .chain(extrausers);
+    let directories = fixed.map(String::from).chain(lowerdir::directories(rootfs));
+    Ok(directories
         .map(|directory| format!("{directory}/{name}"))
         .filter_map(|path| rootfs.open(&path).map(|id| (path, id)))
         .filter(|(_, id)| rootfs.inode(*id).is_file() && seen.insert(*id))
-        .collect()
+        .collect())
 }
 
 /// Reads every file of the three databases.
 pub(super) fn read(recorder: &mut Recorder<'_, '_>) -> Result<(), Stop> {
     for database in [Database::Passwd, Database::Group, Database::Gshadow] {
-        for (path, file) in files(recorder.files.rootfs(), database.name()) {
+        for (path, file) in files(recorder.files, database.name())? {
             let text = recorder.source(&path, file)?;
             for (line, fields) in lines(&text) {
                 let field = |at: usize| fields.get(at).copied().unwrap_or_default();
@@ -89,7 +94,7 @@ pub(super) fn read(recorder: &mut Recorder<'_, '_>) -> Result<(), Stop> {
 
 /// Returns the number that the first database of passwd or group with this name gives it.
 pub(super) fn id(tree: &Files<'_>, database: &str, name: &str) -> Result<Option<u32>, Stop> {
-    for (_, file) in files(tree.rootfs(), database) {
+    for (_, file) in files(tree, database)? {
         let text = tree.text(file)?;
         let found = lines(&text).find(|(_, fields)| fields[0] == name.as_bytes());
         let id = found.and_then(|(_, fields)| number(fields.get(2)?));

@@ -10,11 +10,15 @@
 //! reads a new one.
 
 mod account;
-pub(crate) mod cloud_init;
+mod as_root;
 pub(crate) mod databases;
 pub(crate) mod doas;
+pub(crate) mod first_account;
+pub(crate) mod nsswitch;
 pub(crate) mod pam_group;
+pub(crate) mod pam_trust;
 pub(crate) mod polkit;
+pub(crate) mod provisioned;
 pub(crate) mod sudoers;
 pub(crate) mod sysusers;
 pub(crate) mod userdb;
@@ -27,6 +31,7 @@ use crate::error::{Stop, fail};
 use crate::rootfs::{Files, InodeId, Place};
 
 pub(crate) use account::Account;
+pub(crate) use as_root::AS_GOOD_AS_ROOT;
 pub(crate) use databases::Database;
 
 /// The most records of accounts in an image. Real images have some hundreds.

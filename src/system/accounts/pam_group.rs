@@ -4,7 +4,7 @@ use bstr::ByteSlice;
 
 use super::{Account, joined_lines};
 use crate::error::Stop;
-use crate::rootfs::{Files, Place};
+use crate::rootfs::{Files, InodeId, Place};
 
 /// Returns the groups that logins add a user to, by whatever service, terminal and time, with the lines that say so.
 /// Netgroups are not looked at.
@@ -32,13 +32,18 @@ pub(crate) fn memberships(
     Ok(found)
 }
 
+/// Returns the files that configure the services of PAM.
+pub(super) fn services(files: &Files<'_>) -> Vec<(String, InodeId)> {
+    let mut found = files.etc("/etc/pam.conf");
+    for directory in ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"] {
+        found.extend(files.etc_files_in(directory, ""));
+    }
+    found
+}
+
 /// Returns whether the configuration of any service has the module.
 fn is_used(files: &Files<'_>) -> Result<bool, Stop> {
-    let mut sources = Vec::from_iter(files.file("/etc/pam.conf"));
-    for directory in ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"] {
-        sources.extend(files.files_in(directory, ""));
-    }
-    for (_, id) in sources {
+    for (_, id) in services(files) {
         let text = files.text(id)?;
         let uses = |line: &[u8]| {
             let rule = line.split(|byte| *byte == b'#').next();

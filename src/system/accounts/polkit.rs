@@ -59,6 +59,100 @@ pub(crate) fn mentions(
     Ok(found)
 }
 
+/// Returns where a rule says yes to everybody, whatever the action.
+pub(crate) fn open_to_all(files: &Files<'_>) -> Result<Vec<Place>, Stop> {
+    let mut found = Vec::new();
+    for (path, file) in sources(files) {
+        let text = files.text(file)?;
+        if path.ends_with(".rules") {
+            found.extend(open_rules(&text).map(|line| Place::new(&path, line)));
+        } else if path.ends_with(".pkla") {
+            found.extend(open_entries(&text).map(|line| Place::new(&path, line)));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the line of each rule that has a yes and asks neither who it is nor what for. That someone
+/// sits at the machine is not who they are.
+fn open_rules(text: &[u8]) -> impl Iterator<Item = usize> {
+    const TESTS: [&str; 5] = ["isInGroup", ".user", "isInNetGroup", "action.", "action["];
+    let mut comment = false;
+    let starts = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.contains_str("addRule"));
+    let starts: Vec<usize> = starts.map(|(number, _)| number).collect();
+    let lines: Vec<&[u8]> = text
+        .lines()
+        .map(|line| without_comments(line, &mut comment))
+        .collect();
+    let ends: Vec<usize> = starts
+        .iter()
+        .skip(1)
+        .copied()
+        .chain([lines.len() + 1])
+        .collect();
+    let mut found = Vec::new();
+    for (start, end) in starts.into_iter().zip(ends) {
+        let body = &lines[start - 1..end - 1];
+        let has = |what: &str| body.iter().any(|line| line.contains_str(what));
+        if has("addRule")
+            && (has("Result.YES") || has("'yes'") || has("\"yes\""))
+            && !TESTS.iter().any(|test| has(test))
+        {
+            let yes = body
+                .iter()
+                .position(|line| line.to_ascii_lowercase().contains_str("yes"));
+            found.push(start + yes.unwrap_or_default());
+        }
+    }
+    found.into_iter()
+}
+
+/// Returns the part of a line before a comment; of a comment over several lines nothing.
+fn without_comments<'a>(line: &'a [u8], within: &mut bool) -> &'a [u8] {
+    if *within {
+        *within = !line.contains_str("*/");
+        return b"";
+    }
+    let line = line.split_once_str("//").map_or(line, |(code, _)| code);
+    match line.split_once_str("/*") {
+        Some((code, rest)) => {
+            *within = !rest.contains_str("*/");
+            code
+        }
+        None => line,
+    }
+}
+
+/// Returns the line of each yes in an entry of a `.pkla` that means every user and every action.
+fn open_entries(text: &[u8]) -> impl Iterator<Item = usize> {
+    let (mut all_users, mut all_actions) = (false, false);
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.starts_with(b"[") {
+            (all_users, all_actions) = (false, false);
+        }
+        let Some((key, value)) = line.split_once_str("=") else {
+            continue;
+        };
+        let value = value.trim();
+        let has = |word: &[u8]| value.split_str(";").any(|one| one.trim() == word);
+        match key.trim() {
+            b"Identity" => all_users = has(b"unix-user:*") || has(b"unix-group:*"),
+            b"Action" => all_actions = has(b"*"),
+            b"ResultAny" | b"ResultInactive" | b"ResultActive"
+                if all_users && all_actions && value == b"yes" =>
+            {
+                found.push(number);
+            }
+            _ => {}
+        }
+    }
+    found.into_iter()
+}
+
 fn sources(files: &Files<'_>) -> Vec<(String, InodeId)> {
     let with_copies = |path: &&str| files.with_copies(path);
     let in_each = |directories: &[&str], suffix: &str| -> Vec<(String, InodeId)> {

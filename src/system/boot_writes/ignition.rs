@@ -18,7 +18,12 @@ pub(crate) fn ignition_files(files: &Files<'_>) -> Vec<(String, InodeId)> {
         let below: Vec<String> = below.filter(|dir| !directories.contains(dir)).collect();
         directories.extend(below);
     }
-    let found = directories.iter().map(|dir| files.files_in(dir, ".ign"));
+    directories.push("/etc/ignition".to_owned());
+    // What an initramfs takes along.
+    directories.extend(files.directories_in("/usr/lib/dracut/modules.d"));
+    let found = directories
+        .iter()
+        .map(|dir| files.etc_files_in(dir, ".ign"));
     found.flatten().collect()
 }
 

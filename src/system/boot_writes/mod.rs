@@ -41,7 +41,7 @@ pub(crate) struct BootWrites {
     /// Places from which on a file was not understood, and why.
     pub(crate) unread: Vec<(Place, &'static str)>,
     /// The scripts that were read.
-    known: BTreeSet<InodeId>,
+    pub(crate) scripts: BTreeSet<InodeId>,
 }
 
 /// Returns all files that the image has something write.

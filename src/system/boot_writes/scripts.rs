@@ -110,7 +110,7 @@ fn add_script(
     let Some((_, id)) = files.file(path) else {
         return Ok(());
     };
-    if !found.known.insert(id) {
+    if !found.scripts.insert(id) {
         return Ok(());
     }
     if let Some(text) = small(files, id)?
@@ -140,7 +140,7 @@ fn add_units(files: &Files<'_>, units: &Units<'_>, found: &mut BootWrites) -> Re
     for (path, id) in texts {
         let mut names = path.rsplit('/').map(|name| name.trim_end_matches(".d"));
         let unit = names.find(|name| name.ends_with(".service"));
-        if unit.is_none_or(|unit| units.is_masked(unit)) || !found.known.insert(id) {
+        if unit.is_none_or(|unit| units.is_masked(unit)) || !found.scripts.insert(id) {
             continue;
         }
         let text = small(files, id)?.unwrap_or_default();
