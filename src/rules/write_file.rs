@@ -13,8 +13,8 @@ pub(super) static KIND: RuleKind = RuleKind {
     summary: "a file has exactly these lines",
     about: "Creates the file, and the directories above it where they are missing, owned by root \
         with mode 0644; or replaces the content of the file that is there, whose mode and owner \
-        stay unless `Mode=` says otherwise. Where the image has nothing at the path, but a copy of \
-        it from which the booted system fills /etc, that copy is the file.",
+        stay unless `Mode=` says otherwise. Where the image has no /etc, but a copy of the file from \
+        which the booted system fills /etc, that copy is the file.",
     keys: &[
         KeySchema::new("Line", "TEXT", Check::Verbatim)
             .list()
@@ -61,18 +61,15 @@ impl Rule for WriteFile {
     }
 }
 
-/// Returns where a file is written: at its path, and where a copy is from which the booted system fills
-/// `/etc`, there instead if the image has nothing at the path.
+/// Returns where a file is written: at its path; in an image without /etc where a copy is from which the
+/// booted system fills it.
 fn places(draft: &Draft<'_>, path: &str) -> Vec<String> {
     let mut places = draft.with_copies(path);
     let own = places.remove(0);
-    let is_there = |path: &String| draft.rootfs().open(path).is_some();
-    if is_there(&own) {
+    let rootfs = draft.rootfs();
+    places.retain(|path| rootfs.open(path).is_some());
+    if places.is_empty() || rootfs.has_directory("/etc") {
         return vec![own];
-    }
-    places.retain(is_there);
-    if places.is_empty() {
-        places.push(own);
     }
     places
 }
