@@ -15,6 +15,8 @@ use casehard::{Image, Recipe};
 mod bus;
 #[path = "systemd/exposure.rs"]
 mod exposure;
+#[path = "systemd/knows.rs"]
+mod knows;
 #[path = "systemd/masks.rs"]
 mod masks;
 #[path = "systemd/parser.rs"]
@@ -68,7 +70,12 @@ fn main() -> ExitCode {
         RealTest {
             name: "a_setting_that_the_images_systemd_lacks_fails",
             needs: &[SYSTEMD],
-            run: lacking,
+            run: knows::lacking,
+        },
+        RealTest {
+            name: "words_that_a_setting_takes_are_systemds",
+            needs: &[SYSTEMD_ANALYZE],
+            run: knows::words,
         },
         RealTest {
             name: "a_sandbox_lowers_what_systemd_analyze_finds_exposed",
@@ -309,49 +316,6 @@ fn table() {
     }
     println!("{known} settings compared");
     assert!(known > 1000, "{known}");
-}
-
-/// A drop-in holds only if this systemd, in the image, has the setting.
-fn lacking() {
-    let tree = Tree::new();
-    let own = Path::new("/usr/lib/systemd/systemd").to_owned();
-    let libraries = fs::read_dir("/usr/lib").unwrap().flatten();
-    let libraries = libraries.filter_map(|entry| fs::read_dir(entry.path().join("systemd")).ok());
-    let mut libraries = libraries.flatten().flatten().map(|entry| entry.path());
-    let is_core = |path: &std::path::PathBuf| path.to_string_lossy().contains("libsystemd-core-");
-    let program = libraries.find(is_core).unwrap_or(own);
-    let place = tree.root().join(program.strip_prefix("/").unwrap());
-    fs::create_dir_all(place.parent().unwrap()).unwrap();
-    fs::copy(&program, &place).unwrap();
-    let unit = "usr/lib/systemd/system/a.service";
-    tree.file(unit, "[Service]\nExecStart=/bin/true\n");
-    let image = Image::open(tree.root()).unwrap();
-    let text = SYSTEMD.output(["--dump-configuration-items"]);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    for (key, value) in [
-        ("Service.NoNewPrivileges", "yes"),
-        ("Service.PrivatePIDs", "yes"),
-        ("Service.ProtectKernelLogs", "yes"),
-        ("Service.SetLoginEnvironment", "no"),
-        ("Service.SettingOfTomorrow", "x"),
-        ("Unit.SurviveFinalKillSignal", "yes"),
-        ("Unit.After", "b.service"),
-        ("Install.WantedBy", "b.target"),
-        ("X-Mine.Key", "x"),
-        ("Service.X-Key", "x"),
-    ] {
-        let recipe = format!("[Recipe]\nSchema=1\n[DropIn a.service/a.conf]\n{key}={value}\n");
-        let recipe = Recipe::parse("test", &recipe).unwrap();
-        let plan = image.plan(&recipe).unwrap();
-        let (section, name) = key.split_once('.').unwrap();
-        let section = text.split("\n[").find(|part| {
-            let part = part.trim_start_matches('[');
-            part.starts_with(&format!("{section}]"))
-        });
-        let is_known = section.is_some_and(|part| part.contains(&format!("\n{name}=")));
-        let is_own = key.contains("X-") || key.starts_with("Install.");
-        assert_eq!(plan.failed(), !is_known && !is_own, "{key}");
-    }
 }
 
 /// Services of which some protect themselves already, in part.

@@ -1,5 +1,7 @@
 //! The rule on small images.
 
+mod slips;
+
 use crate::rules::harness::{check, content_after};
 
 const FLEET: &str = "
@@ -253,75 +255,6 @@ file usr/lib/systemd/system/t@.service.d/90.conf
          t@casehard.service; give the drop-in a name that sorts later, or write `Ensure=yes`\n  \
          created /etc/systemd/system/t@.service.d\n  created /etc/systemd/system/t@.service.d/50.conf\n",
     );
-}
-
-#[test]
-fn what_no_known_systemd_has_is_a_warning_unless_meant_for_others() {
-    let rule = "[DropIn fleet.socket/a.conf]\nSocket.Quux=1\nSocket.X-Mine=1\nX-Mine.Key=1";
-    let d = "/etc/systemd/system/fleet.socket.d";
-    check(
-        &format!("{FLEET}file etc/systemd/system/socket.d/b.conf\n| [X-Mine]\n| Key=2\n"),
-        rule,
-        &format!(
-            "changed\n  created {d}\n  created {d}/a.conf\n  note casehard knows no setting Socket.Quux of systemd; \
-             a version older than 259 passes over it\n"
-        ),
-    );
-}
-
-#[test]
-fn a_setting_that_systemd_would_not_read_is_refused_with_the_nearest() {
-    let said = |section: &str, key: &str| {
-        super::slip(section, key).map(|slip| match slip.help {
-            Some(help) => format!("{} ({help})", slip.message),
-            None => slip.message,
-        })
-    };
-    for (section, key, want) in [
-        (
-            "Service",
-            "NoNewPriviledges",
-            "systemd has no setting Service.NoNewPriviledges (did you mean `Service.NoNewPrivileges`?)",
-        ),
-        (
-            "Socket",
-            "socketmode",
-            "systemd has no setting Socket.socketmode (did you mean `Socket.SocketMode`?)",
-        ),
-        (
-            "Unit",
-            "NoNewPrivileges",
-            "systemd reads NoNewPrivileges in [Mount], [Service], [Socket], [Swap], not in [Unit] (write \
-             `Service.NoNewPrivileges`)",
-        ),
-        (
-            "Service",
-            "After",
-            "systemd reads After in [Unit], not in [Service] (write `Unit.After`)",
-        ),
-        (
-            "Sevice",
-            "User",
-            "systemd reads no section [Sevice] of a unit (did you mean `Service.User`?)",
-        ),
-        (
-            "Container",
-            "Image",
-            "systemd reads no section [Container] of a unit",
-        ),
-    ] {
-        assert_eq!(said(section, key).as_deref(), Some(want));
-    }
-    for (section, key) in [
-        ("Service", "PrivatePIDs"),
-        ("Slice", "MemoryMax"),
-        ("Install", "WantedBy"),
-        ("Service", "SomethingOfALaterVersion"),
-        ("X-Mine", "Key"),
-        ("Service", "X-Key"),
-    ] {
-        assert_eq!(said(section, key), None, "{section}.{key}");
-    }
 }
 
 #[test]

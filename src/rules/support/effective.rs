@@ -7,7 +7,8 @@ use bstr::ByteSlice;
 use super::put_file;
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
-use crate::system::systemd::{self, Kind, Loss, lost, merged, name, sections_of};
+use crate::recipe::nearest;
+use crate::system::systemd::{self, Kind, Loss, lost, merged, name, sections_of, words_of};
 
 /// A drop-in that a rule wants.
 pub(in crate::rules) struct DropIn<'a> {
@@ -85,6 +86,21 @@ fn check_settings(draft: &mut Draft<'_>, drop_in: &DropIn<'_>) -> Result<(), Sto
             return fail(format!(
                 "systemd ignores the value of {section}.{key}: it is {why}"
             ));
+        }
+        if let Some(words) = words_of(key).filter(|_| !value.is_empty()) {
+            let words: Vec<&str> = words.collect();
+            let near = nearest(value, words.iter().copied()).filter(|near| near != value);
+            if let Some(near) = near.filter(|_| !words.contains(value)) {
+                return fail(format!(
+                    "systemd ignores the value of {section}.{key}: did you mean `{near}`?"
+                ));
+            }
+            if !words.contains(value) {
+                draft.warn(format!(
+                    "casehard does not know the value {value} of {section}.{key}, which takes one of {}",
+                    words.join(", ")
+                ));
+            }
         }
         let is_own = key.starts_with("X-") || section.starts_with("X-");
         if !is_own && sections_of(key).is_none() {

@@ -4,6 +4,7 @@ mod bus_activation;
 mod confined;
 mod dropin_dirs;
 mod enabled;
+mod enumerated;
 mod exposure;
 mod knows;
 mod load_path;
@@ -24,6 +25,7 @@ use bstr::ByteSlice;
 use crate::rootfs::Rootfs;
 
 pub(crate) use bus_activation::{left_to_bus, still_start};
+pub(crate) use enumerated::words_of;
 pub(crate) use exposure::exposure;
 pub(crate) use knows::unread;
 pub(crate) use load_path::unread_copy;
