@@ -139,3 +139,23 @@ fn plain_files() {
         ],
     );
 }
+
+#[test]
+fn accounts() {
+    same_everywhere(
+        "file etc/passwd\n| core:x:1000:1000::/home/core:/bin/bash\nfile etc/group\n| core:x:1000:\n| wheel:x:10:core\nfile \
+         etc/gshadow\n| wheel:!::core\nfile etc/sudoers\n| %wheel ALL=(ALL) ALL\n| core ALL=(ALL) ALL\n| @includedir \
+         /etc/sudoers.d\nfile etc/sudoers.d/a\n| core ALL=(ALL) NOPASSWD: ALL\nfile etc/cloud/cloud.cfg\n| system_info:\n|   \
+         default_user:\n|     name: core\n|     groups: [wheel]\nfile etc/doas.conf\n| permit nopass core\nfile etc/pam.d/login\n| \
+         auth optional pam_group.so\nfile etc/security/group.conf\n| *;*;core;Al0000-2400;wheel\nfile etc/sysusers.d/a.conf\n| m \
+         core wheel\n",
+        "[RemoveFromGroups core]\nGroup=wheel\n[RemoveSudo core]",
+        &[
+            "cloud.cfg",
+            "doas.conf:1",
+            "group.conf:1",
+            "sudoers.d/a",
+            "sysusers.d/a.conf",
+        ],
+    );
+}
