@@ -116,8 +116,15 @@ impl Rule for SetKey {
                 .set
                 .iter()
                 .any(|(key, value)| key == "SELINUX" && value == "enforcing");
+        let edits = draft.edits.len();
         for &file in &own {
             self.edit(draft, file, true, enforcing)?;
+        }
+        if draft.edits.len() > edits
+            && let Some(what) = conf_files::takes_effect_once(path)
+        {
+            let message = format!("takes effect only once {what}");
+            draft.residual(ResidualKind::NeedsRebuild, Place::new(path, None), message);
         }
         for file in drop_ins {
             self.edit(draft, file, false, false)?;

@@ -104,6 +104,28 @@ pub(crate) fn read_after(
         .collect()
 }
 
+/// Returns what has to happen, on the system or in the build, before a change of the file at `path` takes
+/// effect.
+pub(crate) fn takes_effect_once(path: &str) -> Option<&'static str> {
+    const MADE: [(&str, &str); 7] = [
+        ("/etc/crypto-policies/config", "update-crypto-policies runs"),
+        ("/etc/dconf/db/", "dconf update runs"),
+        (
+            "/etc/default/grub",
+            "update-grub or grub2-mkconfig makes grub.cfg anew",
+        ),
+        ("/etc/dracut.conf", "dracut makes the initramfs anew"),
+        (
+            "/etc/initramfs-tools/",
+            "update-initramfs makes the initramfs anew",
+        ),
+        ("/etc/mkinitcpio", "mkinitcpio makes the initramfs anew"),
+        ("/etc/update-extlinux.conf", "update-extlinux runs"),
+    ];
+    let known = MADE.iter().find(|(known, _)| path.starts_with(known));
+    known.map(|(_, what)| *what)
+}
+
 /// Returns whether the image's only program that sets kernel parameters at boot does not read the
 /// file at `path`.
 pub(crate) fn is_unread_sysctl(files: &Files<'_>, path: &str, own: &BTreeSet<InodeId>) -> bool {
@@ -195,6 +217,11 @@ fn beside(files: &Files<'_>, path: &str) -> Vec<(String, InodeId)> {
         if directory != "/etc" && !directory.ends_with(".d") && has_extension(name) {
             directories.push(format!("{directory}/conf.d"));
         }
+    }
+    // As for networkd's: the vendor may have drop-ins of an administrator's file.
+    if let Some(rest) = path.strip_prefix("/etc/systemd/") {
+        let vendors = PREFIXES.iter().filter(|prefix| **prefix != "/etc");
+        directories.extend(vendors.map(|prefix| format!("{prefix}/systemd/{rest}.d")));
     }
     let mut found = Vec::new();
     for directory in &directories {

@@ -365,3 +365,28 @@ fn a_later_file_of_one_configuration_is_set_too() {
         "changed\n  content /etc/xinetd.d/a\n",
     );
 }
+
+#[test]
+fn what_is_made_of_a_file_has_to_be_made_anew() {
+    check(
+        "file etc/default/grub\n| GRUB_TIMEOUT=5\nfile etc/default/grub.d/a.cfg\n| GRUB_TIMEOUT=5\n",
+        "[SetKey /etc/default/grub]\nSet=GRUB_TIMEOUT=0",
+        "changed\n  content /etc/default/grub\n  content /etc/default/grub.d/a.cfg\n  residual /etc/default/grub: takes effect only \
+         once update-grub or grub2-mkconfig makes grub.cfg anew\n",
+    );
+    check(
+        "file etc/default/grub\n| GRUB_TIMEOUT=0\n",
+        "[SetKey /etc/default/grub]\nSet=GRUB_TIMEOUT=0",
+        "already\n",
+    );
+}
+
+#[test]
+fn the_vendor_may_have_drop_ins_of_an_administrators_file() {
+    check(
+        "file etc/systemd/network/a.network\n| [Network]\n| LLMNR=yes\nfile usr/lib/systemd/network/a.network.d/b.conf\n| \
+         [Network]\n| LLMNR=yes\n",
+        "[SetKey /etc/systemd/network/a.network]\nSet=LLMNR=no",
+        "changed\n  content /etc/systemd/network/a.network\n  content /usr/lib/systemd/network/a.network.d/b.conf\n",
+    );
+}
