@@ -94,7 +94,7 @@ impl Rule for RemoveFromGroups {
             let names: Vec<&str> = lacking.into_iter().collect();
             draft.note(format!("the image has no group {}", names.join(", ")));
             for (group, near) in misspelt {
-                draft.note(format!(
+                draft.warn(format!(
                     "the image has no group {group}; did you mean `{near}`?"
                 ));
             }

@@ -89,6 +89,26 @@ file etc/selinux/config
 }
 
 #[test]
+fn a_probable_slip_reaches_the_terminal() {
+    let image = harness::open(
+        "dir etc/systemd/system\nfile usr/lib/systemd/system/a.service\n| [Service]\nfile etc/passwd\n| core:x:500:500::/:/bin/sh\n\
+         file etc/group\n| wheel:x:10:\n",
+    );
+    let recipe = "[Recipe]\nSchema=1\n[DropIn a.service/a.conf]\nService.Quux=1\n[RemoveFromGroups core]\nGroup=whel\n";
+    let recipe = Recipe::parse("r.ini", recipe).unwrap();
+    let plan = image.plan(&recipe).unwrap();
+    let summary = plan.report().summary();
+    let warnings = summary.lines().filter(|line| line.starts_with("warning "));
+    assert_eq!(
+        Vec::from_iter(warnings),
+        [
+            "warning  casehard knows no setting Service.Quux of systemd; a version older than 259 passes over it (DropIn a.service/a.conf)",
+            "warning  the image has no group whel; did you mean `wheel`? (RemoveFromGroups core)",
+        ]
+    );
+}
+
+#[test]
 fn lines_of_other_files_are_refused_with_the_line_that_a_rule_takes() {
     let help = |text: &str| {
         let text = format!("[Recipe]\nSchema=1\n{text}\n");
