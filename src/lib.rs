@@ -46,7 +46,7 @@ pub use diff::{CompareOptions, Comparison, Difference, KINDS, PathChange};
 pub use error::{Error, Result};
 pub use image::{Compression, Image, OpenOptions};
 pub use inventory::Inventory;
-pub use plan::{Plan, PlanOptions, RuleResult, WaiverResult, WaiverState};
+pub use plan::{Plan, PlanOptions, PlanVerdict, RuleResult, WaiverResult, WaiverState};
 pub use recipe::Recipe;
 pub use report::Report;
 pub use rootfs::Files;

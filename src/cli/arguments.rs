@@ -19,7 +19,7 @@ Examples:
 
 Exit codes:
   0  success; check: the image complies; diff: the images are the same
-  1  check: `apply` would change something; diff: the images differ
+  1  check: `apply` would change something, or no rule found anything to judge; diff: the images differ
   2  wrong usage, or a mistake in a recipe
   3  the image is damaged or unsafe
   4  a rule failed, or the image would give a privilege that the lock lacks
@@ -168,6 +168,10 @@ pub(crate) struct Planning {
     #[command(flatten)]
     pub(crate) reading: Reading,
 
+    /// Plan an archive whose root file system seems to be one folder down as it is
+    #[arg(long)]
+    pub(crate) allow_nested: bool,
+
     /// Write the changes and their reasons as a diff; `-` is stdout
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub(crate) diff: Option<PathBuf>,
@@ -193,6 +197,10 @@ pub(crate) struct Planning {
 /// How to read images.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
+    /// Take this folder of the archive for the root; what is outside of it stays as it is
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) root: Option<String>,
+
     /// Treat every file of a directory as owned by root
     #[arg(long)]
     pub(crate) root_owned: bool,

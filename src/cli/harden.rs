@@ -226,7 +226,7 @@ fn options(arguments: &Planning) -> Result<(Option<Date>, PlanOptions)> {
         day.get_or_insert(time.to_zoned(TimeZone::UTC).date());
         mtime.get_or_insert(seconds);
     }
-    let mut options = PlanOptions::new();
+    let mut options = PlanOptions::new().allow_nested(arguments.allow_nested);
     if let Some(day) = day {
         options = options.as_of(day);
     }

@@ -28,6 +28,7 @@ pub(crate) fn open(
     let callback = progress.callback();
     let options = OpenOptions::new()
         .root_owned(reading.root_owned)
+        .root(reading.root.as_deref())
         .limits(limits(&reading.limits)?)
         .progress(Some(&callback));
     let piped = |input: io::Result<OwnedFd>| {

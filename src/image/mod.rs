@@ -10,6 +10,7 @@ mod layer;
 mod limits;
 mod progress;
 mod read_ahead;
+mod root;
 mod segments;
 mod sink;
 mod spool;
@@ -19,6 +20,7 @@ mod tar;
 use std::io::Read;
 use std::path::Path;
 
+use self::root::Root;
 use crate::error::{Error, Result};
 
 pub use self::tar::{Archive, Entry, EntryKind, Meta};
@@ -49,6 +51,8 @@ pub struct Image {
     name: String,
     /// Never empty.
     layers: Vec<Layer>,
+    /// The folder that stands for the root, if it is not the archive itself.
+    root: Option<Root>,
 }
 
 /// How to open an image.
@@ -66,6 +70,7 @@ pub struct Image {
 #[derive(Clone, Copy, Default)]
 pub struct OpenOptions<'a> {
     root_owned: bool,
+    root: Option<&'a str>,
     limits: Limits,
     progress: Progress<'a>,
 }
@@ -81,6 +86,14 @@ impl<'a> OpenOptions<'a> {
     #[must_use]
     pub fn root_owned(mut self, yes: bool) -> Self {
         self.root_owned = yes;
+        self
+    }
+
+    /// Takes a folder of the archive, such as `rootfs/`, for the root. What is outside of it is not
+    /// looked at, and stays as it is. None is the archive itself.
+    #[must_use]
+    pub fn root(mut self, folder: Option<&'a str>) -> Self {
+        self.root = folder;
         self
     }
 
@@ -105,7 +118,7 @@ impl<'a> OpenOptions<'a> {
     /// be read in one way only, and [`Error::Interrupted`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Image> {
         let layer = Layer::open(path.as_ref(), self)?;
-        Ok(Image::stack(vec![layer]))
+        self.rooted(Image::stack(vec![layer]))
     }
 
     /// Reads an image from a stream, such as standard input; `name` is what messages call it.
@@ -114,7 +127,14 @@ impl<'a> OpenOptions<'a> {
     /// As [`open`](Self::open).
     pub fn read(&self, name: impl Into<String>, input: impl Read) -> Result<Image> {
         let layer = Layer::read(name.into(), input, self)?;
-        Ok(Image::stack(vec![layer]))
+        self.rooted(Image::stack(vec![layer]))
+    }
+
+    fn rooted(&self, mut image: Image) -> Result<Image> {
+        if let Some(folder) = self.root {
+            image.root = Some(Root::find(&image, folder)?);
+        }
+        Ok(image)
     }
 }
 
@@ -157,6 +177,7 @@ impl Image {
         Self {
             name: name.unwrap_or_default(),
             layers,
+            root: None,
         }
     }
 
@@ -222,6 +243,8 @@ impl Image {
     pub(crate) fn spliced(&self, splices: &[Vec<Splice>]) -> Result<Self> {
         let layers = self.layers.iter().zip(splices);
         let spliced = layers.map(|(layer, own)| layer.spliced(own));
-        Ok(Self::stack(spliced.collect::<Result<_>>()?))
+        let mut spliced = Self::stack(spliced.collect::<Result<_>>()?);
+        spliced.root.clone_from(&self.root);
+        Ok(spliced)
     }
 }

@@ -90,7 +90,7 @@ enum Data {
 
 impl<'a> Lowering<'a> {
     fn entry(&self, number: u32) -> Entry<'a> {
-        self.image.entry(number).1
+        self.image.rooted_entry(number)
     }
 
     /// The headers of an entry as they stand in its layer.
@@ -121,9 +121,11 @@ impl<'a> Lowering<'a> {
         let mut survivors: Vec<u32> = self.surviving(id).collect();
         for number in &survivors {
             if let Some(path) = self.paths.get(number).cloned() {
+                let path = self.image.name_in_archive(path);
                 self.rewrite(*number)?.head.set_path(&path);
             }
             if let Some(link) = self.links.get(number).cloned() {
+                let link = self.image.name_in_archive(link);
                 self.rewrite(*number)?.head.set_link(&link);
             }
         }
@@ -223,7 +225,8 @@ impl<'a> Lowering<'a> {
             _ => EntryType::Regular,
         };
         let directory = inode.is_directory();
-        let mut head = Head::new(format, kind, &styled(path, &like, directory));
+        let name = self.image.name_in_archive(styled(path, &like, directory));
+        let mut head = Head::new(format, kind, &name);
         head.set_mode(inode.meta.mode);
         if names_owners {
             head.name_owners();
@@ -264,7 +267,7 @@ impl<'a> Lowering<'a> {
             };
         }
         let first = || {
-            let mut all = (0..).zip(self.image.entries());
+            let mut all = self.image.rooted_entries();
             all.find(|(_, entry)| entry.kind != EntryKind::Metadata)
         };
         let Some(number) = found.or_else(|| first().map(|(number, _)| number)) else {

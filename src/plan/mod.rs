@@ -8,8 +8,10 @@
 
 mod labels;
 pub(crate) mod lower;
+mod nested;
 mod reverts;
 mod sealed;
+mod verdict;
 mod verify;
 mod waivers;
 
@@ -20,13 +22,15 @@ use jiff::civil::Date;
 
 use self::lower::lower;
 use crate::edit::{Draft, Edit, Outcome, Residual, Verdict};
-use crate::error::Result;
-use crate::error::Stop;
+use crate::error::{Error, Result, Stop};
 use crate::image::{Image, TarStream};
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::{Files, Rootfs};
+use crate::system::System;
+use crate::system::init::InitSystem;
 use crate::system::os_release::OsRelease;
 
+pub use verdict::PlanVerdict;
 pub use waivers::{WaiverResult, WaiverState};
 
 /// What a plan depends on besides image and recipe. Nothing is taken from the clock or the environment.
@@ -41,6 +45,7 @@ pub use waivers::{WaiverResult, WaiverState};
 pub struct PlanOptions {
     as_of: Option<Date>,
     mtime: Option<u64>,
+    allow_nested: bool,
 }
 
 impl PlanOptions {
@@ -54,6 +59,14 @@ impl PlanOptions {
     #[must_use]
     pub fn as_of(mut self, day: Date) -> Self {
         self.as_of = Some(day);
+        self
+    }
+
+    /// Whether an image is planned whose root file system seems to be one folder down; by default that
+    /// is refused, since no rule would find anything.
+    #[must_use]
+    pub fn allow_nested(mut self, yes: bool) -> Self {
+        self.allow_nested = yes;
         self
     }
 
@@ -80,6 +93,7 @@ pub struct Plan<'a> {
     pub(crate) notes: Vec<String>,
     /// The edited tar stream of each layer.
     pub(crate) output: Vec<TarStream>,
+    pub(crate) init: InitSystem,
 }
 
 /// What became of one rule.
@@ -115,6 +129,9 @@ impl Image {
     /// As [`plan`](Self::plan).
     pub fn plan_with<'a>(&'a self, recipe: &'a Recipe, options: &PlanOptions) -> Result<Plan<'a>> {
         let before = self.rootfs()?;
+        if let Some(folder) = nested::folder(&before).filter(|_| !options.allow_nested) {
+            return Err(Error::image(self.name(), nested::message(&folder)));
+        }
         let waivers = waivers::judge(recipe, options.as_of)?;
         let mut draft = Draft::new(self, before.clone(), waivers, options.mtime);
         let mut outcomes = run(&mut draft, recipe, Look::First)?;
@@ -163,6 +180,7 @@ impl Image {
             waivers,
             notes,
             output: edited.streams(),
+            init: System::read(&self.files()?)?.init,
         };
         if plan.failed() {
             plan.residuals.extend(passing);
@@ -241,18 +259,19 @@ fn rule_results(
 /// Returns what concerns the image and the recipe as a whole.
 fn general_notes(draft: &Draft<'_>, recipe: &Recipe) -> Result<Vec<String>> {
     let mut notes = draft.rootfs().notes().to_vec();
-    let os = OsRelease::read(draft)?;
+    let system = System::read(draft)?;
+    notes.extend(
+        recipe
+            .chosen_for()
+            .map(|system| format!("{} was chosen for this image ({system})", recipe.name())),
+    );
     for part in recipe.parts() {
-        if !part.os_ids.is_empty() && os.rank(&part.os_ids).is_none() {
-            let is = if os.id.is_empty() {
-                "the image has no os-release".into()
-            } else {
-                format!("the image's os-release has ID={}", os.id)
-            };
+        let is_clear = !part.os_ids.is_empty() || system.init.is_host().is_some();
+        if part.is_choosy() && is_clear && part.rank(&system).is_none() {
             notes.push(format!(
-                "{} is meant for {}, and {is}; it applies because it was named",
+                "{} is meant for {}, and the image has {system}; it applies because it was named",
                 part.name,
-                part.os_ids.join(", ")
+                part.meant_for()
             ));
         }
     }
@@ -335,10 +354,5 @@ impl Plan<'_> {
         self.rules
             .iter()
             .any(|r| matches!(r.outcome, Outcome::Failed(_)))
-    }
-
-    /// Returns whether the image is as the recipe wants it: no edits, no failures.
-    pub fn compliant(&self) -> bool {
-        self.edits.is_empty() && !self.failed()
     }
 }

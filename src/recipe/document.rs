@@ -18,6 +18,8 @@ pub(super) struct Document {
     pub(super) summary: Option<Placed>,
     pub(super) extends: Vec<Placed>,
     pub(super) os_ids: Vec<Placed>,
+    pub(super) image_kind: Option<Placed>,
+    pub(super) inits: Vec<Placed>,
     pub(super) params: Vec<(String, Placed)>,
     pub(super) rules: Vec<RawRule>,
     /// Whether the text is not read at all, so that what it may give is not known.
@@ -152,8 +154,12 @@ impl Reader<'_> {
             }
             "Match" => {
                 self.once("Match", &section, &argument);
-                for (_, property) in self.known("Match", MATCH, section.properties) {
-                    append(&mut self.document.os_ids, property.value);
+                for (key, property) in self.known("Match", MATCH, section.properties) {
+                    match key.name {
+                        "Kind" => self.document.image_kind = not_empty(property.value),
+                        "Init" => append(&mut self.document.inits, property.value),
+                        _ => append(&mut self.document.os_ids, property.value),
+                    }
                 }
             }
             "Params" => {

@@ -317,11 +317,15 @@ impl Graph<'_> {
                 .unwrap_or_default(),
             summary: None,
             os_ids: Vec::new(),
+            kind: None,
+            inits: Vec::new(),
         };
         if let Some(top) = self.documents.last() {
             let mut fill = |placed: &Placed| params.value(placed, found).map(|filled| filled.text);
             part.summary = top.summary.as_ref().and_then(&mut fill);
             part.os_ids = top.os_ids.iter().filter_map(&mut fill).collect();
+            part.kind = top.image_kind.as_ref().and_then(&mut fill);
+            part.inits = top.inits.iter().filter_map(&mut fill).collect();
         }
         names.extend(params.names().map(str::to_owned));
         let sources = &self.sources;
@@ -338,6 +342,7 @@ impl Graph<'_> {
             rules,
             waivers,
             sources: self.sources,
+            chosen_for: None,
         }
     }
 }

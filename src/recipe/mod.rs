@@ -31,6 +31,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::error::{Source, Span};
+use crate::system::System;
 
 pub use load::Shipped;
 pub use schema::OnMissing;
@@ -50,6 +51,8 @@ pub struct Recipe {
     rules: Vec<Section>,
     waivers: Vec<Waiver>,
     sources: Vec<Arc<Source>>,
+    /// What the image was for which it was chosen, if nobody named it.
+    chosen_for: Option<String>,
 }
 
 impl Recipe {
@@ -61,6 +64,11 @@ impl Recipe {
     /// What rules may leave open, whether or not it has expired.
     pub fn waivers(&self) -> &[Waiver] {
         &self.waivers
+    }
+
+    /// Returns what the image was for which the recipe was chosen, if nobody named it.
+    pub(crate) fn chosen_for(&self) -> Option<&str> {
+        self.chosen_for.as_deref()
     }
 
     /// The recipes that were named, without those that they extend: one, or as many as
@@ -134,6 +142,43 @@ pub struct Part {
     pub summary: Option<String>,
     /// The `ID`s of os-release that it is meant for; without any it is meant for all images.
     pub os_ids: Vec<String>,
+    /// `host` or `container`, if it is meant for one of these.
+    pub kind: Option<String>,
+    /// The init systems that it is meant for, such as `systemd`; without any it is meant for all.
+    pub inits: Vec<String>,
+}
+
+impl Part {
+    /// Returns whether it is not meant for all images.
+    pub(crate) fn is_choosy(&self) -> bool {
+        !self.os_ids.is_empty() || self.kind.is_some() || !self.inits.is_empty()
+    }
+
+    /// Returns how well it fits a system, the best first; none if it does not, or is meant for all.
+    /// Where it is clear whether the image boots, that and its init decide before os-release does.
+    pub(crate) fn rank(&self, system: &System) -> Option<u8> {
+        let os = system.os.rank(&self.os_ids);
+        let asks = self.kind.is_some() || !self.inits.is_empty();
+        let Some(is_host) = system.init.is_host().filter(|_| asks) else {
+            return os;
+        };
+        let kind = if is_host { "host" } else { "container" };
+        let init = system.init.name();
+        let fits = self.kind.as_ref().is_none_or(|of| of == kind)
+            && (self.inits.is_empty() || self.inits.iter().any(|of| of == init));
+        fits.then(|| os.unwrap_or(2))
+    }
+
+    /// Returns what it is meant for, in words.
+    pub(crate) fn meant_for(&self) -> String {
+        let kind = self.kind.clone().into_iter();
+        let inits = self.inits.join(", ");
+        let inits = (!inits.is_empty()).then(|| format!("init {inits}"));
+        let ids = self.os_ids.join(", ");
+        let ids = (!ids.is_empty()).then_some(ids);
+        let words: Vec<String> = kind.chain(inits).chain(ids).collect();
+        words.join("; ")
+    }
 }
 
 /// One rule as the recipe says it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::rule::{Fields, Rule};
 use super::value::{Check, Refusal, Value, date};
+use crate::system::init::InitSystem;
 
 /// One rule kind: how recipes write it, and how its sections become rules.
 pub(crate) struct RuleKind {
@@ -217,7 +218,15 @@ pub(super) static RECIPE: &[KeySchema] = &[
 ];
 
 /// The keys of `[Match]`.
-pub(super) static MATCH: &[KeySchema] = &[KeySchema::new("OsId", "ID", Check::Text).list()];
+pub(super) static MATCH: &[KeySchema] = &[
+    KeySchema::new("OsId", "ID", Check::Text).list(),
+    KeySchema::new(
+        "Kind",
+        "host|container",
+        Check::OneOf(&["host", "container"]),
+    ),
+    KeySchema::new("Init", "INIT", Check::OneOf(&InitSystem::NAMES)).list(),
+];
 
 /// A waiver is read like a rule, but has its own keys only and makes no rule.
 pub(super) static WAIVE: RuleKind = RuleKind {

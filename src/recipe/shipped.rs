@@ -11,7 +11,7 @@ use super::{Loader, Recipe, RuleKind, Shipped};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::rules::KINDS;
-use crate::system::os_release::OsRelease;
+use crate::system::System;
 
 macro_rules! shipped {
     ($($name:literal),* $(,)?) => {
@@ -24,6 +24,7 @@ impl Recipe {
     pub const SHIPPED: &'static [Shipped] = shipped![
         "container",
         "container-linux",
+        "host",
         "systemd-host",
         "etcd-tls",
         "fleet-off",
@@ -79,30 +80,29 @@ impl Recipe {
         loader(&[]).parse(name, text)
     }
 
-    /// Loads the shipped recipe whose `[Match]` fits the image's os-release; `sets` gives
-    /// parameters their values.
+    /// Loads the shipped recipe whose `[Match]` fits the image: whether it is a host or a container, by
+    /// its init, and its os-release; `sets` gives parameters their values.
     ///
     /// # Errors
     /// [`Error::Usage`] with the list of recipes if none fits, or more than one.
     pub fn matching(image: &Image, sets: &[(String, String)]) -> Result<Self> {
-        let os = OsRelease::read(&image.files()?)?;
+        let system = System::read(&image.files()?)?;
         let mut fitting = Vec::new();
         for shipped in Self::SHIPPED {
             let recipe = Self::load(shipped.name)?;
-            fitting.extend(os.rank(recipe.os_ids()).map(|rank| (rank, shipped.name)));
+            let rank = recipe.parts.first().and_then(|part| part.rank(&system));
+            fitting.extend(rank.map(|rank| (rank, shipped.name)));
         }
         let best = fitting.iter().map(|(rank, _)| *rank).min();
         fitting.retain(|(rank, _)| Some(*rank) == best);
         if let [(_, name)] = fitting[..] {
-            return Self::load_all(&[name], sets);
+            let mut recipe = Self::load_all(&[name], sets)?;
+            recipe.chosen_for = Some(system.to_string());
+            return Ok(recipe);
         }
-        let system = match os.id.as_str() {
-            "" => "without os-release".into(),
-            id => format!("with ID={id}"),
-        };
         let names: Vec<&str> = Self::SHIPPED.iter().map(|s| s.name).collect();
         Err(Error::Usage(format!(
-            "no shipped recipe is meant for an image {system}; name one with -r: {}",
+            "no shipped recipe is meant for this image ({system}); name one with -r: {}",
             names.join(", ")
         )))
     }

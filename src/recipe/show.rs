@@ -15,10 +15,17 @@ impl Recipe {
         if let Some(summary) = self.summary() {
             line(&mut text, "Summary", summary);
         }
-        if !self.os_ids().is_empty() {
+        if let [part] = &self.parts[..]
+            && part.is_choosy()
+        {
             text += "\n[Match]\n";
-            for id in self.os_ids() {
-                line(&mut text, "OsId", id);
+            let lists = [
+                ("Kind", part.kind.as_slice()),
+                ("Init", &part.inits),
+                ("OsId", &part.os_ids),
+            ];
+            for (key, values) in lists {
+                values.iter().for_each(|value| line(&mut text, key, value));
             }
         }
         for rule in &self.rules {

@@ -43,7 +43,7 @@ impl Rootfs {
         if image.layers().iter().any(|layer| !layer.archive().marked) {
             replay.note(NO_MARKER.to_owned());
         }
-        for (number, entry) in (0u32..).zip(image.entries()) {
+        for (number, entry) in image.rooted_entries() {
             replay
                 .extract(number, &entry)
                 .map_err(|message| Damage::Tar {
@@ -221,6 +221,12 @@ impl Replay {
         directory: InodeId,
         name: &BStr,
     ) -> Result<(), String> {
+        if entry.link.is_empty() {
+            return Err(format!(
+                "{} links to a file outside of the folder that stands for the root",
+                entry.path
+            ));
+        }
         let target = bstr::join(b"/", within(entry.link)?);
         let target = self.rootfs.locate(&target).map_err(|e| e.to_string())?;
         let Some(target) = target

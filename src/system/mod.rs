@@ -17,3 +17,7 @@ pub(crate) mod setid_scripts;
 pub(crate) mod sshd;
 pub(crate) mod systemd;
 pub(crate) mod writers;
+
+mod kind;
+
+pub(crate) use kind::System;

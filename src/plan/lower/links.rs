@@ -35,7 +35,7 @@ impl Lowering<'_> {
             (stays && !same)
                 .then(|| styled(self.before.location_path(&was).as_bstr(), path, directory))
         };
-        for (number, entry) in (0u32..).zip(self.image.entries()) {
+        for (number, entry) in self.image.rooted_entries() {
             if self.removed.contains(&number) || entry.kind == EntryKind::Metadata {
                 continue;
             }
@@ -145,7 +145,7 @@ impl Lowering<'_> {
         }
         let name = self.path_of(to);
         let mut rewrite = Rewrite::of(self.head(from)?);
-        rewrite.head.set_path(&name);
+        rewrite.head.set_path(&self.image.name_in_archive(name));
         rewrite.data = Some(Data::Moved(from));
         self.links.remove(&to);
         self.rewrites.insert(to, rewrite);

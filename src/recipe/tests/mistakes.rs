@@ -122,7 +122,7 @@ fn unknown_names_show_the_nearest() {
     );
     check(
         "[Match]\nOs=coreos",
-        "r.ini:4:1: unknown key `Os` in `[Match]` (help: it can only be `OsId`)",
+        "r.ini:4:1: unknown key `Os` in `[Match]` (help: it is one of `OsId`, `Kind`, `Init`)",
     );
     check(
         "[DropIn a.socket/x.conf]\nReasn=x\nSocketMode=0600\nSocket.=1\nA b.C=1",

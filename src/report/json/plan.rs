@@ -67,6 +67,7 @@ impl Report<'_> {
             },
             "recipe": { "name": plan.recipe.name(), "sources": sources.collect::<Value>() },
             "outcomes": BTreeMap::from(self.outcomes()),
+            "verdict": plan.verdict().id(),
             "compliant": plan.compliant(),
             "rules": rules.map(|(number, rule)| self.rule(number, rule)).collect::<Value>(),
             "edits": plan.edits.iter().map(|edit| self.edit(edit)).collect::<Value>(),

@@ -6,7 +6,7 @@ use super::{File, Name, Open, Rule, Surface, Tone, Verdict, View, Waiver};
 use crate::edit::Residual;
 use crate::error::{Result, Span};
 use crate::escape::escape;
-use crate::plan::{RuleResult, WaiverResult};
+use crate::plan::{PlanVerdict, RuleResult, WaiverResult};
 use crate::report::{Report, plural};
 
 impl Report<'_> {
@@ -70,9 +70,12 @@ impl Report<'_> {
                 escape(&lock.name)
             );
             (Tone::Bad, "Not in the lock", sentence)
-        } else if self.plan.compliant() {
-            let sentence = format!("Every rule holds in the image, and nothing changes. {open}.");
-            (Tone::Good, "Compliant", sentence)
+        } else if let Some((title, sentence)) = self.nothing_changes(&open) {
+            let tone = match self.plan.compliant() {
+                true => Tone::Good,
+                false => Tone::Changes,
+            };
+            (tone, title, sentence)
         } else {
             let paths = match self.files.len() {
                 1 => "1 path changes".into(),
@@ -86,6 +89,33 @@ impl Report<'_> {
             title: title.into(),
             sentence,
         }
+    }
+
+    /// Returns the title and the sentence where no rule failed and nothing changes.
+    fn nothing_changes(&self, open: &str) -> Option<(&'static str, String)> {
+        let none = "The image stays as it is, and nothing is known of it.";
+        Some(match self.plan.verdict() {
+            PlanVerdict::NoRules => ("No rules", format!("The recipe has no rules. {none}")),
+            PlanVerdict::NothingFound => (
+                "Nothing found",
+                format!(
+                    "Nothing that the {} name is in the image. {none}",
+                    plural(self.rules().len(), "rule")
+                ),
+            ),
+            PlanVerdict::InitNotUnderstood => (
+                "Init not understood",
+                format!(
+                    "Nothing changes, but {} starts the image's programs, and casehard does not know what it starts. {open}.",
+                    escape(self.plan.init.to_string())
+                ),
+            ),
+            PlanVerdict::Compliant => (
+                "Compliant",
+                format!("Every rule holds in the image, and nothing changes. {open}."),
+            ),
+            _ => return None,
+        })
     }
 
     fn open(&self, residual: &Residual) -> Open {

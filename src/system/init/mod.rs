@@ -8,6 +8,7 @@ mod by_hand;
 mod command;
 mod inetd;
 mod inittab;
+mod kind;
 mod openrc;
 mod rc_links;
 pub(crate) mod script;
@@ -22,6 +23,7 @@ use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
 
 pub(crate) use command::programs;
+pub(crate) use kind::InitSystem;
 
 /// A larger file is not a script that starts a service.
 const SCRIPT_LIMIT: u64 = 1 << 20;
