@@ -89,7 +89,7 @@ Applet=nc
 [DropIn systemd-journald.service/10-memory.conf]
 Service.MemoryMax=64M
 
-[SetKey /etc/login.defs]
+[SetKey /etc/default/useradd]
 Set=CASEHARD=1
 
 [Permissions /etc/sudoers.d]
@@ -309,7 +309,7 @@ fn hardened_on_disk(program: tools::Tool, archive: &Path) {
         fs::read_to_string(root.join("etc/issue")).expect("it is there"),
         "authorised use only\n"
     );
-    let defs = fs::read_to_string(root.join("etc/login.defs")).expect("it is there");
+    let defs = fs::read_to_string(root.join("etc/default/useradd")).expect("it is there");
     assert!(defs.ends_with("CASEHARD=1\n"));
     assert!(
         root.join("etc/systemd/system/systemd-journald.service.d/10-memory.conf")
