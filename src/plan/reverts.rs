@@ -13,20 +13,32 @@ use crate::edit::{Change, Draft, Edit, ResidualKind};
 use crate::error::{Stop, fail};
 use crate::rootfs::lowerdir;
 use crate::rootfs::{Place, Rootfs, below};
+use crate::system::init::InitSystem;
 use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as
 /// it was. What cannot be known of one such thing does not keep the others from being found.
-pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 6] {
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 3] {
     copies(draft);
     [
+        by_packages(draft, before),
+        boot::residuals(draft),
+        boot_writes::residuals(draft),
+    ]
+}
+
+/// Adds what package managers take back. A container's image is made anew instead of upgraded.
+fn by_packages(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
+    if InitSystem::of(draft)? == InitSystem::None {
+        return Ok(());
+    }
+    let found = [
         alternatives(draft),
         triggers(draft, before),
         upgrades(draft, before),
         chkstat::residuals(draft),
-        boot::residuals(draft),
-        boot_writes::residuals(draft),
-    ]
+    ];
+    found.into_iter().collect()
 }
 
 /// Adds removals that a copy of `/etc` takes back: the booted system lays `/etc` over it.
@@ -137,29 +149,37 @@ fn upgrades(draft: &mut Draft<'_>, before: &Rootfs) -> Result<(), Stop> {
             && kept.contains(owner.listed.as_slice());
         owner.dpkg && (overridden || conffiles.contains(&owner.listed))
     };
-    // One residual for each rule and package, at the first file; a list of all would bury the
-    // others.
-    let mut restored: BTreeMap<(usize, &str), Vec<&BString>> = BTreeMap::new();
-    let mut counted = BTreeSet::new();
+    // One residual for each rule, at the first file; a list of all would bury the others.
+    let mut restored: BTreeMap<usize, (BTreeSet<&BString>, BTreeSet<&str>)> = BTreeMap::new();
     for edit in &edits {
-        if let Some(owner) = owners.get(&edit.path).filter(|owner| !is_kept(edit, owner))
-            && counted.insert((edit.rule, &edit.path))
-        {
-            let files = restored.entry((edit.rule, &owner.package));
-            files.or_default().push(&edit.path);
+        if let Some(owner) = owners.get(&edit.path).filter(|owner| !is_kept(edit, owner)) {
+            let (files, packages) = restored.entry(edit.rule).or_default();
+            files.insert(&edit.path);
+            packages.insert(&owner.package);
         }
     }
     unread(draft, &edits, &owners);
-    for ((rule, package), files) in restored {
-        let (more, them) = match files.len() - 1 {
-            0 => (String::new(), "it"),
-            1 => (", as does 1 more edited file,".into(), "them"),
-            n => (format!(", as do {n} more edited files,"), "them"),
+    for (rule, (files, packages)) in restored {
+        const NAMED: usize = 8;
+        let mut names: Vec<&str> = packages.iter().copied().take(NAMED).collect();
+        let others = format!("{} more", packages.len().saturating_sub(NAMED));
+        names.extend((packages.len() > NAMED).then_some(others.as_str()));
+        let names = names.join(", ");
+        let (more, them) = match files.len() {
+            1 => (String::new(), "it"),
+            2 => (", as does 1 more edited file,".into(), "them"),
+            n => (format!(", as do {} more edited files,", n - 1), "them"),
         };
-        let message = format!(
-            "belongs{more} to the package {package}, whose next upgrade brings {them} back; harden again after upgrades"
-        );
-        let place = Place::new(files[0], None);
+        let message = match packages.len() {
+            1 => format!(
+                "belongs{more} to the package {names}, whose next upgrade brings {them} back"
+            ),
+            count => format!(
+                "belongs{more} to one of {count} packages, whose next upgrades bring them back: {names}"
+            ),
+        };
+        let message = format!("{message}; harden again after upgrades");
+        let place = files.first().map(|path| Place::new((*path).clone(), None));
         draft.residual_of(rule, ResidualKind::RevertedByPackages, place, message);
     }
     Ok(())

@@ -22,8 +22,18 @@ fn what_a_package_owns_comes_back_with_it() {
     check(
         IMAGE,
         "[StripSetid]",
-        &format!("{STRIPPED}  residual /usr/bin/su: {BACK}\n"),
+        &format!("{STRIPPED}  residual /usr/bin/mount: {BACK}\n"),
     );
+    let two = format!("{IMAGE}file var/lib/dpkg/info/more.list\n| /usr/bin/local\n");
+    let both = "belongs, as do 2 more edited files, to one of 2 packages, whose next upgrades bring them back: more, util-linux; \
+        harden again after upgrades";
+    check(
+        &two,
+        "[StripSetid]",
+        &format!("{STRIPPED}  residual /usr/bin/local: {both}\n"),
+    );
+    // A container is not upgraded.
+    check(&format!("{two}file usr/bin/sh\n"), "[StripSetid]", STRIPPED);
     let apk = "dir bin\nfile lib/apk/db/installed\n| P:busybox\n| F:bin\n| R:wget\nfile bin/wget\n";
     check(
         apk,

@@ -41,16 +41,8 @@ const OPENRC: [&str; 4] = [
     "/usr/bin/openrc-run",
 ];
 
-/// What a complete file tree has.
-const COMPLETE: [&str; 7] = [
-    "/bin/sh",
-    "/var/lib/dpkg/status",
-    "/var/lib/dpkg/status.d",
-    "/lib/apk/db/installed",
-    "/usr/lib/apk/db/installed",
-    "/var/lib/rpm",
-    "/usr/lib/sysimage/rpm",
-];
+/// What a complete file tree has: a shell, or the packages of an image without one.
+const COMPLETE: [&str; 2] = ["/bin/sh", "/var/lib/dpkg/status.d"];
 
 impl InitSystem {
     pub(crate) fn of(files: &Files<'_>) -> Result<Self, Stop> {
@@ -224,7 +216,7 @@ mod tests {
             ("file sbin/init\nfile bin/sh\n".into(), "other"),
             ("file bin/sh\n".into(), "none"),
             ("file etc/os-release\n".into(), "unclear"),
-            ("dir sbin/init\nfile var/lib/dpkg/status\n".into(), "none"),
+            ("dir sbin/init\nfile var/lib/dpkg/status.d/base\n".into(), "none"),
         ] {
             let image: String = image;
             let opened = open(&image);
