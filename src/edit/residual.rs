@@ -60,6 +60,17 @@ pub enum Severity {
     High,
 }
 
+impl Severity {
+    /// Returns its stable name: `high`, `medium` or `low`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
 impl ResidualKind {
     /// Every kind, most severe first.
     pub const ALL: [Self; 10] = [
@@ -130,6 +141,11 @@ impl Residual {
     /// Returns how much it matters.
     pub fn severity(&self) -> Severity {
         self.kind.severity()
+    }
+
+    /// Returns what residuals are sorted by: the most severe first, then by rule and place.
+    pub(crate) fn rank(&self) -> (std::cmp::Reverse<Severity>, Option<usize>, &Option<Place>) {
+        (std::cmp::Reverse(self.severity()), self.rule, &self.place)
     }
 
     /// The line that [`Display`](fmt::Display) shows, byte by byte.

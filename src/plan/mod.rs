@@ -187,6 +187,7 @@ impl Image {
         } else {
             plan.verify(&edited, options)?;
         }
+        plan.residuals.sort_by(|a, b| a.rank().cmp(&b.rank()));
         keep_first(&mut plan.residuals);
         Ok(plan)
     }
@@ -314,7 +315,7 @@ impl Plan<'_> {
         &self.edits
     }
 
-    /// Returns what stays open although every rule did its work.
+    /// Returns what stays open although every rule did its work, the most severe first.
     pub fn residuals(&self) -> &[Residual] {
         &self.residuals
     }

@@ -122,11 +122,11 @@ file opt/app/x.squashfs
         assert_eq!(
             residuals(image, "[Mask ssh.service]"),
             [
-                "/boot/initrd.img-6.1: is an initramfs that casehard did not look inside: its programs run before the root is mounted".to_owned(),
-                "/opt/app/x.squashfs: is another root file system that casehard did not look inside: what starts from it is unchanged".into(),
-                "/var/lib/snapd/snaps/core22_1.snap: is a snap that casehard did not look inside: snapd mounts it with its set-id programs and services".into(),
                 format!("/etc/dropbear/initramfs/authorized_keys: {early}"),
                 format!("/usr/lib/dracut/modules.d/46sshd/module-setup.sh: {early}"),
+                "/boot/initrd.img-6.1: is an initramfs that casehard did not look inside: its programs run before the root is mounted".into(),
+                "/opt/app/x.squashfs: is another root file system that casehard did not look inside: what starts from it is unchanged".into(),
+                "/var/lib/snapd/snaps/core22_1.snap: is a snap that casehard did not look inside: snapd mounts it with its set-id programs and services".into(),
             ]
         );
         assert_eq!(residuals(image, "[StripSetid]").len(), 3);

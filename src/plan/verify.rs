@@ -45,8 +45,6 @@ impl Plan<'_> {
         // The second look sees every edit in place, so what it finds open is open in the result.
         self.residuals.extend(draft.residuals);
         self.residuals.extend(draft.passing);
-        self.residuals
-            .sort_by(|a, b| (a.rule, &a.place).cmp(&(b.rule, &b.place)));
         Ok(())
     }
 

@@ -105,7 +105,7 @@ impl Report<'_> {
             Format::Markdown => markdown::write(&self.view()?),
             Format::Html => html::write(&self.view()?),
             Format::Json => self.to_json()?,
-            Format::Sarif => self.to_sarif(),
+            Format::Sarif => self.to_sarif()?,
         };
         Ok(text.into_bytes())
     }

@@ -11,12 +11,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::view::{File, Hunk, Line, Rule, Surface, Tone, View, spans};
+use super::view::{File, Hunk, Line, Open, Rule, Surface, Tone, View, spans};
 use crate::diff::Sign;
 use crate::inventory::Kind;
 
 /// How many lines of one file are shown.
 const LINES: usize = 2000;
+
+/// How many lines are shown of what remains of one kind.
+const REMAINING: usize = 200;
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -119,6 +122,32 @@ impl Page<'_> {
             ));
         }
         numbers
+    }
+
+    /// What stays open, by how severe it is, with a heading for each group.
+    fn open(&self) -> Vec<(&'static str, &[Open])> {
+        let groups = self
+            .view
+            .residuals
+            .chunk_by(|a, b| a.severity == b.severity);
+        groups
+            .map(|all| (Open::heading(all[0].severity), all))
+            .collect()
+    }
+
+    /// What the image still has of each kind: the first lines, and how many more there are.
+    fn remaining(&self) -> Vec<(&Surface, &[String], usize)> {
+        let parts = self
+            .view
+            .surface
+            .iter()
+            .filter(|part| !part.remaining.is_empty());
+        parts
+            .map(|part| {
+                let (shown, more) = part.first_remaining(REMAINING);
+                (part, shown, more)
+            })
+            .collect()
     }
 
     /// Failed ones first.

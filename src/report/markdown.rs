@@ -9,6 +9,7 @@
 
 use super::plural;
 use super::view::{File, Open, Rule, Surface, Tone, View, Waiver, spans};
+use crate::edit::Severity;
 
 /// The longest comment that GitHub accepts. GitHub counts characters; this counts bytes, of which
 /// there are at least as many.
@@ -123,7 +124,11 @@ fn sections(view: &View) -> Vec<Section> {
         true => PATHS_ALONE,
         false => PATHS,
     };
-    let open = view.residuals.iter().map(residual);
+    let of = |severity| {
+        let open = view.residuals.iter();
+        open.filter(move |open| open.severity == severity)
+            .map(residual)
+    };
     let waivers = view.waivers.iter().map(waiver);
     let counts = view.surface.iter().map(surface);
     let files = view.files.iter().map(|file| path(view, file));
@@ -132,9 +137,24 @@ fn sections(view: &View) -> Vec<Section> {
     vec![
         Section::new(0, true, lock, "", beyond),
         Section::new(0, true, "Rules that failed", RULES, rules(failed)),
-        Section::new(1, true, "What stays open", "", open),
+        Section::new(1, true, "What stays open", "", of(Severity::High)),
+        Section::new(
+            1,
+            true,
+            "What may be open, by what casehard cannot see",
+            "",
+            of(Severity::Medium),
+        ),
+        Section::new(1, true, "What comes back later", "", of(Severity::Low)),
         Section::new(3, false, "Waivers", WAIVERS, waivers),
         Section::new(2, true, view.surface_title, SURFACE, counts),
+        Section::new(
+            3,
+            true,
+            "What remains",
+            WHICH,
+            which(|part| &part.remaining),
+        ),
         Section::new(2, true, "What came", WHICH, which(|part| &part.gained)),
         Section::new(2, false, "What went", WHICH, which(|part| &part.lost)),
         Section::new(4, false, "Rules", RULES, rules(changed)),

@@ -2,13 +2,15 @@
 //! each privilege that a lock or an older image does not have. Each is a result whose rule has a
 //! help text. The model has only the properties that casehard writes.
 
+use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::view::anchor;
 use super::{Report, json};
 use crate::diff::Comparison;
-use crate::error::Span;
+use crate::edit::Severity;
+use crate::error::{Result, Span};
 use crate::escape::escape;
 use crate::inventory::{self, Change};
 use crate::plan::{WaiverResult, WaiverState};
@@ -33,6 +35,12 @@ const OPEN: Topic = Topic {
     name: "open",
     level: "warning",
     about: "The rule did its work, and this stays open all the same: something grants it again later, or works around the rule. Close it by another rule, or accept it.",
+};
+
+const LATER: Topic = Topic {
+    name: "comes-back",
+    level: "note",
+    about: "The rule did its work, and something such as an upgrade of a package takes it back later. Harden the image again then.",
 };
 
 const WAIVED: Topic = Topic {
@@ -65,6 +73,12 @@ const GAINED: Topic = Topic {
     about: "The newer image gives a privilege that the older one did not. Find out what brought it; a recipe can take it away.",
 };
 
+const REMAINS: Topic = Topic {
+    name: "remains",
+    level: "note",
+    about: "The hardened image still gives this privilege. Where nobody needs it, a recipe can take it away.",
+};
+
 const IMAGE: &str = "IMAGE";
 
 impl Comparison<'_> {
@@ -79,7 +93,7 @@ impl Comparison<'_> {
 
 impl Report<'_> {
     /// The report for code scanning.
-    pub(super) fn to_sarif(&self) -> String {
+    pub(super) fn to_sarif(&self) -> Result<String> {
         let image = self.before.name();
         let mut results = Results::default();
         for rule in self.rules() {
@@ -99,7 +113,11 @@ impl Report<'_> {
             let kind = rule.map_or("Image", |rule| rule.kind());
             let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
             let message = format!("{}{label}", residual.message);
-            results.add(&OPEN, kind, message, &place);
+            let topic = match residual.severity() {
+                Severity::High | Severity::Medium => &OPEN,
+                Severity::Low => &LATER,
+            };
+            results.add(topic, kind, message, &place);
         }
         for waiver in &self.plan.waivers {
             results.waiver(waiver);
@@ -107,9 +125,28 @@ impl Report<'_> {
         for change in self.beyond_lock() {
             results.privilege(&BEYOND, image, change);
         }
-        results.write(image)
+        let (_, after) = self.plan.inventories()?;
+        for kind in inventory::Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_privilege())
+        {
+            for item in after.of_kind(kind).take(REMAINING) {
+                let line = bstr::join(b" ", [&item.name, &item.detail]);
+                let line = [kind.title().as_bytes(), b": ", line.trim()].concat();
+                results.add(
+                    &REMAINS,
+                    kind.name(),
+                    line,
+                    &Place::of_privilege(image, [&item.name, &item.detail]),
+                );
+            }
+        }
+        Ok(results.write(image))
     }
 }
+
+/// How many privileges of one kind are listed.
+const REMAINING: usize = 100;
 
 /// Findings, and the rules that they name, each once.
 #[derive(Default)]
@@ -165,12 +202,8 @@ impl Results {
     /// A privilege that is new. What it is about is a file nearly always, or a file has the line
     /// that grants it.
     fn privilege(&mut self, topic: &Topic, image: &str, change: &Change) {
-        let mut texts = [&change.name].into_iter().chain(&change.gained);
-        let path = texts.find(|text| text.starts_with(b"/"));
-        let place = match path {
-            Some(path) => Place::within_image(path, None),
-            None => Place::image(image),
-        };
+        let texts = [&change.name].into_iter().chain(&change.gained);
+        let place = Place::of_privilege(image, texts);
         self.add(topic, change.kind.name(), change.line(), &place);
     }
 
@@ -234,6 +267,15 @@ impl Place {
 
     fn in_recipe(at: &Span) -> Self {
         Self::new(at.source.name.as_bytes(), None, Some(at.line()))
+    }
+
+    /// Returns the first path in what is said of a privilege, else the image.
+    fn of_privilege<'t>(image: &str, texts: impl IntoIterator<Item = &'t BString>) -> Self {
+        let path = texts.into_iter().find(|text| text.starts_with(b"/"));
+        match path {
+            Some(path) => Self::within_image(path, None),
+            None => Self::image(image),
+        }
     }
 
     /// A file of the image.

@@ -8,7 +8,8 @@ use anstyle::Style;
 
 use self::page::{BOLD, DIM, GREEN, PLAIN, Page, RED, YELLOW, columns, pad, shorten, width_of};
 use super::plural;
-use super::view::{File, Status, Surface, Tone, View, Waiver};
+use super::view::{File, Open, Status, Surface, Tone, View, Waiver};
+use crate::edit::Severity;
 use crate::plan::WaiverState;
 
 /// Writes a view, in colours or without.
@@ -29,9 +30,26 @@ pub(super) fn write(view: &View, color: bool) -> String {
         let place = open.place.iter().map(|place| format!("{place}: "));
         let rule = open.rule.iter().map(|rule| format!(" ({rule})"));
         let text: String = place.chain([open.message.clone()]).chain(rule).collect();
-        (YELLOW, "open", text)
+        let ink = match open.severity {
+            Severity::High => RED,
+            Severity::Medium => YELLOW,
+            Severity::Low => PLAIN,
+        };
+        (ink, "open", text, Open::heading(open.severity))
     });
-    list(&mut page, "what stays open", open);
+    let mut heading = "";
+    if open.len() > 0 {
+        page.heading("what stays open");
+    }
+    for (ink, word, text, of) in open {
+        if of != heading {
+            heading = of;
+            page.line(&format!("  {}", page.ink(BOLD, of)));
+        }
+        let word = page.ink(ink, &format!("{word:8}"));
+        page.line(&format!("    {word} {text}"));
+    }
+    remains(&mut page, &view.surface);
     list(&mut page, "waivers", view.waivers.iter().map(waiver));
     let notes = view.notes.iter().map(|note| (PLAIN, "note", note.clone()));
     list(&mut page, "notes", notes);
@@ -132,6 +150,26 @@ fn surface(page: &mut Page, surface: &[Surface]) {
         };
         let counts = page.ink(ink, &format!("{:>4} → {}", part.before, part.after));
         page.line(&format!("  {} {counts}", pad(part.kind.title(), width)));
+    }
+}
+
+/// Lists what the image still gives to users and the network.
+fn remains(page: &mut Page, surface: &[Surface]) {
+    /// The JSON report has all.
+    const MOST: usize = 30;
+    if surface.iter().all(|part| part.remaining.is_empty()) {
+        return;
+    }
+    page.heading("what remains");
+    for part in surface.iter().filter(|part| !part.remaining.is_empty()) {
+        page.line(&format!("  {}", page.ink(BOLD, part.kind.title())));
+        let (shown, more) = part.first_remaining(MOST);
+        shown
+            .iter()
+            .for_each(|line| page.line(&format!("    {line}")));
+        if more > 0 {
+            page.inked(DIM, &format!("    and {more} more"));
+        }
     }
 }
 

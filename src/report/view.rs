@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use bstr::{BString, ByteSlice};
 
-use crate::edit::Outcome;
+use crate::edit::{Outcome, Severity};
 use crate::escape::escape;
 use crate::inventory::{self, Inventory};
 use crate::plan::WaiverState;
@@ -72,6 +72,7 @@ pub(crate) struct Rule {
 
 /// What stays open.
 pub(crate) struct Open {
+    pub(crate) severity: Severity,
     /// A path, with a line where that helps.
     pub(crate) place: Option<String>,
     pub(crate) message: String,
@@ -98,6 +99,8 @@ pub(crate) struct Surface {
     /// The lines that went and those that came. One name can have several.
     pub(crate) lost: Vec<String>,
     pub(crate) gained: Vec<String>,
+    /// The lines of what a plan leaves; none where two images are compared.
+    pub(crate) remaining: Vec<String>,
 }
 
 impl View {
@@ -114,6 +117,25 @@ impl View {
             .into_iter()
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+}
+
+impl Surface {
+    /// Returns the first lines of what remains, and how many more there are.
+    pub(crate) fn first_remaining(&self, most: usize) -> (&[String], usize) {
+        let shown = self.remaining.len().min(most);
+        (&self.remaining[..shown], self.remaining.len() - shown)
+    }
+}
+
+impl Open {
+    /// Returns the title of those that are as severe.
+    pub(crate) fn heading(severity: Severity) -> &'static str {
+        match severity {
+            Severity::High => "Open",
+            Severity::Medium => "May be open, by what casehard cannot see",
+            Severity::Low => "Comes back later",
+        }
     }
 }
 
@@ -140,7 +162,14 @@ impl Surface {
             Kind::NetworkTool,
             Kind::Unknown,
         ];
-        Self::of_kinds(&kinds, before, after)
+        let mut parts = Self::of_kinds(&kinds, before, after);
+        for part in &mut parts {
+            let items = after.of_kind(part.kind);
+            let lines =
+                items.map(|item| escape(bstr::join(b" ", [&item.name, &item.detail]).trim()));
+            part.remaining = lines.collect();
+        }
+        parts
     }
 
     /// The same of some kinds.
@@ -172,6 +201,7 @@ impl Surface {
                 new: new.difference(&old).count(),
                 lost: lines(|change| &change.lost),
                 gained: lines(|change| &change.gained),
+                remaining: Vec::new(),
             }
         };
         kinds

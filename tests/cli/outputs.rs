@@ -247,7 +247,7 @@ fn waivers_are_judged_by_the_day_given() {
     bench
         .run(&format!("{check} --as-of 2026-07-01"))
         .says(4, &["2026-06-30"]);
-    let unused = "[Recipe]\nSchema=1\n[Waive StripSetid:/none]\nReason=r\nExpires=2020-12-31\n";
+    let unused = "[Recipe]\nSchema=1\n[StripSetid]\nKeep=/usr/bin/*\n[Waive StripSetid:/none]\nReason=r\nExpires=2020-12-31\n";
     bench.put("unused.ini", unused);
     let run = bench.run("check image.tar -r unused.ini --as-of 2026-01-01");
     assert!(

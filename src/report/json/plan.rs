@@ -49,6 +49,7 @@ impl Report<'_> {
                 "after": part.after,
                 "lost": part.lost,
                 "gained": part.gained,
+                "remaining": part.remaining,
             })
         });
         let lock = self.lock.as_ref().map(|lock| {
@@ -174,7 +175,12 @@ fn residual(residual: &Residual) -> Value {
     joined([
         json!({ "rule": residual.rule }),
         place.map_or(json!({}), |place| path(&place.path)),
-        json!({ "line": place.and_then(|place| place.line), "message": residual.message }),
+        json!({
+            "line": place.and_then(|place| place.line),
+            "message": residual.message,
+            "id": residual.id(),
+            "severity": residual.severity().id(),
+        }),
     ])
 }
 

@@ -120,6 +120,7 @@ impl Report<'_> {
 
     fn open(&self, residual: &Residual) -> Open {
         Open {
+            severity: residual.severity(),
             place: residual.place.as_ref().map(|place| match place.line {
                 Some(line) => format!("{}:{line}", escape(&place.path)),
                 None => escape(&place.path),

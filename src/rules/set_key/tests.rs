@@ -340,8 +340,8 @@ fn a_boot_loader_that_turns_selinux_off_is_a_residual() {
         ),
         RULE,
         &format!(
-            "changed\n  content /usr/lib/selinux/config\n{BOOT}  residual /etc/default/grub:1: `selinux=0` for the kernel overrides \
-             SELINUX=enforcing\n"
+            "changed\n  content /usr/lib/selinux/config\n  residual /etc/default/grub:1: `selinux=0` for the kernel overrides \
+             SELINUX=enforcing\n{BOOT}"
         ),
     );
 }

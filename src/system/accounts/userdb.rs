@@ -10,17 +10,19 @@ use super::{Recorder, Role};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Location};
 
-const DIRECTORIES: [&str; 4] = [
+const DIRECTORIES: [&str; 5] = [
     "/etc/userdb",
     "/run/userdb",
     "/run/host/userdb",
+    "/usr/local/lib/userdb",
     "/usr/lib/userdb",
 ];
 
 /// Returns every record of users (`.user`) or of groups (`.group`).
 pub(crate) fn files(files: &Files<'_>, suffix: &str) -> Vec<(String, InodeId)> {
-    let directories = DIRECTORIES.into_iter();
-    directories
+    let directories = files.etc_directories(&DIRECTORIES);
+    let found = directories.iter();
+    found
         .flat_map(|directory| files.files_in(directory, suffix))
         .collect()
 }
@@ -36,7 +38,8 @@ pub(crate) struct Membership {
 /// Returns every file that makes a user a member of a group by its name.
 pub(crate) fn memberships(files: &Files<'_>) -> Vec<Membership> {
     let rootfs = files.rootfs();
-    let found = DIRECTORIES
+    let directories = files.etc_directories(&DIRECTORIES);
+    let found = directories
         .iter()
         .flat_map(|directory| rootfs.glob(&format!("{directory}/*.membership")));
     let named = found.filter_map(|(path, location)| {
