@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use walkdir::WalkDir;
 use super::acl;
 use super::fields::padded;
 use super::head::{Format, Head};
+use super::holes::{self, Map};
 use crate::error::Result;
 use crate::image::progress::{Meter, Phase, Progress};
 use crate::image::spool::{self, Spool};
@@ -67,7 +68,7 @@ pub(crate) fn spool(
                 out.write_all(&head.to_bytes()).map_err(failed(path))?;
                 continue;
             }
-            first_names.insert((metadata.dev(), metadata.ino()), name);
+            first_names.insert((metadata.dev(), metadata.ino()), name.clone());
         }
         for (name, value) in xattrs(path).map_err(failed(path))? {
             let (name, value) = acl::in_tar(&name, &value).unwrap_or((name, value));
@@ -81,19 +82,38 @@ pub(crate) fn spool(
             let device = metadata.rdev();
             head.set_device((major(device), minor(device)));
         }
-        if metadata.is_file() {
-            head.set_size(metadata.len());
+        let mut file = match metadata.is_file() {
+            true => Some(File::open(path).map_err(failed(path))?),
+            false => None,
+        };
+        let mut map = None;
+        if let Some(file) = &file {
+            map = holes::map(file, &metadata).map_err(failed(path))?;
+            let stored = map.as_ref().map_or(metadata.len(), Map::stored);
+            if map.is_some() {
+                head.make_sparse(&name, metadata.len());
+            }
+            head.set_size(stored);
         }
         out.write_all(&head.to_bytes()).map_err(failed(path))?;
-        if metadata.is_file() {
-            let file = File::open(path).map_err(failed(path))?;
-            let copied = out
-                .copy(meter.reader(file.take(metadata.len())))
-                .map_err(failed(path))?;
-            if copied != metadata.len() {
-                return Err(failed(path)(io::Error::other(
-                    "the file shrank while it was read",
-                )));
+        if let Some(file) = &mut file {
+            let whole = [0..metadata.len()];
+            if let Some(map) = &map {
+                out.write_all(&map.text()).map_err(failed(path))?;
+            }
+            let mut copied = 0;
+            for range in map.as_ref().map_or(&whole[..], |map| &map.data) {
+                file.seek(SeekFrom::Start(range.start))
+                    .map_err(failed(path))?;
+                let length = range.end - range.start;
+                let data = meter.reader(Read::by_ref(file).take(length));
+                let read = out.copy(data).map_err(failed(path))?;
+                if read != length {
+                    return Err(failed(path)(io::Error::other(
+                        "the file shrank while it was read",
+                    )));
+                }
+                copied += read;
             }
             let pad = usize::try_from(padded(copied) - copied).expect("less than a block");
             out.write_all(&[0; 512][..pad]).map_err(failed(path))?;
@@ -160,6 +180,28 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn holes_stay_holes() {
+        use std::io::{Seek as _, Write as _};
+
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = fs::File::create(dir.path().join("lastlog")).unwrap();
+        file.seek(std::io::SeekFrom::Start(32 << 20)).unwrap();
+        file.write_all(b"x").unwrap();
+        file.set_len(64 << 20).unwrap();
+        fs::File::create(dir.path().join("nothing"))
+            .unwrap()
+            .set_len(1 << 20)
+            .unwrap();
+        let image = Image::open(dir.path()).unwrap();
+        assert!(image.entries().map(|entry| entry.stored).sum::<u64>() < 64 << 10);
+        let files = image.files().unwrap();
+        let size = |path: &str| files.digest(files.rootfs().open(path).unwrap()).unwrap().0;
+        assert_eq!([size("/lastlog"), size("/nothing")], [64 << 20, 1 << 20]);
+        let last = files.rootfs().open("/lastlog").unwrap();
+        assert!(files.contains(last, &[b"\0x\0"]).unwrap());
+    }
 
     #[test]
     fn a_tree_becomes_the_same_tar_each_time() {

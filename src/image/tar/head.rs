@@ -235,6 +235,18 @@ impl Head {
     }
 
     /// Makes an entry that was something else a plain file without a link target or holes.
+    /// Makes it the head of a sparse file whose stored data begins with a map (version 1.0 of GNU tar's
+    /// PAX form), as `path` with the holes filled has `size` bytes.
+    pub(super) fn make_sparse(&mut self, path: &[u8], size: u64) {
+        // For extractors that know no sparse files.
+        let (folder, name) = path.split_at(path.rfind_byte(b'/').map_or(0, |slash| slash + 1));
+        self.set_path(&[folder, b"GNUSparseFile.0/", name].concat());
+        self.add_record(b"GNU.sparse.major", b"1");
+        self.add_record(b"GNU.sparse.minor", b"0");
+        self.add_record(SPARSE_NAME, path);
+        self.add_record(b"GNU.sparse.realsize", size.to_string().as_bytes());
+    }
+
     pub(crate) fn make_plain_file(&mut self) {
         self.set_link(b"");
         if self.header.entry_type().is_gnu_sparse() {

@@ -11,6 +11,7 @@ mod entry;
 mod extensions;
 mod fields;
 mod head;
+mod holes;
 mod index;
 mod pax;
 mod reindex;
