@@ -8,7 +8,7 @@ use crate::rootfs::{InodeId, Rootfs};
 pub(super) fn folder(rootfs: &Rootfs) -> Option<BString> {
     const TOP: [&str; 5] = ["bin", "etc", "lib", "sbin", "usr"];
     let is_there = |name: &&str| rootfs.child(Rootfs::ROOT, name.as_bytes()).is_some();
-    if TOP.iter().any(|name| is_there(name)) {
+    if TOP.iter().any(is_there) {
         return None;
     }
     let mut children = rootfs.children(Rootfs::ROOT);
