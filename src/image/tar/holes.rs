@@ -17,10 +17,13 @@ pub(super) struct Map {
     size: u64,
 }
 
+/// A smaller file is packed as it is: it may be a text that a rule edits.
+const SMALLEST: u64 = 1 << 20;
+
 /// Returns where a file has data, if it has holes. On a file system that does not tell, it has none.
 pub(super) fn map(file: &File, metadata: &Metadata) -> io::Result<Option<Map>> {
     let size = metadata.len();
-    if metadata.blocks().saturating_mul(512) >= size {
+    if size < SMALLEST || metadata.blocks().saturating_mul(512) >= size {
         return Ok(None);
     }
     let mut data = Vec::new();

@@ -41,6 +41,14 @@ const OPENRC: [&str; 4] = [
     "/usr/bin/openrc-run",
 ];
 
+/// Folders of System V's run levels.
+const RUN_LEVELS: [&str; 4] = [
+    "/etc/rc2.d",
+    "/etc/rc3.d",
+    "/etc/rc.d/rc2.d",
+    "/etc/rc.d/rc3.d",
+];
+
 /// What a complete file tree has: a shell, or the packages of an image without one.
 const COMPLETE: [&str; 2] = ["/bin/sh", "/var/lib/dpkg/status.d"];
 
@@ -79,6 +87,7 @@ impl InitSystem {
                 other => other,
             },
             _ if has(&["/etc/runit/2", "/etc/runit/runsvdir"]) => Self::Runit,
+            _ if has(&RUN_LEVELS) => Self::Sysv,
             _ => Self::Other(path),
         })
     }
@@ -208,6 +217,7 @@ mod tests {
             ("file bin/busybox\nhardlink sbin/init -> bin/busybox\nfile etc/init.d/rcS\n".into(), "busybox"),
             ("file bin/busybox\nhardlink bin/init -> bin/busybox\n".into(), "none"),
             ("file sbin/init\n| \\x7fELF\nfile etc/inittab\n| si::sysinit:/etc/init.d/rcS\nfile etc/init.d/rcS\n".into(), "sysv"),
+            ("file sbin/init\nfile etc/rc2.d/S01a\n".into(), "sysv"),
             ("file sbin/procd\nfile sbin/init\n".into(), "procd"),
             ("file usr/bin/runit-init\nsymlink sbin/init -> ../usr/bin/runit-init\n".into(), "runit"),
             ("symlink sbin/init -> dinit\nfile sbin/dinit\n".into(), "dinit"),
