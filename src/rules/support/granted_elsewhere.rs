@@ -8,6 +8,15 @@ use crate::system::accounts::provisioned::{self, Given};
 use crate::system::accounts::{
     Account, Accounts, doas, first_account, pam_group, pam_trust, userdb,
 };
+use crate::system::init::script::How;
+
+/// Where sudo, doas and polkit read what they grant.
+const GRANTS: [&str; 4] = [
+    "/etc/sudoers",
+    "/etc/doas.",
+    "/etc/polkit-1/rules.d/",
+    "/etc/userdb/",
+];
 
 /// Records those that are open for a user: of groups, those that `matter`.
 pub(in crate::rules) fn residuals(
@@ -51,6 +60,14 @@ pub(in crate::rules) fn residuals(
             groups.join(", ")
         );
         open.push((place, message));
+    }
+    for write in &writes.writes {
+        if GRANTS.iter().any(|grants| write.path.starts_with(grants)) && write.how == How::Writes {
+            let (who, path, when) = (write.who, &write.path, write.when);
+            let message =
+                format!("{who} writes {path} {when}, which may grant something to {user}");
+            open.push((write.place.clone(), message));
+        }
     }
     let accounts = Accounts::read_readable(draft)?;
     for (place, maker) in first_account::makers(draft, accounts.has_user(user))? {
@@ -342,6 +359,65 @@ file etc/polkit-1/localauthority/50/a.pkla
                 "/etc/polkit-1/rules.d/10.rules:7: a polkit rule names core, in which core stays",
             ],
         );
+    }
+
+    #[test]
+    fn other_forms_of_a_provisioner_and_what_it_writes() {
+        left_wheel(
+            r#"file etc/cloud/cloud.cfg
+| users:
+|   - name: core
+|     primary_group: wheel
+| write_files:
+|   - path: /etc/sudoers.d/90-core
+|     content: core ALL=(ALL) NOPASSWD:ALL
+|   - path: /etc/motd
+file var/lib/cloud/seed/nocloud/user-data
+| #include
+| https://site.example/users
+file var/lib/cloud/seed/nocloud/vendor-data
+| #cloud-config-archive
+| - type: text/cloud-config
+file usr/lib/ignition/user.ign
+| {"passwd":{"users":[{"name":"core","primaryGroup":"wheel"}]},
+|  "storage":{"files":[{"path":"/etc/doas.d/core.conf"}]}}
+file etc/polkit-1/rules.d/10.rules
+| polkit.addRule(function(action, subject) {
+|   if (action.id == "org.freedesktop.systemd1.manage-units") return polkit.Result.YES; });
+| polkit.addRule(function(action, subject) {
+|   if (action.id == "org.freedesktop.systemd1.manage-units" && action.lookup("unit") == "a.service")
+|     return polkit.Result.YES; });
+"#,
+            &[
+                "/etc/cloud/cloud.cfg:3: cloud-init puts core into wheel when the system first boots",
+                "/etc/cloud/cloud.cfg:5: cloud-init writes /etc/sudoers.d/90-core when the system first boots, which may \
+                 grant something to core",
+                "/etc/polkit-1/rules.d/10.rules:2: a polkit rule says yes to everybody, and so to core",
+                "/usr/lib/ignition/user.ign:1: Ignition puts core into wheel when the system first boots",
+                "/usr/lib/ignition/user.ign:2: Ignition writes /etc/doas.d/core.conf when the system first boots, which \
+                 may grant something to core",
+                "/var/lib/cloud/seed/nocloud/user-data:1: casehard does not fetch what this includes; cloud-init may \
+                 grant something to core",
+                "/var/lib/cloud/seed/nocloud/vendor-data:1: casehard does not read this kind of data; cloud-init may \
+                 grant something to core",
+            ],
+        );
+    }
+
+    #[test]
+    fn memberships_are_found_in_every_directory_of_userdb() {
+        for directory in ["run/host", "usr/local/lib", "lib", "usr/etc"] {
+            check(
+                &format!(
+                    "{IMAGE}dir {directory}/userdb\nfile {directory}/userdb/core:wheel.membership\n\
+                     file {directory}/userdb/bob:wheel.membership\n"
+                ),
+                "[RemoveFromGroups core]\nGroup=wheel",
+                &format!(
+                    "changed\n  content /etc/group\n  removed /{directory}/userdb/core:wheel.membership\n"
+                ),
+            );
+        }
     }
 
     #[test]

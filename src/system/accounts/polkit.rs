@@ -59,7 +59,15 @@ pub(crate) fn mentions(
     Ok(found)
 }
 
-/// Returns where a rule says yes to everybody, whatever the action.
+/// Actions by which everybody can run what they like as root.
+const AS_ROOT: [&str; 4] = [
+    "org.freedesktop.policykit.exec",
+    "org.freedesktop.systemd1.manage-units",
+    "org.freedesktop.systemd1.manage-unit-files",
+    "org.freedesktop.machine1.host-shell",
+];
+
+/// Returns where a rule says yes to everybody, for every action or one that is as good as root.
 pub(crate) fn open_to_all(files: &Files<'_>) -> Result<Vec<Place>, Stop> {
     let mut found = Vec::new();
     for (path, file) in sources(files) {
@@ -73,10 +81,11 @@ pub(crate) fn open_to_all(files: &Files<'_>) -> Result<Vec<Place>, Stop> {
     Ok(found)
 }
 
-/// Returns the line of each rule that has a yes and asks neither who it is nor what for. That someone
-/// sits at the machine is not who they are.
+/// Returns the line of each rule that has a yes and does not ask who it is, for everything or what
+/// is as good as root. That someone sits at the machine is not who they are.
 fn open_rules(text: &[u8]) -> impl Iterator<Item = usize> {
-    const TESTS: [&str; 5] = ["isInGroup", ".user", "isInNetGroup", "action.", "action["];
+    const SUBJECT: [&str; 3] = ["isInGroup", ".user", "isInNetGroup"];
+    const ACTION: [&str; 2] = ["action.", "action["];
     let mut comment = false;
     let starts = (1..)
         .zip(text.lines())
@@ -98,7 +107,10 @@ fn open_rules(text: &[u8]) -> impl Iterator<Item = usize> {
         let has = |what: &str| body.iter().any(|line| line.contains_str(what));
         if has("addRule")
             && (has("Result.YES") || has("'yes'") || has("\"yes\""))
-            && !TESTS.iter().any(|test| has(test))
+            && !SUBJECT.iter().any(|test| has(test))
+            && (!ACTION.iter().any(|test| has(test))
+                // `action.lookup` asks for one unit or program.
+                || !has("lookup") && AS_ROOT.iter().any(|action| has(action)))
         {
             let yes = body
                 .iter()
@@ -125,7 +137,8 @@ fn without_comments<'a>(line: &'a [u8], within: &mut bool) -> &'a [u8] {
     }
 }
 
-/// Returns the line of each yes in an entry of a `.pkla` that means every user and every action.
+/// Returns the line of each yes in an entry of a `.pkla` that means every user, and every action or
+/// one as good as root.
 fn open_entries(text: &[u8]) -> impl Iterator<Item = usize> {
     let (mut all_users, mut all_actions) = (false, false);
     let mut found = Vec::new();
@@ -139,9 +152,10 @@ fn open_entries(text: &[u8]) -> impl Iterator<Item = usize> {
         };
         let value = value.trim();
         let has = |word: &[u8]| value.split_str(";").any(|one| one.trim() == word);
+        let is_root = |action: &&str| has(action.as_bytes());
         match key.trim() {
             b"Identity" => all_users = has(b"unix-user:*") || has(b"unix-group:*"),
-            b"Action" => all_actions = has(b"*"),
+            b"Action" => all_actions = has(b"*") || AS_ROOT.iter().any(is_root),
             b"ResultAny" | b"ResultInactive" | b"ResultActive"
                 if all_users && all_actions && value == b"yes" =>
             {

@@ -19,6 +19,13 @@ const ALIAS: &str = "casehard does not follow the YAML alias here";
 /// The deepest nesting that is read. Real configuration has about five levels.
 const DEPTH: usize = 128;
 
+/// How data for cloud-init begins that is neither its configuration nor a script.
+const OTHER_PARTS: [&str; 3] = [
+    "#cloud-config-archive",
+    "#cloud-config-jsonp",
+    "#part-handler",
+];
+
 /// What cloud-init gives a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
@@ -77,6 +84,18 @@ pub(crate) fn given(
                 vec![(
                     1,
                     Given::Unknown("casehard does not read data in several parts"),
+                )]
+            }
+            first if first.starts_with("#include") => {
+                vec![(
+                    1,
+                    Given::Unknown("casehard does not fetch what this includes"),
+                )]
+            }
+            first if OTHER_PARTS.iter().any(|part| first.starts_with(part)) => {
+                vec![(
+                    1,
+                    Given::Unknown("casehard does not read this kind of data"),
                 )]
             }
             _ => read(&text, user, matter),
@@ -188,7 +207,7 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
                     found.push((line, Given::Unknown(why)));
                     None
                 }
-                "groups" => {
+                "groups" | "primary_group" | "primary-group" | "primaryGroup" => {
                     let groups: Vec<String> =
                         items.filter(|g| matter(g)).map(String::from).collect();
                     (!groups.is_empty()).then_some(Given::Groups(groups))
@@ -198,7 +217,9 @@ fn read(text: &str, user: &str, matter: &dyn Fn(&str) -> bool) -> Vec<(usize, Gi
                 _ => None,
             };
             around.given.extend(given.map(|given| (line, given)));
-            if is_alias && ["name", "groups", "sudo", "doas", "<<"].contains(&&*key) {
+            if is_alias
+                && ["name", "groups", "primary_group", "sudo", "doas", "<<"].contains(&&*key)
+            {
                 around.given.push((line, Given::Unknown(ALIAS)));
             }
         } else {

@@ -10,12 +10,14 @@ use super::{Recorder, Role};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Location};
 
-const DIRECTORIES: [&str; 5] = [
+/// Where systemd's programs and its module for the C library look. Their manuals leave out two.
+const DIRECTORIES: [&str; 6] = [
     "/etc/userdb",
     "/run/userdb",
     "/run/host/userdb",
     "/usr/local/lib/userdb",
     "/usr/lib/userdb",
+    "/lib/userdb",
 ];
 
 /// Returns every record of users (`.user`) or of groups (`.group`).
