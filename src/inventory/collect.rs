@@ -112,8 +112,27 @@ impl<'d> Collector<'d, '_> {
         for unit in units.all().filter(|unit| units.is_masked(unit)) {
             self.found.add(Kind::Masked, unit, "");
         }
+        let quadlets = systemd::quadlet::of_units(self.files, &units);
+        for quadlet in self.known("quadlets", quadlets)? {
+            let unit = quadlet.unit.as_str();
+            quadlet
+                .wanted_by
+                .into_iter()
+                .for_each(|by| self.found.add(Kind::Unit, unit, by));
+            for port in quadlet.ports {
+                self.found
+                    .add(Kind::Listener, unit, format!("PublishPort={port}"));
+            }
+        }
         let mut sockets = BTreeSet::new();
         for (unit, by) in units.enabled() {
+            if systemd::name::kind(&unit) == "socket" {
+                sockets.insert(unit.clone());
+            }
+            self.found.add(Kind::Unit, unit, by);
+        }
+        let preset = systemd::presets::enabled(self.files, &units);
+        for (unit, by) in self.known("presets", preset)? {
             if systemd::name::kind(&unit) == "socket" {
                 sockets.insert(unit.clone());
             }

@@ -224,7 +224,12 @@ fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome
 fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look) -> Outcome {
     match verdict {
         Verdict::Absent(what) if section.on_missing == OnMissing::Fail && look == Look::First => {
-            Outcome::Failed(format!("{what}; `OnMissing=skip` or `warn` allows that"))
+            let values = section.kind.on_missing_values();
+            let others = values.filter(|value| *value != OnMissing::Fail);
+            let others: Vec<String> = others
+                .map(|value| format!("`OnMissing={}`", value.as_str()))
+                .collect();
+            Outcome::Failed(format!("{what}; {} allows that", others.join(" or ")))
         }
         Verdict::Absent(what) => {
             if section.on_missing == OnMissing::Warn {

@@ -4,6 +4,7 @@
 mod boot;
 mod boot_writes;
 mod chkstat;
+mod presets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +19,13 @@ use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as
 /// it was. What cannot be known of one such thing does not keep the others from being found.
-pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 3] {
+pub(crate) fn residuals(draft: &mut Draft<'_>, before: &Rootfs) -> [Result<(), Stop>; 4] {
     copies(draft);
     [
         by_packages(draft, before),
         boot::residuals(draft),
         boot_writes::residuals(draft),
+        presets::residuals(draft),
     ]
 }
 

@@ -11,6 +11,8 @@ mod load_path;
 mod mask_leftovers;
 mod merged;
 pub(crate) mod name;
+pub(crate) mod presets;
+pub(crate) mod quadlet;
 mod sections;
 mod setting;
 mod sysv;

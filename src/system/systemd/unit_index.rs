@@ -9,6 +9,7 @@ use bstr::{BStr, ByteSlice};
 use super::enabled::PULLS;
 use super::load_path::{UnitDir, unit_path};
 use super::name::{instance, is_unit, template};
+use super::quadlet;
 use super::sysv;
 use super::units::{Masks, Units};
 use crate::rootfs::Rootfs;
@@ -104,10 +105,14 @@ impl UnitIndex {
         })
     }
 
-    /// Returns the scripts that systemd-sysv-generator knows, by the units that it makes of them
+    /// Returns the scripts and quadlets that generators know, by the units that they make of them
     /// where nothing has their names.
     pub(super) fn scripts(&self, rootfs: &Rootfs) -> &BTreeMap<String, String> {
-        self.scripts.get_or_init(|| sysv::scripts(rootfs))
+        self.scripts.get_or_init(|| {
+            let mut made = sysv::scripts(rootfs);
+            made.extend(quadlet::quadlets(rootfs));
+            made
+        })
     }
 }
 

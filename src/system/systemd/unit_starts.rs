@@ -34,7 +34,10 @@ pub(crate) fn unit_starts(files: &Files<'_>, units: &Units<'_>) -> Result<Vec<Un
         if !is_starter || units.is_masked(&unit) || units.alias_of(&unit).is_some() {
             continue;
         }
-        let script = units.script_of(&unit).map(str::to_owned);
+        let script = units
+            .script_of(&unit)
+            .filter(|path| path.contains("/init.d/"));
+        let script = script.map(str::to_owned);
         let merged = readable(merged(files, units, &unit, |_| false))?.unwrap_or_default();
         let mut start = UnitStart {
             commands: Vec::new(),

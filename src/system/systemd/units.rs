@@ -121,8 +121,8 @@ impl<'r> Units<'r> {
         self.fragment(unit).or_else(script)
     }
 
-    /// Returns the script of which the unit is made when the system boots, where no file or mask
-    /// has its name.
+    /// Returns the script or quadlet of which the unit is made when the system boots, where no file
+    /// or mask has its name.
     pub(super) fn script_of(&self, unit: &str) -> Option<&str> {
         let script = self.index.scripts(self.rootfs).get(unit)?;
         self.fragment(unit).is_none().then_some(script)
