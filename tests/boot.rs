@@ -1,10 +1,11 @@
 //! Real Debian images with a dozen services, booted before and after hardening: what was disabled
 //! does not run, all else does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use casehard::inventory::{Inventory, Kind};
 use casehard::{Image, Recipe};
 
 mod support;
@@ -81,6 +82,8 @@ fn boots_hardened(release: &str, more_packages: &str, super_server: &str) {
     extract(TAR, &image, &before).expect("the image extracts");
     extract(TAR, &out, &after).expect("the output extracts");
     let (before, after) = (Observed::of(&before), Observed::of(&after));
+    before.has_reasons(&image);
+    after.has_reasons(&out);
 
     for program in CLOSED.into_iter().chain([super_server]) {
         assert!(before.programs.contains(program), "{program} never ran");
@@ -125,6 +128,8 @@ struct Observed {
     listeners: BTreeSet<(String, u16, String)>,
     core: String,
     sudo: String,
+    /// What `systemctl show` says of all units.
+    units: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Observed {
@@ -136,6 +141,40 @@ impl Observed {
             listeners: booted.listeners(),
             core: booted.try_output(&["id", "core"]),
             sudo: booted.try_output(&["sudo", "-l", "-U", "core"]),
+            units: booted.units(),
         }
+    }
+
+    /// Checks that each unit that the inventory holds for enabled did start, or did not for a reason
+    /// that systemd gives; and that the first boot enabled what presets enable.
+    fn has_reasons(&self, image: &Path) {
+        let image = Image::open(image).expect("the image opens");
+        let inventory = Inventory::of(&image).expect("it can be read");
+        let mut checked = 0;
+        for item in inventory.of_kind(Kind::Unit) {
+            let (name, by) = (item.name.to_string(), item.detail.to_string());
+            let of = |unit: &str, property: &str| {
+                let unit = self.units.get(unit)?;
+                unit.get(property).cloned()
+            };
+            let is = |property: &str, value: &str| of(&name, property).as_deref() == Some(value);
+            if by.starts_with("preset: ") {
+                assert!(is("UnitFileState", "enabled"), "{name}: {by}");
+            }
+            let pulled =
+                by.starts_with("preset: ") || of(&by, "ActiveState").as_deref() == Some("active");
+            let reason = is("ActiveState", "active")
+                // Nothing that wants it was started: another target is the default.
+                || !pulled
+                || is("ConditionResult", "no")
+                // It has done its work, or waits for what triggers it.
+                || (is("Type", "oneshot") && is("Result", "success"))
+                || of(&name, "TriggeredBy").is_some_and(|by| !by.is_empty())
+                // The container has no such device or kernel interface.
+                || is("LoadState", "not-found");
+            assert!(reason, "{name} by {by}: {:?}", self.units.get(&name));
+            checked += 1;
+        }
+        assert!(checked > 20, "{checked} units were looked at");
     }
 }

@@ -224,12 +224,17 @@ fn run(draft: &mut Draft<'_>, recipe: &Recipe, look: Look) -> Result<Vec<Outcome
 fn judge(draft: &mut Draft<'_>, section: &Section, verdict: &Verdict, look: Look) -> Outcome {
     match verdict {
         Verdict::Absent(what) if section.on_missing == OnMissing::Fail && look == Look::First => {
-            let values = section.kind.on_missing_values();
-            let others = values.filter(|value| *value != OnMissing::Fail);
-            let others: Vec<String> = others
-                .map(|value| format!("`OnMissing={}`", value.as_str()))
-                .collect();
-            Outcome::Failed(format!("{what}; {} allows that", others.join(" or ")))
+            let masks = section
+                .kind
+                .on_missing_values()
+                .any(|value| value == OnMissing::Mask);
+            let all_the_same = match masks {
+                true => ", and `OnMissing=mask` masks it all the same",
+                false => "",
+            };
+            Outcome::Failed(format!(
+                "{what}; `OnMissing=skip` or `warn` allows that{all_the_same}"
+            ))
         }
         Verdict::Absent(what) => {
             if section.on_missing == OnMissing::Warn {

@@ -1,6 +1,6 @@
 //! A rootfs booted by systemd-nspawn, asked by the programs that are in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -117,10 +117,32 @@ impl Booted {
         text.lines().map(first).collect()
     }
 
-    /// What `systemctl show` says of one property of a unit.
-    pub(crate) fn property(&self, unit: &str, property: &str) -> String {
-        let text = self.try_output(&["systemctl", "show", "--value", "--property", property, unit]);
-        text.trim().to_owned()
+    /// The properties of all units that are loaded or have a file, by their names.
+    pub(crate) fn units(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let list =
+            |of: &str| self.try_output(&["systemctl", of, "--all", "--no-legend", "--plain"]);
+        let lists = [list("list-units"), list("list-unit-files")].concat();
+        let names = lists
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        let names: BTreeSet<&str> = names.filter(|name| !name.contains("@.")).collect();
+        let mut command = vec!["systemctl", "show", "--property"];
+        command.push(
+            "Id,Names,ActiveState,LoadState,UnitFileState,ConditionResult,Type,Result,TriggeredBy",
+        );
+        command.extend(names);
+        let mut found = BTreeMap::new();
+        for unit in self.try_output(&command).split("\n\n") {
+            let pairs = unit.lines().filter_map(|line| line.split_once('='));
+            let pairs: BTreeMap<String, String> = pairs
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
+            let names = pairs.get("Names").cloned().unwrap_or_default();
+            for name in names.split_whitespace() {
+                found.insert(name.to_owned(), pairs.clone());
+            }
+        }
+        found
     }
 
     /// The programs of all processes, by their names.

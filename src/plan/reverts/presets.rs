@@ -58,6 +58,7 @@ mod tests {
 file usr/lib/systemd/system/a.service
 | [Install]
 | WantedBy=multi-user.target
+dir etc/systemd/system/multi-user.target.wants
 symlink etc/systemd/system/multi-user.target.wants/a.service -> /usr/lib/systemd/system/a.service
 ";
 
@@ -83,6 +84,7 @@ symlink etc/systemd/system/multi-user.target.wants/a.service -> /usr/lib/systemd
                 "file usr/lib/systemd/system-preset/9.preset\n| disable *\n",
                 String::new(),
             ),
+            ("file etc/machine-id\n", String::new()),
             (
                 "file etc/machine-id\n| 0123456789abcdef0123456789abcdef\n",
                 String::new(),

@@ -361,7 +361,7 @@ fn what_nothing_starts_is_closed_already_and_what_is_not_there_absent() {
     check(
         "dir etc\n",
         SSHD,
-        "failed: the image has no sshd; `OnMissing=skip` or `warn` allows that\n",
+        "failed: the image has no sshd; `OnMissing=skip` or `warn` allows that, and `OnMissing=mask` masks it all the same\n",
     );
     let later = "[Disable sshd]\nOnMissing=mask";
     check(

@@ -127,7 +127,7 @@ fn an_absent_unit_is_what_on_missing_says() {
     check(
         UNITS,
         "[Mask ssh.socket]",
-        "failed: the image has no unit ssh.socket; `OnMissing=skip` or `warn` allows that\n",
+        "failed: the image has no unit ssh.socket; `OnMissing=skip` or `warn` allows that, and `OnMissing=mask` masks it all the same\n",
     );
     check(UNITS, "[Mask x*.socket]\nOnMissing=skip", "absent\n");
     check(

@@ -5,9 +5,7 @@ use crate::edit::{Draft, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::Place;
 use crate::system::accounts::provisioned::{self, Given};
-use crate::system::accounts::{
-    Account, Accounts, doas, first_account, pam_group, pam_trust, userdb,
-};
+use crate::system::accounts::{Account, doas, first_account, pam_group, pam_trust, userdb};
 use crate::system::init::script::How;
 
 /// Where sudo, doas and polkit read what they grant.
@@ -69,8 +67,7 @@ pub(in crate::rules) fn residuals(
             open.push((write.place.clone(), message));
         }
     }
-    let accounts = Accounts::read_readable(draft)?;
-    for (place, maker) in first_account::makers(draft, accounts.has_user(user))? {
+    for (place, maker) in first_account::makers(draft, !account.uids.is_empty())? {
         let message = format!(
             "{maker} makes or changes accounts, and may put {user} into groups that give root"
         );

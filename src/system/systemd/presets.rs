@@ -26,11 +26,11 @@ pub(crate) struct Presets {
     lines: Vec<(Place, bool, GlobMatcher)>,
 }
 
-/// Returns whether systemd takes the next boot for the first: the image has no machine-id yet.
+/// Returns whether systemd takes the next boot for the first: the image has no machine-id, or one that
+/// says so. An empty one is filled in, but that boot is not the first (machine-id(5)).
 pub(crate) fn is_first_boot(files: &Files<'_>) -> Result<bool, Stop> {
-    let text = files.text_at("/etc/machine-id")?.unwrap_or_default();
-    let id = text.trim();
-    Ok(id.is_empty() || id == b"uninitialized")
+    let text = files.text_at("/etc/machine-id")?;
+    Ok(text.is_none_or(|text| text.trim() == b"uninitialized"))
 }
 
 /// Returns the units that are not enabled yet and that the first boot enables, each with the line that

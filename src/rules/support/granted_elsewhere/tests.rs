@@ -1,4 +1,3 @@
-
 use crate::rules::harness::check;
 
 const IMAGE: &str = "
