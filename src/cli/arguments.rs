@@ -135,7 +135,7 @@ pub(crate) struct Apply {
     #[arg(long, conflicts_with_all = ["out", "compress"])]
     pub(crate) dry_run: bool,
 
-    /// Compress OUT this way [default: as IMAGE is; for a directory, as OUT's extension says]
+    /// Compress OUT this way [default: as OUT's extension says, else as IMAGE is]
     #[arg(long, value_name = "HOW", value_parser = compressions())]
     pub(crate) compress: Option<Compression>,
 

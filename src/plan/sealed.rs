@@ -3,7 +3,7 @@
 mod inside;
 mod stores;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::edit::{Draft, Residual, ResidualKind};
 use crate::recipe::Recipe;
@@ -41,6 +41,21 @@ pub(crate) fn residuals(
         let message = "dm-verity seals /usr on this system: rebuild its hashes, or the system with these edits will not boot";
         found.push(whole(ResidualKind::NeedsRebuild, "/usr".into(), message));
     }
+    let edits_usr = draft
+        .edits
+        .iter()
+        .any(|edit| edit.path.starts_with(b"/usr/"));
+    if let Some(place) = composefs(draft).filter(|_| edits_usr) {
+        found.push(Residual {
+            place: Some(place),
+            ..whole(
+                ResidualKind::NeedsRebuild,
+                "".into(),
+                "composefs mounts /usr by the checksums of its files on this system: commit the hardened tree anew, or the system \
+                 with these edits will not boot",
+            )
+        });
+    }
     if let Some(path) = systemd::unread_copy(draft.rootfs()) {
         let message = "is one copy of /etc too many: casehard did not look at its units, nor at those of later copies";
         found.push(whole(ResidualKind::NotInspected, path.into(), message));
@@ -52,6 +67,32 @@ pub(crate) fn residuals(
         found.push(whole(ResidualKind::NeedsRebuild, "/etc".into(), message));
     }
     found
+}
+
+/// Returns the line that has ostree deploy by composefs (ostree-prepare-root(1)).
+fn composefs(draft: &Draft<'_>) -> Option<Place> {
+    for path in [
+        "/etc/ostree/prepare-root.conf",
+        "/usr/lib/ostree/prepare-root.conf",
+    ] {
+        let Ok(Some(text)) = draft.text_at(path) else {
+            continue;
+        };
+        let mut within = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.to_str_lossy();
+            let line = line.trim();
+            if line.starts_with('[') {
+                within = line == "[composefs]";
+            } else if let Some((key, value)) = line.split_once('=').filter(|_| within)
+                && key.trim() == "enabled"
+            {
+                let is_on = ["yes", "true", "1", "signed", "verity"].contains(&value.trim());
+                return is_on.then(|| Place::new(path, number));
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -159,6 +200,13 @@ file usr/bin/wall mode=2755
         );
         let said = residuals(object, "[WriteFile /etc/issue]\nLine=x");
         assert_eq!(said, [""; 0]);
+
+        let composefs = "file usr/bin/su mode=4755\nfile usr/lib/ostree/prepare-root.conf\n| [composefs]\n| enabled = signed\n";
+        let said = residuals(composefs, "[StripSetid]");
+        assert!(
+            said[0].starts_with("/usr/lib/ostree/prepare-root.conf:2: composefs mounts"),
+            "{said:?}"
+        );
 
         let signed = "file usr/bin/a xattr:security.ima=abc\n| A=1\nfile usr/bin/b\n| B=1\n";
         let rules = "[SetKey /usr/bin/a]\nSet=A=2\n[SetKey /usr/bin/b]\nSet=B=2";

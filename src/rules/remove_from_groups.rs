@@ -106,14 +106,16 @@ impl Rule for RemoveFromGroups {
 
 /// Returns the groups that are probably slips, each with a group of the image that is near.
 fn misspelt<'g>(accounts: &Accounts, lacking: &BTreeSet<&'g str>) -> Vec<(&'g str, String)> {
-    let groups = accounts
-        .records()
-        .filter(|(_, record)| record.role == Role::Group);
-    let names: BTreeSet<&str> = groups.filter_map(|(_, r)| r.group.to_str().ok()).collect();
+    // A set of all names would take the memory of a hostile database once more.
+    let names = || {
+        let groups = accounts.records().map(|(_, record)| record);
+        let groups = groups.filter(|record| record.role == Role::Group);
+        groups.filter_map(|record| record.group.to_str().ok())
+    };
     // Short names are near each other by chance: `lxd` is not meant to be `lp`.
     const SHORT: usize = 4;
     let near = |group: &&'g str| {
-        let near = nearest(group, names.iter().copied())?;
+        let near = nearest(group, names())?;
         (group.len() >= SHORT && near.len() >= SHORT).then(|| (*group, near.to_owned()))
     };
     lacking.iter().filter_map(near).collect()

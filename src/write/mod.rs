@@ -25,7 +25,7 @@ pub struct WriteOptions<'a> {
 }
 
 impl<'a> WriteOptions<'a> {
-    /// Returns the defaults: compressed as the input is, no progress.
+    /// Returns the defaults: compressed as the output's name says, else as the input is; no progress.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -98,8 +98,8 @@ impl Staged {
 
 impl Plan<'_> {
     /// Writes the hardened image to a file, which is there whole or not at all. Without any edit it
-    /// is the input, byte for byte. An image that was a directory becomes a tar, compressed as the
-    /// name's ending says.
+    /// is the input, byte for byte, unless the name's ending says another compression: `.tar` is none,
+    /// `.tar.gz` and its like are theirs. An image that was a directory becomes a tar.
     ///
     /// # Errors
     /// [`Error::Unfulfilled`] where a rule failed, [`Error::Usage`] where `path` is the input
@@ -211,13 +211,15 @@ impl<'p> Output<'p> {
     fn of(plan: &'p Plan<'_>, path: Option<&Path>, options: &WriteOptions<'p>) -> Result<Self> {
         plan.refuse_failed()?;
         let (layer, stream) = plan.only_layer()?;
-        // What was a directory is compressed as the output's name says.
-        let named = path.filter(|_| layer.original().is_none());
-        let compression = match (options.compression, named) {
-            (Some(compression), _) => compression,
-            (None, Some(path)) => Compression::from_name(&path.to_string_lossy()),
-            (None, None) => layer.compression(),
+        let named = || {
+            let name = path?.to_string_lossy().to_ascii_lowercase();
+            let says = Compression::from_name(&name);
+            // A directory has no compression to keep.
+            let is_said = says != Compression::None || name.ends_with(".tar");
+            (is_said || layer.original().is_none()).then_some(says)
         };
+        let compression = options.compression.or_else(named);
+        let compression = compression.unwrap_or_else(|| layer.compression());
         Ok(Self {
             layer,
             stream,

@@ -132,6 +132,7 @@ pub(crate) fn directory() {
             "--format=posix",
             "--pax-option=delete=atime,delete=ctime",
             "--xattrs",
+            "--sparse",
             "--file",
         ]
         .map(PathBuf::from)

@@ -248,7 +248,8 @@ pub(crate) fn harden(bytes: &[u8], recipe: &Recipe) -> Result<(Vec<u8>, Vec<Edit
     }
     let hardened = open(&out).expect("the output opens");
     let second = hardened.plan(recipe).expect("the output can be planned");
-    assert!(second.compliant(), "the output wants {:?}", second.edits());
+    let is_done = second.edits().is_empty() && !second.failed();
+    assert!(is_done, "the output wants {:?}", second.edits());
     assert!(
         written(&second, &WriteOptions::new()) == out,
         "applying twice gives other bytes"

@@ -8,7 +8,7 @@ use crate::edit::{Change, Draft, Edit, Residual, ResidualKind};
 use crate::rootfs::{InodeId, Place, Rootfs};
 
 /// Where a store is, whose, and what finds that an object was edited.
-const STORES: [(&str, &str, &str); 10] = [
+const STORES: [(&str, &str, &str); 12] = [
     ("/sysroot/ostree/repo/objects", "ostree", "`ostree fsck`"),
     ("/ostree/repo/objects", "ostree", "`ostree fsck`"),
     (
@@ -16,6 +16,8 @@ const STORES: [(&str, &str, &str); 10] = [
         "Flatpak",
         "`flatpak repair`",
     ),
+    ("/composefs", "composefs", "fs-verity"),
+    ("/sysroot/composefs", "composefs", "fs-verity"),
     ("/nix/store", "Nix", "`nix-store --verify --check-contents`"),
     ("/gnu/store", "Guix", "`guix gc --verify=contents`"),
     ("/var/lib/docker", "Docker", "the daemon"),
