@@ -113,10 +113,10 @@ impl Image {
     /// Plans what a recipe changes, and verifies the result. Writes nothing.
     ///
     /// # Errors
-    /// [`Error::Image`](crate::Error::Image) where the archive cannot be resolved to one file tree;
-    /// [`Error::Recipe`](crate::Error::Recipe) where two rules want different things, or where the
+    /// [`Error::Image`] where the archive cannot be resolved to one file tree;
+    /// [`Error::Recipe`] where two rules want different things, or where the
     /// recipe has waivers, which need a date (see [`plan_with`](Self::plan_with));
-    /// [`Error::Unfulfilled`](crate::Error::Unfulfilled) where the result is not what was planned. A
+    /// [`Error::Unfulfilled`] where the result is not what was planned. A
     /// rule that cannot be fulfilled is not an error here: its outcome is [`Outcome::Failed`], and
     /// [`Plan::failed`] is true.
     pub fn plan<'a>(&'a self, recipe: &'a Recipe) -> Result<Plan<'a>> {
