@@ -12,7 +12,7 @@ use crate::rootfs::glob::matcher;
 
 /// The names that [`CompareOptions::kind`](super::CompareOptions::kind) accepts: those of
 /// [`Difference`] and of [`inventory::Kind`](Kind); `capability` is both.
-pub static KINDS: [&str; 25] = [
+pub static KINDS: [&str; 26] = [
     "added",
     "removed",
     "renamed",
@@ -29,6 +29,7 @@ pub static KINDS: [&str; 25] = [
     "order",
     "set-id",
     "unit",
+    "start",
     "listener",
     "masked",
     "member",

@@ -10,6 +10,7 @@ use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Rootfs};
 use crate::system::accounts::doas;
 use crate::system::accounts::sudoers::Policy;
+use crate::system::boot;
 use crate::system::busybox::{self, Binary, Busyboxes};
 use crate::system::capability;
 use crate::system::packages;
@@ -33,6 +34,7 @@ pub(super) fn collect(files: &Files<'_>) -> Result<Inventory> {
     };
     work.files();
     let done = work.units().and_then(|()| {
+        work.starts()?;
         members::members(&mut work)?;
         work.sudo()?;
         logins::logins(&mut work)?;
@@ -154,6 +156,17 @@ impl<'d> Collector<'d, '_> {
             for address in addresses {
                 self.found.add(Kind::Listener, socket.as_str(), address);
             }
+        }
+        Ok(())
+    }
+
+    fn starts(&mut self) -> Result<(), Stop> {
+        let starts = self.known("starts", boot::starts(self.files))?;
+        for start in starts {
+            let programs = start.runs.programs.iter().map(String::as_str);
+            let detail: Vec<&str> = programs.collect();
+            let detail = format!("{} {}", start.place.path, detail.join(" "));
+            self.found.add(Kind::Start, start.name, detail.trim());
         }
         Ok(())
     }

@@ -37,6 +37,9 @@ pub enum Kind {
     /// A unit that an enablement link starts: its name; the unit whose `.wants`, `.requires` or
     /// `.upholds` has the link, or the target of the runlevel whose folder has it.
     Unit,
+    /// What starts without systemd: a service of another init, of inetd or of a scheduler; the file
+    /// that starts it, and the programs.
+    Start,
     /// A socket unit that is enabled: its name; where it listens.
     Listener,
     /// A unit that is masked: its name.
@@ -60,10 +63,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of an inventory.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SetId,
         Self::Capability,
         Self::Unit,
+        Self::Start,
         Self::Listener,
         Self::Masked,
         Self::Member,
@@ -81,6 +85,7 @@ impl Kind {
             Self::SetId => "set-id",
             Self::Capability => "capability",
             Self::Unit => "unit",
+            Self::Start => "start",
             Self::Listener => "listener",
             Self::Masked => "masked",
             Self::Member => "member",
@@ -99,6 +104,7 @@ impl Kind {
             Self::SetId => "set-id files",
             Self::Capability => "file capabilities",
             Self::Unit => "enabled units",
+            Self::Start => "other starts",
             Self::Listener => "listening sockets",
             Self::Masked => "masked units",
             Self::Member => "privileged members",

@@ -27,7 +27,7 @@ use crate::image::{Image, TarStream};
 use crate::recipe::{OnMissing, Recipe, Section};
 use crate::rootfs::{Files, Rootfs};
 use crate::system::System;
-use crate::system::init::InitSystem;
+use crate::system::boot::InitSystem;
 use crate::system::os_release::OsRelease;
 
 pub use verdict::PlanVerdict;

@@ -14,7 +14,7 @@ use crate::edit::{Change, Draft, Edit, ResidualKind};
 use crate::error::{Stop, fail};
 use crate::rootfs::lowerdir;
 use crate::rootfs::{Place, Rootfs, below};
-use crate::system::init::InitSystem;
+use crate::system::boot::InitSystem;
 use crate::system::packages::{self, Owner};
 
 /// Adds a residual for each edit that something in the image takes back. `before` is the rootfs as

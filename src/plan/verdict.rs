@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::edit::Outcome;
-use crate::system::init::InitSystem;
+use crate::system::boot::InitSystem;
 
 /// What a plan comes to. Only [`Compliant`](Self::Compliant) means that the image is as the recipe
 /// wants it; a plan that could not look at anything is never that.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rule::{Fields, Rule};
 use super::value::{Check, Refusal, Value, date};
-use crate::system::init::InitSystem;
+use crate::system::boot::InitSystem;
 
 /// One rule kind: how recipes write it, and how its sections become rules.
 pub(crate) struct RuleKind {

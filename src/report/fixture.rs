@@ -200,7 +200,7 @@ impl Fixture {
         let after = draft.into_rootfs();
         let splices = lower(&self.image, &before, &after).unwrap();
         Plan {
-            init: crate::system::init::InitSystem::Systemd,
+            init: crate::system::boot::InitSystem::Systemd,
             image: &self.image,
             recipe: &self.recipe,
             output: self.image.spliced(&splices).unwrap().streams(),

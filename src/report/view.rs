@@ -155,6 +155,7 @@ impl Surface {
             Kind::Capability,
             Kind::Listener,
             Kind::Unit,
+            Kind::Start,
             Kind::Member,
             Kind::Sudo,
             Kind::Login,
@@ -208,7 +209,8 @@ impl Surface {
             .iter()
             .map(|kind| part(*kind))
             .filter(|part| {
-                let rare = [Kind::Login, Kind::Writable, Kind::Unknown].contains(&part.kind);
+                let rare =
+                    [Kind::Start, Kind::Login, Kind::Writable, Kind::Unknown].contains(&part.kind);
                 !rare || part.before + part.after > 0
             })
             .collect()

@@ -11,7 +11,7 @@ use bstr::ByteSlice;
 use crate::edit::{Applied, Draft, ResidualKind, Verdict, absent};
 use crate::error::Stop;
 use crate::recipe::{Check, Fields, KeySchema, OnMissing, Rule, RuleKind, value};
-use crate::system::init::{self, Close, Start};
+use crate::system::boot::{self, Close, Start};
 use target::Target;
 
 pub(super) static KIND: RuleKind = RuleKind {
@@ -74,7 +74,7 @@ impl Rule for Disable {
 
     fn apply(&self, draft: &mut Draft<'_>) -> Applied {
         let mut found = false;
-        if init::may_be_systemd(draft) {
+        if boot::may_be_systemd(draft) {
             found |= units::mask(draft, &self.target, self.waits)?;
         }
         found |= self.close_others(draft)?;
@@ -89,7 +89,7 @@ impl Disable {
     /// Closes the starts that are not systemd's, and returns whether there are any.
     fn close_others(&self, draft: &mut Draft<'_>) -> Result<bool, Stop> {
         let (mut open, mut found) = (Vec::new(), false);
-        for start in init::starts(draft)? {
+        for start in boot::starts(draft)? {
             if self.target.is_started_by(draft, &start) {
                 open.push(start);
             } else if self.target.may_be_started_by(&start) {

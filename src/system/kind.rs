@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::init::InitSystem;
+use super::boot::InitSystem;
 use super::os_release::OsRelease;
 use crate::error::{Result, Stop};
 use crate::rootfs::Files;

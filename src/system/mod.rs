@@ -4,11 +4,11 @@
 //! and the inventory share it.
 
 pub(crate) mod accounts;
+pub(crate) mod boot;
 pub(crate) mod boot_writes;
 pub(crate) mod busybox;
 pub(crate) mod capability;
 pub(crate) mod conf_files;
-pub(crate) mod init;
 pub(crate) mod kernel_command_line;
 pub(crate) mod os_release;
 pub(crate) mod packages;

@@ -7,8 +7,8 @@ use bstr::BString;
 use crate::edit::{Change, Draft, Edit, Residual, ResidualKind};
 use crate::error::Stop;
 use crate::rootfs::lowerdir;
+use crate::system::boot::script::How;
 use crate::system::boot_writes::BootWrite;
-use crate::system::init::script::How;
 
 /// How many edits are found undone before the search gives up.
 const UNDONE: usize = 100_000;

@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 use crate::edit::Draft;
 use crate::error::{Stop, fail};
 use crate::rootfs::{InodeId, Location, Node};
-use crate::system::init::{Close, Start, xinetd};
+use crate::system::boot::{Close, Start, xinetd};
 
 /// Closes a start.
 pub(super) fn close(draft: &mut Draft<'_>, start: &Start) -> Result<(), Stop> {

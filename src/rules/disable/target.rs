@@ -1,7 +1,7 @@
 //! What is to be disabled, and whether a start is one of it.
 
 use crate::rootfs::Files;
-use crate::system::init::Start;
+use crate::system::boot::Start;
 
 /// Where programs are.
 const PROGRAMS: [&str; 9] = [

@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::edit::Draft;
 use crate::error::Stop;
 use crate::rules::mask;
-use crate::system::init::{Runs, programs};
+use crate::system::boot::{Runs, programs};
 use crate::system::systemd::{UnitStart, has_generator, name};
 
 /// Generators that make units for a program, and the unit that they use instead where it is there,

@@ -6,7 +6,7 @@ use crate::error::Stop;
 use crate::rootfs::Place;
 use crate::system::accounts::provisioned::{self, Given};
 use crate::system::accounts::{Account, doas, first_account, pam_group, pam_trust, userdb};
-use crate::system::init::script::How;
+use crate::system::boot::script::How;
 
 /// Where sudo, doas and polkit read what they grant.
 const GRANTS: [&str; 4] = [

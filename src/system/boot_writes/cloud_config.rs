@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Parser};
 use super::{BootWrite, BootWrites, quoted, small};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
-use crate::system::init::script::How;
+use crate::system::boot::script::How;
 
 /// The deepest nesting that is read. Real configuration has about five levels.
 const DEPTH: usize = 64;

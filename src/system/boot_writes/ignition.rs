@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{BootWrite, BootWrites, small};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
-use crate::system::init::script::How;
+use crate::system::boot::script::How;
 
 const UNITS: &str = "/etc/systemd/system";
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
-use crate::system::init::script::{How, written};
+use crate::system::boot::script::{How, written};
 use crate::system::systemd::Units;
 
 pub(crate) use cloud_config::{cloud_init_files, kairos_files};

@@ -7,8 +7,8 @@
 mod by_hand;
 mod command;
 mod inetd;
+mod init_system;
 mod inittab;
-mod kind;
 mod openrc;
 mod rc_links;
 pub(crate) mod script;
@@ -23,7 +23,7 @@ use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
 
 pub(crate) use command::programs;
-pub(crate) use kind::InitSystem;
+pub(crate) use init_system::InitSystem;
 
 /// A larger file is not a script that starts a service.
 const SCRIPT_LIMIT: u64 = 1 << 20;
