@@ -15,9 +15,7 @@ use crate::error::Stop;
 use crate::image::Image;
 use crate::rootfs::{Files, InodeId, Place, Rootfs};
 use crate::system::boot_writes::{BootWrites, boot_writes};
-use crate::system::systemd::{
-    ETC, Leftover, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts,
-};
+use crate::system::systemd::{ETC, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts};
 
 use super::{Change, Edit, Outcome, Residual, ResidualKind};
 
@@ -348,11 +346,13 @@ impl<'i> Draft<'i> {
     /// Records what masks leave open, as [`open_so_far`](Self::open_so_far) does; once for all rules, when they have run.
     pub(crate) fn find_mask_leftovers(&mut self) -> Result<(), Stop> {
         let found = mask_leftovers(self, &self.units(), &self.masked)?;
-        let found = found
-            .into_iter()
-            .map(|(rule, Leftover { place, message })| {
-                Residual::of(rule, ResidualKind::OtherStart, place, message)
-            });
+        let found = found.into_iter().map(|(rule, left)| {
+            let kind = match left.stopped {
+                true => ResidualKind::CannotStart,
+                false => ResidualKind::OtherStart,
+            };
+            Residual::of(rule, kind, left.place, left.message)
+        });
         self.passing.extend(found);
         self.passing.sort_by_key(|residual| residual.rule);
         Ok(())

@@ -42,6 +42,8 @@ pub enum ResidualKind {
     Sealed,
     /// The image contains an image or archive that casehard did not look inside.
     NotInspected,
+    /// A unit that the image keeps cannot start any more, because it requires a masked one.
+    CannotStart,
     /// The edits need a further step of the build before the image boots or deploys.
     NeedsRebuild,
     /// A setting from outside the image decides.
@@ -54,7 +56,7 @@ pub enum ResidualKind {
 pub enum Severity {
     /// It comes back later, or may not apply.
     Low,
-    /// It may be open, depending on what casehard cannot see.
+    /// Someone has to look: it may be open, or does not work without a further step.
     Medium,
     /// It is open.
     High,
@@ -73,7 +75,7 @@ impl Severity {
 
 impl ResidualKind {
     /// Every kind, most severe first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OtherStart,
         Self::OtherGrant,
         Self::OtherName,
@@ -81,6 +83,7 @@ impl ResidualKind {
         Self::RevertedAtBoot,
         Self::Sealed,
         Self::NotInspected,
+        Self::CannotStart,
         Self::NeedsRebuild,
         Self::OutsideImage,
         Self::RevertedByPackages,
@@ -97,6 +100,7 @@ impl ResidualKind {
             Self::RevertedByPackages => "reverted-by-packages",
             Self::Sealed => "sealed",
             Self::NotInspected => "not-inspected",
+            Self::CannotStart => "cannot-start",
             Self::NeedsRebuild => "needs-rebuild",
             Self::OutsideImage => "outside-image",
         }
@@ -111,7 +115,9 @@ impl ResidualKind {
             | Self::Override
             | Self::RevertedAtBoot
             | Self::Sealed => Severity::High,
-            Self::NotInspected | Self::NeedsRebuild | Self::OutsideImage => Severity::Medium,
+            Self::NotInspected | Self::CannotStart | Self::NeedsRebuild | Self::OutsideImage => {
+                Severity::Medium
+            }
             Self::RevertedByPackages => Severity::Low,
         }
     }

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::view::anchor;
+use super::view::{Surface, anchor};
 use super::{Report, json};
 use crate::diff::Comparison;
 use crate::edit::Severity;
@@ -35,6 +35,12 @@ const OPEN: Topic = Topic {
     name: "open",
     level: "warning",
     about: "The rule did its work, and this stays open all the same: something grants it again later, or works around the rule. Close it by another rule, or accept it.",
+};
+
+const LOOK: Topic = Topic {
+    name: "look",
+    level: "warning",
+    about: "The rule did its work, and someone has to look at this: it may be open, which casehard cannot tell, or something does not work without a further step. The message says which.",
 };
 
 const LATER: Topic = Topic {
@@ -76,7 +82,7 @@ const GAINED: Topic = Topic {
 const REMAINS: Topic = Topic {
     name: "remains",
     level: "note",
-    about: "The hardened image still gives this privilege. Where nobody needs it, a recipe can take it away.",
+    about: "The hardened image still has this. Where nobody needs it, a recipe can take it away.",
 };
 
 const IMAGE: &str = "IMAGE";
@@ -114,10 +120,15 @@ impl Report<'_> {
             let label = rule.map_or(String::new(), |rule| format!(" ({})", rule.label()));
             let message = format!("{}{label}", residual.message);
             let topic = match residual.severity() {
-                Severity::High | Severity::Medium => &OPEN,
+                Severity::High => &OPEN,
+                Severity::Medium => &LOOK,
                 Severity::Low => &LATER,
             };
             results.add(topic, kind, message, &place);
+            results.last(
+                "properties",
+                json!({ "id": residual.id(), "severity": residual.severity().id() }),
+            );
         }
         for waiver in &self.plan.waivers {
             results.waiver(waiver);
@@ -126,10 +137,7 @@ impl Report<'_> {
             results.privilege(&BEYOND, image, change);
         }
         let (_, after) = self.plan.inventories()?;
-        for kind in inventory::Kind::ALL
-            .into_iter()
-            .filter(|kind| kind.is_privilege())
-        {
+        for kind in Surface::KINDS {
             for item in after.of_kind(kind).take(REMAINING) {
                 let line = bstr::join(b" ", [&item.name, &item.detail]);
                 let line = [kind.title().as_bytes(), b": ", line.trim()].concat();
@@ -139,6 +147,11 @@ impl Report<'_> {
                     line,
                     &Place::of_privilege(image, [&item.name, &item.detail]),
                 );
+            }
+            let more = after.of_kind(kind).count().saturating_sub(REMAINING);
+            if more > 0 {
+                let text = format!("{}: {more} more, which the .json lists", kind.title());
+                results.add(&REMAINS, kind.name(), text, &Place::image(image));
             }
         }
         Ok(results.write(image))
@@ -216,14 +229,20 @@ impl Results {
         };
         let place = Place::in_recipe(&waiver.at);
         self.add(topic, &waiver.kind, result.to_string(), &place);
-        if result.state == WaiverState::Used
-            && let Some(finding) = self.findings.last_mut()
-        {
-            finding["suppressions"] = json!([{
+        if result.state == WaiverState::Used {
+            let accepted = json!([{
                 "kind": "external",
                 "status": "accepted",
                 "justification": message(result.reason()),
             }]);
+            self.last("suppressions", accepted);
+        }
+    }
+
+    /// Gives the last finding one more property.
+    fn last(&mut self, key: &str, value: Value) {
+        if let Some(finding) = self.findings.last_mut() {
+            finding[key] = value;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod formats;
+mod remains;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

@@ -49,7 +49,7 @@ pub(super) fn write(view: &View, color: bool) -> String {
         let word = page.ink(ink, &format!("{word:8}"));
         page.line(&format!("    {word} {text}"));
     }
-    remains(&mut page, &view.surface);
+    remains(&mut page, view.remains_title, &view.surface);
     list(&mut page, "waivers", view.waivers.iter().map(waiver));
     let notes = view.notes.iter().map(|note| (PLAIN, "note", note.clone()));
     list(&mut page, "notes", notes);
@@ -154,13 +154,13 @@ fn surface(page: &mut Page, surface: &[Surface]) {
 }
 
 /// Lists what the image still gives to users and the network.
-fn remains(page: &mut Page, surface: &[Surface]) {
+fn remains(page: &mut Page, title: &str, surface: &[Surface]) {
     /// The JSON report has all.
     const MOST: usize = 30;
     if surface.iter().all(|part| part.remaining.is_empty()) {
         return;
     }
-    page.heading("what remains");
+    page.heading(&title.to_lowercase());
     for part in surface.iter().filter(|part| !part.remaining.is_empty()) {
         page.line(&format!("  {}", page.ink(BOLD, part.kind.title())));
         let (shown, more) = part.first_remaining(MOST);

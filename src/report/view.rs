@@ -34,6 +34,8 @@ pub(crate) struct View {
     /// The title of the parts of the attack surface.
     pub(crate) surface_title: &'static str,
     pub(crate) surface: Vec<Surface>,
+    /// The title of what remains of it.
+    pub(crate) remains_title: &'static str,
     /// How many paths changed; `files` may have fewer.
     pub(crate) paths: usize,
     pub(crate) files: Vec<File>,
@@ -133,7 +135,7 @@ impl Open {
     pub(crate) fn heading(severity: Severity) -> &'static str {
         match severity {
             Severity::High => "Open",
-            Severity::Medium => "May be open, by what casehard cannot see",
+            Severity::Medium => "Needs a look",
             Severity::Low => "Comes back later",
         }
     }
@@ -146,11 +148,10 @@ impl Rule {
 }
 
 impl Surface {
-    /// Compares what users and the network can reach in two images, the most important part first.
-    pub(crate) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
+    /// What it has, the most important first. Masks and packages are not part of it.
+    pub(crate) const KINDS: [inventory::Kind; 10] = {
         use inventory::Kind;
-        // Masks and packages are not part of the surface.
-        let kinds = [
+        [
             Kind::SetId,
             Kind::Capability,
             Kind::Listener,
@@ -162,8 +163,12 @@ impl Surface {
             Kind::Writable,
             Kind::NetworkTool,
             Kind::Unknown,
-        ];
-        let mut parts = Self::of_kinds(&kinds, before, after);
+        ]
+    };
+
+    /// Compares what users and the network can reach in two images, the most important part first.
+    pub(crate) fn between(before: &Inventory, after: &Inventory) -> Vec<Self> {
+        let mut parts = Self::of_kinds(&Self::KINDS, before, after);
         for part in &mut parts {
             let items = after.of_kind(part.kind);
             let lines =

@@ -122,7 +122,7 @@ fn sarif_is_as_oasis_says() {
         [
             ("Touch/failed", "error"),
             ("Touch/open", "warning"),
-            ("Touch/open", "warning"),
+            ("Touch/look", "warning"),
             ("Touch/waived", "note"),
             ("Touch/waiver-unused", "note"),
             ("Touch/waiver-expired", "error"),

@@ -55,6 +55,7 @@ impl Comparison<'_> {
             // Masks and packages are not part of it, but a reviewer wants to see them.
             surface_title: "Attack surface, masks and packages",
             surface,
+            remains_title: "What remains",
             paths: self.paths().len(),
             files,
         })

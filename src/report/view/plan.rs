@@ -33,9 +33,20 @@ impl Report<'_> {
             notes: plan.notes.iter().map(escape).collect(),
             surface_title: "Attack surface",
             surface: self.surface()?,
+            // No image is written where a rule failed.
+            remains_title: match self.is_written() {
+                true => "What remains",
+                false => "What would remain",
+            },
             paths: self.files.len(),
             files: self.view_files()?,
         })
+    }
+
+    /// Returns whether nothing keeps the hardened image from being written.
+    fn is_written(&self) -> bool {
+        let failed = |rule: &RuleResult| rule.outcome.why().is_some();
+        self.beyond_lock().is_empty() && !self.rules().iter().any(failed)
     }
 
     /// The attack surface before and after.

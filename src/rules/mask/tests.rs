@@ -3,7 +3,8 @@
 mod bus;
 mod index;
 
-use crate::rules::harness::check;
+use crate::edit::{ResidualKind, Severity};
+use crate::rules::harness::{check, open, recipe};
 
 const UNITS: &str = "
 dir ./
@@ -174,6 +175,19 @@ fn links_on_the_way_are_followed_inside_the_root() {
 }
 
 #[test]
+fn a_unit_that_cannot_start_is_no_open_door() {
+    let image = open(
+        "file usr/lib/systemd/system/ssh.service\n| [Service]\n\
+         file usr/lib/systemd/system/rescue.target\n| [Unit]\n| Requires=ssh.service\n",
+    );
+    let recipe = recipe("[Mask ssh.service]");
+    let plan = image.plan(&recipe).unwrap();
+    let kinds = plan.residuals().iter().map(|residual| residual.kind);
+    assert_eq!(kinds.collect::<Vec<_>>(), [ResidualKind::CannotStart]);
+    assert_eq!(ResidualKind::CannotStart.severity(), Severity::Medium);
+}
+
+#[test]
 fn what_a_mask_leaves_open_is_a_residual() {
     let image = "
 dir etc/systemd/system
@@ -214,10 +228,10 @@ file usr/lib/systemd/system/docker.socket.d/x.conf
         &format!(
             "{made}/docker.socket -> /dev/null\n  \
              residual {usr}/api.service:2: api.service can still be started without docker.socket; mask it as well\n  \
+             residual {usr}/other.socket: other.socket still starts docker.service, as docker.socket did\n  \
              residual {usr}/docker.service:4: docker.service has Requires=docker.socket and cannot start while that is masked\n  \
              residual {usr}/needs.target.requires/docker.socket: needs.target requires docker.socket by this link and cannot start \
-             while that is masked\n  \
-             residual {usr}/other.socket: other.socket still starts docker.service, as docker.socket did\n"
+             while that is masked\n"
         ),
     );
     check(

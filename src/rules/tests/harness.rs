@@ -40,7 +40,7 @@ pub(crate) fn open(image: &str) -> Image {
         .expect("the image opens")
 }
 
-fn recipe(rules: &str) -> Recipe {
+pub(crate) fn recipe(rules: &str) -> Recipe {
     Recipe::parse("test", &format!("[Recipe]\nSchema=1\n{rules}\n")).expect("the recipe is right")
 }
 

@@ -102,7 +102,15 @@ impl<'m> Activated<'m> {
                     "the bus may still start {program} itself when {name} is asked for, {why}; make it `Exec=/bin/false`"
                 );
                 let place = Place::new(&path, None);
-                (rule, Leftover { place, message })
+                let stopped = false;
+                (
+                    rule,
+                    Leftover {
+                        place,
+                        message,
+                        stopped,
+                    },
+                )
             }));
         }
         found

@@ -12,11 +12,13 @@ use super::units::{Masks, Units, base};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
 
-/// Something that a mask leaves open.
+/// Something that a mask leaves open, or that does not start any more.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Leftover {
     pub(crate) place: Place,
     pub(crate) message: String,
+    /// Whether it is a unit that cannot start, rather than another way to start a masked one.
+    pub(crate) stopped: bool,
 }
 
 /// Returns what masks leave open in the image as it is, by the rule that made them. One pass over
@@ -126,7 +128,15 @@ impl<'l> Search<'l> {
     }
 
     fn add(&mut self, rule: usize, place: Place, message: String) {
-        self.found.insert((rule, Leftover { place, message }));
+        let stopped = false;
+        self.found.insert((
+            rule,
+            Leftover {
+                place,
+                message,
+                stopped,
+            },
+        ));
     }
 
     /// Adds what one unit of the image leaves open.
@@ -201,7 +211,15 @@ impl<'l> Search<'l> {
         for (name, place, why) in needed {
             for rule in self.masked_by(&name) {
                 let message = format!("{unit} {why} and cannot start while that is masked");
-                self.add(rule, place.clone(), message);
+                let place = place.clone();
+                self.found.insert((
+                    rule,
+                    Leftover {
+                        place,
+                        message,
+                        stopped: true,
+                    },
+                ));
                 stopped.insert(rule);
             }
         }

@@ -31,7 +31,7 @@ pub(crate) use enumerated::words_of;
 pub(crate) use exposure::exposure;
 pub(crate) use knows::unread;
 pub(crate) use load_path::unread_copy;
-pub(crate) use mask_leftovers::{Leftover, mask_leftovers};
+pub(crate) use mask_leftovers::mask_leftovers;
 pub(crate) use merged::{Found, Merged, merged};
 pub(crate) use sections::{all_sections, sections_of, settings_in};
 pub(crate) use setting::{Kind, Loss, lost};
