@@ -149,7 +149,7 @@ impl Rule {
 
 impl Surface {
     /// What it has, the most important first. Masks and packages are not part of it.
-    pub(crate) const KINDS: [inventory::Kind; 10] = {
+    pub(crate) const KINDS: [inventory::Kind; 11] = {
         use inventory::Kind;
         [
             Kind::SetId,
