@@ -21,6 +21,9 @@ const LINES: usize = 2000;
 /// How many lines are shown of what remains of one kind.
 const REMAINING: usize = 200;
 
+/// A longer list takes the width of the page.
+const LONG: usize = 24;
+
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
@@ -142,12 +145,15 @@ impl Page<'_> {
             .surface
             .iter()
             .filter(|part| !part.remaining.is_empty());
-        parts
+        let mut all: Vec<_> = parts
             .map(|part| {
                 let (shown, more) = part.first_remaining(REMAINING);
                 (part, shown, more)
             })
-            .collect()
+            .collect();
+        // A long list would leave gaps beside the others.
+        all.sort_by_key(|(part, ..)| part.remaining.len() > LONG);
+        all
     }
 
     /// Failed ones first.
