@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use crate::error::Stop;
 use crate::image::Image;
 use crate::rootfs::{Files, InodeId, Place, Rootfs};
+use crate::system::boot::other_starts;
 use crate::system::boot_writes::{BootWrites, boot_writes};
 use crate::system::systemd::{ETC, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts};
 
@@ -354,6 +355,19 @@ impl<'i> Draft<'i> {
             Residual::of(rule, kind, left.place, left.message)
         });
         self.passing.extend(found);
+        let starts = self.unit_starts()?;
+        for other in other_starts(self, &self.units(), &starts, &self.masked)? {
+            // What is known in more detail is said once.
+            let known = |residual: &Residual| {
+                let path = residual.place.as_ref().map(|place| &place.path);
+                residual.rule == Some(other.rule) && path == Some(&other.place.path)
+            };
+            if !self.passing.iter().chain(&self.residuals).any(known) {
+                let kind = ResidualKind::OtherStart;
+                self.passing
+                    .push(Residual::of(other.rule, kind, other.place, other.message));
+            }
+        }
         self.passing.sort_by_key(|residual| residual.rule);
         Ok(())
     }

@@ -25,7 +25,9 @@ pub(super) static KIND: RuleKind = RuleKind {
         a template leaves instances that have a file of their own. What stays open so is a \
         residual with its path: the unit behind an alias, such an instance, another name of the \
         same file, and of a masked socket the other sockets that start its service, and the \
-        service itself: to close SSH mask both. A unit that has the masked one in `Requires=`, \
+        service itself: to close SSH mask both. So is what starts the same program in another way: \
+        an enabled unit of another name, another init's service, inetd or a script of the boot; \
+        `Disable` closes all of these. A unit that has the masked one in `Requires=`, \
         `Requisite=`, `BindsTo=` or a `.requires` directory will not start any more; that is a \
         residual with file and line too. So is a file in `dbus-1/system-services` by which the \
         message bus may start a masked service itself: one for its `BusName=`, or with the program \

@@ -10,6 +10,7 @@ mod inetd;
 mod init_system;
 mod inittab;
 mod openrc;
+mod other_starts;
 mod rc_links;
 pub(crate) mod script;
 mod supervised;
@@ -24,6 +25,7 @@ use crate::rootfs::{Files, InodeId, Place};
 
 pub(crate) use command::programs;
 pub(crate) use init_system::InitSystem;
+pub(crate) use other_starts::other_starts;
 
 /// A larger file is not a script that starts a service.
 const SCRIPT_LIMIT: u64 = 1 << 20;

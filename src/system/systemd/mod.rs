@@ -38,8 +38,8 @@ pub(crate) use setting::{Kind, Loss, lost};
 pub(crate) use sysv::has_generator;
 pub(crate) use unit_file::{settings, words};
 pub(crate) use unit_index::UnitIndex;
-pub(crate) use unit_starts::{UnitStart, unit_starts};
-pub(crate) use units::Units;
+pub(crate) use unit_starts::{UnitStart, commands, unit_starts};
+pub(crate) use units::{Masks, Units};
 
 /// Where the administrator's units are; a rule writes here.
 pub(crate) const ETC: &str = "/etc/systemd/system";

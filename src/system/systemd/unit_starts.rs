@@ -12,7 +12,7 @@ use super::name::{expanded, kind, prefix};
 use super::unit_file::words;
 use super::units::Units;
 use crate::error::Stop;
-use crate::rootfs::Files;
+use crate::rootfs::{Files, Place};
 
 /// A unit that is neither masked nor another name of one, and what it starts.
 #[derive(Clone, Debug)]
@@ -71,6 +71,18 @@ pub(crate) fn unit_starts(files: &Files<'_>, units: &Units<'_>) -> Result<Vec<Un
         found.push(start);
     }
     Ok(found)
+}
+
+/// Returns the commands of a service, each with its line.
+pub(crate) fn commands(
+    files: &Files<'_>,
+    units: &Units<'_>,
+    unit: &str,
+) -> Result<Vec<(Vec<String>, Place)>, Stop> {
+    let merged = readable(merged(files, units, unit, |_| false))?.unwrap_or_default();
+    let lines = merged.list("Service", "ExecStart").into_iter();
+    let commands = lines.map(|line| (command(unit, &line.value.to_str_lossy()), line.place()));
+    Ok(commands.collect())
 }
 
 /// Returns the words of a command line without what systemd reads before the program, and without

@@ -25,7 +25,7 @@ pub(crate) struct Units<'r> {
 
 /// Which units' masks count.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Masks<'r> {
+pub(crate) enum Masks<'r> {
     All,
     /// All but those of these units.
     Without(&'r BTreeSet<String>),
@@ -54,7 +54,7 @@ impl<'r> Units<'r> {
     }
 
     /// Returns the same units with other masks.
-    pub(super) fn with<'m>(&self, masks: Masks<'m>) -> Units<'m>
+    pub(crate) fn with<'m>(&self, masks: Masks<'m>) -> Units<'m>
     where
         'r: 'm,
     {
