@@ -149,7 +149,7 @@ pub(crate) struct Planning {
     /// A tarball, compressed or not, or a directory; `-` reads stdin
     pub(crate) image: PathBuf,
 
-    /// The file of a recipe, or the name of a shipped one. Repeatable [default: the shipped recipe for IMAGE's os-release]
+    /// The file of a recipe, or the name of a shipped one. Repeatable [default: the shipped recipe for IMAGE's init and os-release]
     #[arg(short, long = "recipe", value_name = "RECIPE")]
     pub(crate) recipes: Vec<PathBuf>,
 

@@ -76,7 +76,7 @@ fn check(
                     n => format!("{n} rules"),
                 };
                 if recipe.rules().is_empty() {
-                    console.warning(&format!("{name} has no rules: every image satisfies it"));
+                    console.warning(&format!("{name} has no rules, so it judges no image"));
                 }
                 let expired = recipe.waivers().iter();
                 for waiver in expired.filter(|w| as_of.is_some_and(|day| w.expires < day)) {

@@ -155,6 +155,17 @@ impl Reader<'_> {
             "Match" => {
                 self.once("Match", &section, &argument);
                 for (key, property) in self.known("Match", MATCH, section.properties) {
+                    let value = &property.value;
+                    // An empty one resets the list, and a parameter has no value yet.
+                    let is_plain = !value.text.is_empty() && !value.text.contains("${");
+                    if let (true, Err(refusal)) = (is_plain, key.check.read(&value.text)) {
+                        let mut mistake = Diagnostic::new(value.at.clone(), refusal.message);
+                        if let Some(help) = refusal.help {
+                            mistake = mistake.help(help);
+                        }
+                        self.mistakes.push(mistake);
+                        continue;
+                    }
                     match key.name {
                         "Kind" => self.document.image_kind = not_empty(property.value),
                         "Init" => append(&mut self.document.inits, property.value),

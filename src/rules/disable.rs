@@ -28,13 +28,13 @@ pub(super) static KIND: RuleKind = RuleKind {
         - systemd: the service, its sockets, timers and paths are masked, and so are units of any \
         other name whose `ExecStart=` runs the program, templates among them, and scripts of \
         `/etc/init.d` for which the image has systemd-sysv-generator. Where systemd-ssh-generator \
-        would start `sshd`, `sshd@.service` is masked.\n\
-        - OpenRC: the link in each runlevel goes, as by `rc-update del`.\n\
+        would start `sshd`, `sshd@.service` is masked.\n\n\
+        - OpenRC: the link in each runlevel goes, as by `rc-update del`.\n\n\
         - System V: links `S50NAME` become `K50NAME`, as by `update-rc.d NAME disable`; so do the \
-        scripts that `rcS` of busybox and Buildroot runs.\n\
-        - OpenWrt: the links in `/etc/rc.d` go, as by `/etc/init.d/NAME disable`.\n\
+        scripts that `rcS` of busybox and Buildroot runs.\n\n\
+        - OpenWrt: the links in `/etc/rc.d` go, as by `/etc/init.d/NAME disable`.\n\n\
         - runit: the link to the service goes; a service that stands there itself gets a file \
-        `down`. s6-rc and dinit: the file, link or line that lists the service goes.\n\
+        `down`. s6-rc and dinit: the file, link or line that lists the service goes.\n\n\
         - `inittab` and `inetd.conf`: the line becomes a comment, for inetd with `#<off># ` as by \
         `update-inetd --disable`. xinetd: the service gets `disable = yes`.\n\n\
         The program behind `exec`, `env`, `nice`, `tcpd`, `start-stop-daemon`, `sh -c`, \

@@ -104,6 +104,16 @@ fn what_cannot_be_seen_is_refused() {
 }
 
 #[test]
+fn values_of_match_are_checked() {
+    check(
+        "[Match]\nKind=vm\nInit=systmd\n",
+        "r.ini:4:6: `vm` is not a value of this key (help: it is one of `host`, `container`)\n\
+         r.ini:5:6: `systmd` is not a value of this key (help: did you mean `systemd`? it is one of `systemd`, `openrc`, `sysv`, \
+         `busybox`, `procd`, `runit`, `s6`, `dinit`)",
+    );
+}
+
+#[test]
 fn unknown_names_show_the_nearest() {
     check(
         "[Maks a.service]\nReason=x",
