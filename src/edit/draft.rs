@@ -16,7 +16,9 @@ use crate::image::Image;
 use crate::rootfs::{Files, InodeId, Place, Rootfs};
 use crate::system::boot::other_starts;
 use crate::system::boot_writes::{BootWrites, boot_writes};
-use crate::system::systemd::{ETC, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts};
+use crate::system::systemd::{
+    ETC, Knows, UnitIndex, UnitStart, Units, mask_leftovers, unit_starts,
+};
 
 use super::{Change, Edit, Outcome, Residual, ResidualKind};
 
@@ -93,6 +95,7 @@ pub(crate) struct Draft<'i> {
     units: RefCell<(Option<Rc<UnitIndex>>, usize)>,
     /// What the units start, and how many edits it knows of.
     starts: RefCell<(Option<Rc<Vec<UnitStart>>>, usize)>,
+    knows: RefCell<Knows>,
     /// What is written at boot, and how many edits it knows of.
     boot_writes: RefCell<(Option<Rc<BootWrites>>, usize)>,
     pub(crate) notes: Vec<(usize, String)>,
@@ -134,6 +137,7 @@ impl<'i> Draft<'i> {
             units: RefCell::default(),
             starts: RefCell::default(),
             boot_writes: RefCell::default(),
+            knows: RefCell::default(),
             notes,
         }
     }
@@ -206,6 +210,14 @@ impl<'i> Draft<'i> {
         let read = Rc::new(boot_writes(self, &self.units())?);
         *writes = Some(Rc::clone(&read));
         Ok(read)
+    }
+
+    /// Returns what the image's systemd does not read of some settings, in words.
+    pub(crate) fn unread<'s>(
+        &self,
+        settings: impl Iterator<Item = (&'s str, &'s str)>,
+    ) -> Result<Option<String>, Stop> {
+        self.knows.borrow_mut().unread(self, settings)
     }
 
     /// Says whose edits follow.

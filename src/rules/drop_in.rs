@@ -4,7 +4,7 @@ use super::support::effective::{self, put};
 use crate::edit::{Applied, Draft, Verdict, absent};
 use crate::error::fail;
 use crate::recipe::{Check, Fields, KeySchema, Rule, RuleKind, nearest, value, value::Refusal};
-use crate::system::systemd::{all_sections, sections_of, settings_in, unread};
+use crate::system::systemd::{all_sections, sections_of, settings_in};
 
 /// The key that has a drop-in win over others.
 pub(super) const ENSURE: KeySchema = KeySchema::new("Ensure", "yes|no", Check::OneOf(&["yes", "no"])).about("Whether a second drop-in, `zz-NAME`, sets again what another file overrides. Default `no`: the rule fails then.");
@@ -122,7 +122,7 @@ impl Rule for DropIn {
             return absent(format!("the image has no unit {}", self.unit));
         }
         let read = settings.iter().map(|(section, key, _)| (*section, *key));
-        if let Some(why) = unread(draft, read)? {
+        if let Some(why) = draft.unread(read)? {
             return fail(why);
         }
         for unit in found {

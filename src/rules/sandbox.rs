@@ -215,7 +215,7 @@ impl Sandbox {
             ));
         }
         let asked = settings.iter().map(|(section, key, _)| (*section, *key));
-        if let Some(why) = systemd::unread(draft, asked)? {
+        if let Some(why) = draft.unread(asked)? {
             draft.warn(format!("{unit}: {why}"));
         }
         let drop_in = DropIn {

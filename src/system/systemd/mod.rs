@@ -29,7 +29,7 @@ use crate::rootfs::Rootfs;
 pub(crate) use bus_activation::{left_to_bus, still_start};
 pub(crate) use enumerated::words_of;
 pub(crate) use exposure::exposure;
-pub(crate) use knows::unread;
+pub(crate) use knows::Knows;
 pub(crate) use load_path::unread_copy;
 pub(crate) use mask_leftovers::mask_leftovers;
 pub(crate) use merged::{Found, Merged, merged};
