@@ -50,7 +50,7 @@ pub(super) fn writable(work: &mut Collector<'_, '_>) -> Result<(), Stop> {
     let names = Names::of(&accounts);
     for (path, who) in &found {
         for writer in who {
-            // Whoever writes a directory has all that is in it.
+            // Someone who may write to a directory can replace each file in it.
             if !above(path.as_ref()).any(|dir| found.get(dir).is_some_and(|w| w.contains(writer))) {
                 work.found
                     .add(Kind::Writable, path.clone(), names.show(writer));

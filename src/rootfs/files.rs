@@ -99,6 +99,13 @@ impl<'i> Files<'i> {
         Ok(bytes.map(|bytes| bytes.to_vec()).unwrap_or_default())
     }
 
+    /// Returns the content of a regular file that has at most `limit` bytes; none of a larger or sparse
+    /// file, which is not a script or configuration.
+    pub(crate) fn text_up_to(&self, limit: u64, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
+        let bytes = self.small(id, limit).map_err(|e| self.failed(e))?;
+        Ok(bytes.map(|bytes| bytes.to_vec()))
+    }
+
     /// Returns the content of the regular file that a path leads to, if there is such a file.
     pub(crate) fn text_at(&self, path: &str) -> Result<Option<Vec<u8>>, Stop> {
         match self.rootfs.open(path) {

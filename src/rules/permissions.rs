@@ -20,10 +20,10 @@ pub(super) static KIND: RuleKind = RuleKind {
             .about("A file or directory; symbolic links are followed."),
     ),
     summary: "a path has this mode and owner",
-    about: "Sets mode, owner and group in every header of the file; an access control list beside \
-        the mode, which could allow more, goes. Where the image has nothing at a path of /etc, the \
-        copies of it from which the booted system fills /etc are meant. Names are looked up in the image's own passwd and \
-        group files. A directory that the archive has no entry for, only files below it, gets one, \
+    about: "Sets mode, owner and group in every header of the file, and removes an access control \
+        list, which could allow more than the mode does. Where the image has nothing at a path of \
+        /etc, the rule sets the copies from which the booted system fills /etc. Names are looked \
+        up in the image's own passwd and group files. A directory that the archive has no entry for, only files below it, gets one, \
         with mode 0755 and root as its owner where the rule does not say otherwise: else whoever \
         extracts it decides, by their umask. In a layer of an image, which takes files of those \
         below it away, the rule must say all three then, since an entry replaces what those say.",

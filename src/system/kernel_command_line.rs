@@ -47,14 +47,7 @@ pub(crate) fn arguments<'a>(
     }
     let mut found = Vec::new();
     for (path, id) in all {
-        if files.rootfs().size(id).is_none_or(|size| size > LIMIT) {
-            continue;
-        }
-        let text = match files.text(id) {
-            Ok(text) => text,
-            Err(Stop::Failed(_)) => continue,
-            Err(fatal) => return Err(fatal),
-        };
+        let text = files.text_up_to(LIMIT, id)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim_start().starts_with(b"#") {
                 continue;

@@ -160,7 +160,10 @@ fn by_units(draft: &Draft<'_>) -> Result<Vec<Given>, Stop> {
         let file = units
             .fragment(&unit)
             .and_then(|path| draft.rootfs().open(path));
-        if let Some(text) = file.map(|id| small(draft, id)).transpose()?.flatten()
+        if let Some(text) = file
+            .map(|id| draft.text_up_to(LIMIT, id))
+            .transpose()?
+            .flatten()
             && text.contains_str("sshd")
         {
             named.insert(unit);
@@ -191,7 +194,10 @@ fn by_units(draft: &Draft<'_>) -> Result<Vec<Given>, Stop> {
 fn by_scripts(files: &Files<'_>) -> Result<Vec<Given>, Stop> {
     let mut found = Vec::new();
     for (path, id) in scripts(files) {
-        let Some(text) = small(files, id)?.filter(|text| text.contains_str("sshd")) else {
+        let Some(text) = files
+            .text_up_to(LIMIT, id)?
+            .filter(|text| text.contains_str("sshd"))
+        else {
             continue;
         };
         let starts =
@@ -215,7 +221,7 @@ fn by_scripts(files: &Files<'_>) -> Result<Vec<Given>, Stop> {
             );
         }
         for (path, id) in variables(files, &path, &text) {
-            let values = small(files, id)?.unwrap_or_default();
+            let values = files.text_up_to(LIMIT, id)?.unwrap_or_default();
             for (number, line) in (1..).zip(values.lines()) {
                 let Some((name, value)) = assignment(line) else {
                     continue;
@@ -278,17 +284,6 @@ fn variables(files: &Files<'_>, script: &str, text: &[u8]) -> Vec<(String, Inode
     let mut known = BTreeSet::new();
     found.retain(|(_, id)| known.insert(*id));
     found
-}
-
-fn small(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
-    if files.rootfs().size(id).is_none_or(|size| size > LIMIT) {
-        return Ok(None);
-    }
-    match files.text(id) {
-        Ok(text) => Ok(Some(text)),
-        Err(Stop::Failed(_)) => Ok(None),
-        Err(fatal) => Err(fatal),
-    }
 }
 
 /// Whether a word is the path of a server: `sshd`, or Alpine's `sshd.pam` and its like.

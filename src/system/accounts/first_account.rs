@@ -130,6 +130,9 @@ pub(crate) fn makers(
     Ok(found)
 }
 
+/// A larger file is not a script.
+const LIMIT: u64 = 128 << 10;
+
 /// Commands that can add someone to a group.
 const COMMANDS: [&str; 6] = [
     "usermod",
@@ -177,9 +180,7 @@ pub(crate) fn given_by_commands(
     let scripts = scripts.iter().map(|id| (files.rootfs().path(*id), *id));
     let mut found = Vec::new();
     for (path, id) in configurations.chain(scripts) {
-        let Some(text) = text_of(files, id)? else {
-            continue;
-        };
+        let text = files.text_up_to(LIMIT, id)?.unwrap_or_default();
         for (line, mut adds) in commands(&text) {
             let is_variable = |word: &String| word.starts_with('$') || word.starts_with("{{");
             let named = adds
@@ -194,17 +195,6 @@ pub(crate) fn given_by_commands(
         }
     }
     Ok(found)
-}
-
-/// Returns the text of a script or configuration; none of a program.
-fn text_of(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
-    const LIMIT: u64 = 128 << 10;
-    let fits = files.rootfs().size(id).is_some_and(|size| size <= LIMIT);
-    if !fits {
-        return Ok(None);
-    }
-    let text = files.text(id)?;
-    Ok((!text.starts_with(b"\x7fELF")).then_some(text))
 }
 
 /// Returns what one line of a shell, or a list of YAML, adds to groups.

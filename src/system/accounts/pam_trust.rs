@@ -57,7 +57,7 @@ fn trusted(module: &str, arguments: &[&str], account: &Account) -> Option<String
             let named = arguments
                 .iter()
                 .find_map(|word| word.strip_prefix("group="));
-            // Without a name it is wheel, or root where there is no wheel.
+            // Without `group=` the module takes wheel, or root if there is no wheel.
             let group = named.or_else(|| {
                 ["wheel", "root"]
                     .into_iter()

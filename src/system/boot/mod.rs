@@ -153,20 +153,7 @@ fn script(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
 
 /// Returns the content of a file that is small enough to be a script or a list.
 fn text(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
-    let is_small = files
-        .rootfs()
-        .size(id)
-        .is_some_and(|size| size <= SCRIPT_LIMIT);
-    let is_file = files.rootfs().inode(id).is_file();
-    if !is_small || !is_file {
-        return Ok(None);
-    }
-    match files.text(id) {
-        Ok(text) => Ok(Some(text)),
-        // A sparse file is not a script.
-        Err(Stop::Failed(_)) => Ok(None),
-        Err(fatal) => Err(fatal),
-    }
+    files.text_up_to(SCRIPT_LIMIT, id)
 }
 
 /// Returns the names in a directory that are text, sorted; none where it is not there.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bstr::ByteSlice;
 use saphyr_parser::{Event, Parser};
 
-use super::{BootWrite, BootWrites, quoted, small};
+use super::{BootWrite, BootWrites, LIMIT, quoted};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
 use crate::system::boot::script::How;
@@ -79,12 +79,12 @@ pub(crate) fn kairos_files(files: &Files<'_>) -> Vec<(String, InodeId)> {
 
 pub(super) fn add(files: &Files<'_>, found: &mut BootWrites) -> Result<(), Stop> {
     for (path, id) in cloud_init_files(files) {
-        if let Some(text) = small(files, id)? {
+        if let Some(text) = files.text_up_to(LIMIT, id)? {
             add_file(&path, &text.to_str_lossy(), "cloud-init", found);
         }
     }
     for (path, id) in kairos_files(files) {
-        if let Some(text) = small(files, id)? {
+        if let Some(text) = files.text_up_to(LIMIT, id)? {
             add_file(&path, &text.to_str_lossy(), "Kairos", found);
         }
     }

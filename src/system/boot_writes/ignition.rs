@@ -3,7 +3,7 @@
 use bstr::ByteSlice;
 use serde_json::Value;
 
-use super::{BootWrite, BootWrites, small};
+use super::{BootWrite, BootWrites, LIMIT};
 use crate::error::Stop;
 use crate::rootfs::{Files, InodeId, Place};
 use crate::system::boot::script::How;
@@ -29,7 +29,7 @@ pub(crate) fn ignition_files(files: &Files<'_>) -> Vec<(String, InodeId)> {
 
 pub(super) fn add(files: &Files<'_>, found: &mut BootWrites) -> Result<(), Stop> {
     for (path, id) in ignition_files(files) {
-        let Some(text) = small(files, id)? else {
+        let Some(text) = files.text_up_to(LIMIT, id)? else {
             continue;
         };
         match serde_json::from_slice(&text) {

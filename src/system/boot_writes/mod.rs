@@ -79,16 +79,3 @@ impl BootWrites {
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
-
-/// Returns the content of a file that is small enough.
-fn small(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
-    if files.rootfs().size(id).is_none_or(|size| size > LIMIT) {
-        return Ok(None);
-    }
-    match files.text(id) {
-        Ok(text) => Ok(Some(text)),
-        // A sparse file is not a text.
-        Err(Stop::Failed(_)) => Ok(None),
-        Err(fatal) => Err(fatal),
-    }
-}

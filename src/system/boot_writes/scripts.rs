@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use super::{BootWrites, quoted, small};
+use super::{BootWrites, LIMIT, quoted};
 use crate::error::Stop;
 use crate::rootfs::Files;
 use crate::system::systemd::{Units, settings, words};
@@ -70,7 +70,7 @@ pub(super) fn add(
         }
     }
     for (path, id) in CRON.iter().flat_map(|path| files_at(files, path)) {
-        let text = small(files, id)?.unwrap_or_default();
+        let text = files.text_up_to(LIMIT, id)?.unwrap_or_default();
         for (number, line) in (1..).zip(text.lines()) {
             if let Some(command) = line.trim_start().strip_prefix(b"@reboot") {
                 let command = command.to_str_lossy();
@@ -113,7 +113,7 @@ fn add_script(
     if !found.scripts.insert(id) {
         return Ok(());
     }
-    if let Some(text) = small(files, id)?
+    if let Some(text) = files.text_up_to(LIMIT, id)?
         && !text.starts_with(b"\x7fELF")
     {
         found.add_commands(path, &text.to_str_lossy(), None, "this script", when);
@@ -143,7 +143,7 @@ fn add_units(files: &Files<'_>, units: &Units<'_>, found: &mut BootWrites) -> Re
         if unit.is_none_or(|unit| units.is_masked(unit)) || !found.scripts.insert(id) {
             continue;
         }
-        let text = small(files, id)?.unwrap_or_default();
+        let text = files.text_up_to(LIMIT, id)?.unwrap_or_default();
         for setting in settings(&text) {
             if setting.section != "Service" || !setting.key.starts_with(b"Exec") {
                 continue;

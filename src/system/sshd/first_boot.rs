@@ -37,7 +37,7 @@ pub(crate) fn writes(files: &Files<'_>) -> Result<Vec<Writes>, Stop> {
     // What Raspberry Pi's imager leaves on the boot partition.
     for path in ["/boot/custom.toml", "/boot/firmware/custom.toml"] {
         if let Some((path, id)) = files.file(path) {
-            let text = small(files, id)?.unwrap_or_default();
+            let text = files.text_up_to(LIMIT, id)?.unwrap_or_default();
             let asks = |line: &[u8]| {
                 let value = line
                     .split_once_str("=")
@@ -79,7 +79,7 @@ pub(crate) fn writes(files: &Files<'_>) -> Result<Vec<Writes>, Stop> {
 fn cloud_init(files: &Files<'_>, found: &mut Vec<Writes>) -> Result<(), Stop> {
     let mut passwords = None;
     for (path, id) in cloud_init_files(files) {
-        let Some(text) = small(files, id)? else {
+        let Some(text) = files.text_up_to(LIMIT, id)? else {
             continue;
         };
         if let Some((line, value)) = top_level(&text.to_str_lossy(), "ssh_pwauth") {
@@ -161,7 +161,7 @@ fn lines(
     is_one: fn(&[u8]) -> bool,
     found: &mut Vec<Writes>,
 ) -> Result<(), Stop> {
-    let Some(text) = small(files, id)?.filter(|text| is_named(text)) else {
+    let Some(text) = files.text_up_to(LIMIT, id)?.filter(|text| is_named(text)) else {
         return Ok(());
     };
     for (number, line) in (1..).zip(text.lines()) {
@@ -189,17 +189,6 @@ fn is_written(line: &[u8]) -> bool {
         sed || line.contains_str("tee ") || line.contains_str("augtool")
     };
     before.ends_with(b">") || edits(before)
-}
-
-fn small(files: &Files<'_>, id: InodeId) -> Result<Option<Vec<u8>>, Stop> {
-    if files.rootfs().size(id).is_none_or(|size| size > LIMIT) {
-        return Ok(None);
-    }
-    match files.text(id) {
-        Ok(text) => Ok(Some(text)),
-        Err(Stop::Failed(_)) => Ok(None),
-        Err(fatal) => Err(fatal),
-    }
 }
 
 #[cfg(test)]
