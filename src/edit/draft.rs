@@ -161,7 +161,7 @@ impl<'i> Draft<'i> {
         if !holds {
             *index = None;
         }
-        let index = index.get_or_insert_with(|| Rc::new(UnitIndex::read(self.rootfs())));
+        let index = index.get_or_insert_with(|| Rc::new(UnitIndex::of(self)));
         Units::new(self.rootfs(), Rc::clone(index))
     }
 

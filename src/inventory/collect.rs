@@ -110,20 +110,17 @@ impl<'d> Collector<'d, '_> {
     }
 
     fn units(&mut self) -> Result<(), Stop> {
-        let units = Units::read(self.rootfs());
+        let units = Units::of(self.files);
         for unit in units.all().filter(|unit| units.is_masked(unit)) {
             self.found.add(Kind::Masked, unit, "");
         }
-        let quadlets = systemd::quadlet::of_units(self.files, &units);
-        for quadlet in self.known("quadlets", quadlets)? {
-            let unit = quadlet.unit.as_str();
-            quadlet
-                .wanted_by
-                .into_iter()
-                .for_each(|by| self.found.add(Kind::Unit, unit, by));
-            for port in quadlet.ports {
-                self.found
-                    .add(Kind::Listener, unit, format!("PublishPort={port}"));
+        for (unit, quadlet) in units.quadlets() {
+            for by in &quadlet.wanted_by {
+                self.found.add(Kind::Unit, unit.as_str(), by.clone());
+            }
+            for port in &quadlet.ports {
+                let port = format!("PublishPort={port}");
+                self.found.add(Kind::Listener, unit.as_str(), port);
             }
         }
         let mut sockets = BTreeSet::new();

@@ -31,8 +31,10 @@ pub(super) fn residuals(draft: &mut Draft<'_>) -> Result<(), Stop> {
         }
         let installs = merged(draft, &units, &unit, |_| false)?;
         let can_be_enabled = installs.section("Install").next().is_some();
+        let default = installs.value("Install", "DefaultInstance");
+        let default = default.map(|name| name.to_str_lossy().into_owned());
         drop(units);
-        let (enables, place) = presets.enables(&unit);
+        let (enables, place) = presets.enables(&unit, default.as_deref());
         if can_be_enabled && enables {
             let by = match place {
                 Some(_) => "this preset enables",

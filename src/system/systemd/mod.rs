@@ -12,7 +12,7 @@ mod mask_leftovers;
 mod merged;
 pub(crate) mod name;
 pub(crate) mod presets;
-pub(crate) mod quadlet;
+mod quadlet;
 mod sections;
 mod setting;
 mod sysv;

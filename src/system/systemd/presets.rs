@@ -7,7 +7,7 @@ use globset::GlobMatcher;
 
 use super::bus_activation::readable;
 use super::merged::merged;
-use super::name::template;
+use super::name::{instance, template};
 use super::units::Units;
 use crate::error::Stop;
 use crate::rootfs::glob::matcher;
@@ -23,7 +23,14 @@ const DIRECTORIES: [&str; 5] = [
 
 /// The lines of all preset files, in the order in which systemd tries them.
 pub(crate) struct Presets {
-    lines: Vec<(Place, bool, GlobMatcher)>,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    place: Place,
+    enables: bool,
+    matcher: GlobMatcher,
+    instances: Vec<String>,
 }
 
 /// Returns whether systemd takes the next boot for the first: the image has no machine-id, or one that
@@ -43,7 +50,7 @@ pub(crate) fn enabled(files: &Files<'_>, units: &Units<'_>) -> Result<Vec<(Strin
     let presets = Presets::read(files)?;
     let known: BTreeSet<String> = units.enabled().into_iter().map(|(unit, _)| unit).collect();
     for unit in units.all() {
-        let (enables, place) = presets.enables(&unit);
+        let (enables, place) = presets.enables(&unit, None);
         if !enables
             || known.contains(&unit)
             || unit.contains("@.")
@@ -81,14 +88,24 @@ impl Presets {
         for (path, id) in by_name.into_values() {
             for (number, line) in (1..).zip(files.text(id)?.lines()) {
                 let line = line.to_str_lossy();
-                let mut words = line.split_whitespace();
-                let enables = match words.next() {
-                    Some("enable") => true,
-                    Some("disable" | "ignore") => false,
+                let (verb, rest) = line
+                    .trim()
+                    .split_once(char::is_whitespace)
+                    .unwrap_or_default();
+                let mut words = rest.split_whitespace();
+                // Only `enable` takes more than a pattern: the instances of a template.
+                let (pattern, instances) = match verb {
+                    "enable" => (words.next(), words.map(str::to_owned).collect()),
+                    "disable" | "ignore" => (Some(rest.trim()), Vec::new()),
                     _ => continue,
                 };
-                if let Some(glob) = words.next().and_then(matcher) {
-                    lines.push((Place::new(&path, number), enables, glob));
+                if let Some(matcher) = pattern.and_then(matcher) {
+                    lines.push(Line {
+                        place: Place::new(&path, number),
+                        enables: verb == "enable",
+                        matcher,
+                        instances,
+                    });
                 }
             }
         }
@@ -96,18 +113,62 @@ impl Presets {
     }
 
     /// Returns whether the first boot enables a unit that can be enabled, and the line that says so;
-    /// without any line it does.
-    pub(crate) fn enables(&self, unit: &str) -> (bool, Option<&Place>) {
-        let template = template(unit);
-        let means = |glob: &GlobMatcher| {
-            glob.is_match(unit)
-                || template
-                    .as_ref()
-                    .is_some_and(|template| glob.is_match(template))
+    /// without any line it does. Of a template these are the instances that the line names, else the
+    /// one that the template's own text names.
+    pub(crate) fn enables(&self, unit: &str, default: Option<&str>) -> (bool, Option<&Place>) {
+        let (own, template) = (instance(unit).filter(|own| !own.is_empty()), template(unit));
+        let is_about = |line: &&Line| match &template {
+            Some(template) => line.matcher.is_match(template) || line.matcher.is_match(unit),
+            None => line.matcher.is_match(unit) && line.instances.is_empty(),
         };
-        match self.lines.iter().find(|(_, _, glob)| means(glob)) {
-            Some((place, enables, _)) => (*enables, Some(place)),
-            None => (true, None),
+        let line = self.lines.iter().find(is_about);
+        let enables = line.is_none_or(|line| line.enables);
+        let instances = line
+            .map(|line| line.instances.as_slice())
+            .unwrap_or_default();
+        let is_meant = own.is_none_or(|own| match instances {
+            [] => default == Some(own),
+            named => named.iter().any(|name| name == own),
+        });
+        (enables && is_meant, line.map(|line| &line.place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Presets;
+    use crate::rules::harness::open;
+
+    #[test]
+    fn lines_are_about_what_systemctl_takes_them_for() {
+        let image = open(
+            "
+file usr/lib/systemd/system-preset/90.preset
+| # enable c.service
+| disable a.service b.service
+| enable c.service d.service
+| enable p@.service one two
+| disable e*.service
+| enable *
+file usr/lib/systemd/system-preset/80.preset
+| disable first.service
+",
+        );
+        let files = image.files().unwrap();
+        let presets = Presets::read(&files).unwrap();
+        for (unit, default, want) in [
+            ("a.service", None, true),
+            ("e1.service", None, false),
+            ("first.service", None, false),
+            ("c.service", None, true),
+            ("p@one.service", None, true),
+            ("p@three.service", None, false),
+            ("q@x.service", None, false),
+            ("q@x.service", Some("x"), true),
+        ] {
+            assert_eq!(presets.enables(unit, default).0, want, "{unit}");
         }
+        let (_, place) = presets.enables("c.service", None);
+        assert_eq!(place.unwrap().line, Some(6));
     }
 }

@@ -9,10 +9,10 @@ use bstr::{BStr, ByteSlice};
 use super::enabled::PULLS;
 use super::load_path::{UnitDir, unit_path};
 use super::name::{instance, is_unit, template};
-use super::quadlet;
+use super::quadlet::{Quadlet, quadlets};
 use super::sysv;
 use super::units::{Masks, Units};
-use crate::rootfs::Rootfs;
+use crate::rootfs::{Files, Rootfs};
 
 type Names = BTreeMap<String, BTreeSet<String>>;
 
@@ -23,9 +23,19 @@ pub(crate) struct UnitIndex {
     aliases: OnceCell<Names>,
     instances: OnceCell<Names>,
     scripts: OnceCell<BTreeMap<String, String>>,
+    /// By the units that the generator makes of them. Only the contents tell some of their names.
+    pub(super) quadlets: BTreeMap<String, Quadlet>,
 }
 
 impl UnitIndex {
+    /// Reads the index of a tree with its contents, which quadlets take.
+    pub(crate) fn of(files: &Files<'_>) -> Self {
+        Self {
+            quadlets: quadlets(files),
+            ..Self::read(files.rootfs())
+        }
+    }
+
     pub(crate) fn read(rootfs: &Rootfs) -> Self {
         Self {
             directories: unit_path(rootfs),
@@ -110,7 +120,8 @@ impl UnitIndex {
     pub(super) fn scripts(&self, rootfs: &Rootfs) -> &BTreeMap<String, String> {
         self.scripts.get_or_init(|| {
             let mut made = sysv::scripts(rootfs);
-            made.extend(quadlet::quadlets(rootfs));
+            let quadlets = self.quadlets.iter();
+            made.extend(quadlets.map(|(unit, quadlet)| (unit.clone(), quadlet.path.clone())));
             made
         })
     }

@@ -9,7 +9,7 @@ use super::load_path::UnitDir;
 use super::name::{instance, is_instance, is_template, is_unit, kind, template, with_instance};
 use super::unit_index::UnitIndex;
 use crate::rootfs::glob::{is_glob, matcher};
-use crate::rootfs::{InodeId, Node, Rootfs};
+use crate::rootfs::{Files, InodeId, Node, Rootfs};
 
 /// As many aliases of aliases as systemd follows.
 const ALIAS_LIMIT: usize = 8;
@@ -41,6 +41,11 @@ enum Target {
 }
 
 impl<'r> Units<'r> {
+    /// Reads the units of a tree with its contents, quadlets among them.
+    pub(crate) fn of(files: &'r Files<'_>) -> Self {
+        Self::new(files.rootfs(), Rc::new(UnitIndex::of(files)))
+    }
+
     pub(crate) fn read(rootfs: &'r Rootfs) -> Self {
         Self::new(rootfs, Rc::new(UnitIndex::read(rootfs)))
     }
@@ -124,7 +129,10 @@ impl<'r> Units<'r> {
     /// Returns the script or quadlet of which the unit is made when the system boots, where no file
     /// or mask has its name.
     pub(super) fn script_of(&self, unit: &str) -> Option<&str> {
-        let script = self.index.scripts(self.rootfs).get(unit)?;
+        let scripts = self.index.scripts(self.rootfs);
+        let script = scripts
+            .get(unit)
+            .or_else(|| scripts.get(&template(unit)?))?;
         self.fragment(unit).is_none().then_some(script)
     }
 
